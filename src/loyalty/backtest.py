@@ -1,0 +1,374 @@
+"""Backtest: models and baselines side by side at cutoffs of the past, each having seen only what was known then."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from loyalty.evaluation import churn_metrics, value_metrics
+from loyalty.features import Feature, build_panel, choose_features
+from loyalty.features.catalogue import WINDOWS
+from loyalty.features.rhythm import SEASONAL
+from loyalty.histories import Histories, OutcomeKind
+from loyalty.labels import build_labels
+from loyalty.models.btyd import BuyTillYouDie
+from loyalty.models.churn import ChurnModel
+from loyalty.models.value import ValueModel
+from loyalty.timeline import Duration, Instant, Outcome, Split, as_cutoffs, as_duration, as_instant, rolling_origins
+
+__all__ = ["Backtest", "Fitted", "Setting", "backtest", "fit_models", "predict_baselines"]
+
+#: Before a client base has a little history there is nothing to learn from.
+_WARM_UP = pd.Timedelta(days=60)
+_YEAR = pd.Timedelta(days=365)
+_BTYD_INPUTS = ("frequency", "recency", "T", "monetary")
+
+OnStep = Callable[[str], None]
+
+
+def _say_nothing(_: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is predicted, for whom, and from which cutoffs one learns.
+
+    Attributes
+    ----------
+    outcome : Outcome
+        Gap and horizon.
+    kind : {"non-contractual", "contractual"}
+        What leaving means.
+    active : Timedelta or None
+        Population: clients with a purchase within this long before the cutoff; all ever seen if None.
+    every : Timedelta
+        Distance between training cutoffs.
+    first : Timestamp or None
+        No training cutoff before this; 60 days after the first purchase if None.
+    at_most : int
+        Training cutoffs per test cutoff at the most, the latest ones.
+    """
+
+    outcome: Outcome
+    kind: OutcomeKind
+    active: pd.Timedelta | None
+    every: pd.Timedelta
+    first: pd.Timestamp | None
+    at_most: int
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        horizon: Duration,
+        gap: Duration = "0d",
+        kind: OutcomeKind = "non-contractual",
+        active: Duration | None = None,
+        every: Duration = "30d",
+        first: Instant | None = None,
+        at_most: int = 24,
+    ) -> "Setting":
+        """Read a setting as it is written in a call or a config."""
+        return cls(
+            outcome=Outcome.of(horizon=horizon, gap=gap),
+            kind=kind,
+            active=None if active is None else as_duration(active, name="active"),
+            every=as_duration(every, name="every"),
+            first=None if first is None else as_instant(first, name="first"),
+            at_most=at_most,
+        )
+
+    def splits(self, histories: Histories, cutoffs: Iterable[Instant]) -> tuple[Split, ...]:
+        """Lay the training cutoffs behind each of `cutoffs`."""
+        first = histories.first_event + _WARM_UP if self.first is None else self.first
+        return rolling_origins(cutoffs, outcome=self.outcome, first=first, every=self.every, at_most=self.at_most)
+
+
+class Panels:
+    """The panels of one setting; each cutoff is computed once, however many splits it serves."""
+
+    def __init__(
+        self,
+        histories: Histories,
+        setting: Setting,
+        features: Sequence[Feature] | None = None,
+        on_step: OnStep = _say_nothing,
+    ) -> None:
+        self.histories = histories
+        self.setting = setting
+        self.features = choose_features(histories) if features is None else tuple(features)
+        self._on_step = on_step
+        self._snapshots: dict[pd.Timestamp, pd.DataFrame] = {}
+
+    def at(self, *cutoffs: pd.Timestamp) -> pd.DataFrame:
+        """Features of every client at these cutoffs."""
+        for cutoff in cutoffs:
+            if cutoff not in self._snapshots:
+                self._snapshots[cutoff] = build_panel(
+                    self.histories,
+                    cutoffs=cutoff,
+                    horizon=self.setting.outcome.horizon,
+                    gap=self.setting.outcome.gap,
+                    kind=self.setting.kind,
+                    active=self.setting.active,
+                    features=self.features,
+                    on_step=self._on_step,
+                )
+        return pd.concat([self._snapshots[cutoff] for cutoff in cutoffs])
+
+    def labels(self, cutoffs: Sequence[pd.Timestamp], *, known_before: pd.Timestamp | None) -> pd.DataFrame:
+        """Outcomes of every client at these cutoffs."""
+        return build_labels(
+            self.histories,
+            cutoffs=cutoffs,
+            horizon=self.setting.outcome.horizon,
+            gap=self.setting.outcome.gap,
+            kind=self.setting.kind,
+            active=self.setting.active,
+            known_before=known_before,
+        )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The two models for one cutoff, fitted on outcomes decided before it.
+
+    Attributes
+    ----------
+    split : Split
+        What they learned from, and the cutoff they are for.
+    churn, value : ChurnModel, ValueModel
+        The models; `churn.feature_names_in_` are the features used.
+    rows : int
+        Rows learned from.
+    labels : DataFrame
+        The outcomes learned from.
+    """
+
+    split: Split
+    churn: ChurnModel
+    value: ValueModel
+    rows: int
+    labels: pd.DataFrame
+
+    def predict(self, panel: pd.DataFrame) -> pd.DataFrame:
+        """Predict `churn_probability` and `expected_value` for the rows of a panel."""
+        X = panel[list(self.churn.feature_names_in_)]
+        return pd.DataFrame(
+            {"churn_probability": self.churn.predict_proba(X)[:, 1], "expected_value": self.value.predict(X)},
+            index=panel.index,
+        )
+
+
+def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
+    """Fit the churn and the value model for the test cutoff of `split`.
+
+    Raises
+    ------
+    ValueError
+        If the training outcomes are all alike.
+    """
+    labels = panels.labels(split.train, known_before=split.test)
+    # A contract that ends in the gap has no outcome: the labels may be fewer than the rows of the panel.
+    X = panels.at(*split.train).loc[labels.index]
+    if split.train[-1] - split.train[0] < _YEAR:
+        X = X.drop(columns=[name for name in SEASONAL if name in X])
+    if labels["churned"].nunique() < 2:
+        what = "left" if labels["churned"].iloc[0] else "stayed"
+        raise ValueError(
+            f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client {what}. "
+            "Choose another `horizon` or `active`."
+        )
+    churn = ChurnModel(embargo=panels.setting.outcome.reach, random_state=seed).fit(X, labels["churned"])
+    value = ValueModel(random_state=seed).fit(X, labels["value"])
+    return Fitted(split, churn, value, len(X), labels)
+
+
+def predict_baselines(panels: Panels, split: Split) -> tuple[dict[str, pd.DataFrame], dict[str, float], list[str]]:
+    """Predict the test cutoff of `split` as one would without machine learning.
+
+    Returns
+    -------
+    predictions : dict of model name to DataFrame
+        ``naive``: the churn rate, one horizon ago, of clients who had been silent as long; and the client's own
+        recent spend. ``btyd``: BG/NBD and Gamma-Gamma, fitted on what all clients had bought by then.
+    parameters : dict of str to float
+        Of the buy-till-you-die models; empty where they do not apply.
+    notes : list of str
+        What is worth knowing about the fit.
+    """
+    panel = panels.at(split.test)
+    predictions = {"naive": _predict_naive(panels, split, panel)}
+    if panels.setting.kind == "contractual":
+        return predictions, {}, ["Buy-till-you-die models say nothing of contracts; they are left out."]
+    outcome = panels.setting.outcome
+    everyone = build_panel(
+        panels.histories,
+        cutoffs=split.test,
+        horizon=outcome.horizon,
+        features=choose_features(panels.histories, _BTYD_INPUTS),
+    )
+    model, bought = BuyTillYouDie(), everyone[everyone["T"].notna()]
+    try:
+        model.fit(*_btyd_inputs(bought))
+    except ValueError as error:
+        return predictions, {}, [f"Buy-till-you-die models could not be fitted at {split.test:%Y-%m-%d}: {error}"]
+    notes = [] if model.converged_ else [f"Buy-till-you-die models at {split.test:%Y-%m-%d}: {model.message_}"]
+    # A client known only by refunds has bought nothing yet: like one who bought once, then.
+    silent, spend = model.predict(
+        outcome.horizon.days, *_btyd_inputs(panel.fillna({"T": panel["days_since_first_record"]})), gap=outcome.gap.days
+    )
+    predictions["btyd"] = pd.DataFrame({"churn_probability": silent, "expected_value": spend}, index=panel.index)
+    return predictions, model.parameters_, notes
+
+
+def _btyd_inputs(panel: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series, pd.Series]:
+    filled = panel[list(_BTYD_INPUTS)].fillna(0.0)
+    return filled["frequency"].clip(lower=0.0), filled["recency"], filled["T"], filled["monetary"]
+
+
+def _predict_naive(panels: Panels, split: Split, panel: pd.DataFrame) -> pd.DataFrame:
+    latest = split.train[-1]
+    labels = panels.labels([latest], known_before=split.test)
+    before = panels.at(latest).loc[labels.index, "days_since_last"]
+    edges = (
+        np.unique(np.quantile(before.dropna(), np.linspace(0, 1, 11))[1:-1]) if before.notna().any() else np.array([])
+    )
+    rates = labels["churned"].groupby(np.searchsorted(edges, before.fillna(np.inf))).mean()
+    silent = pd.Series(np.searchsorted(edges, panel["days_since_last"].fillna(np.inf)), index=panel.index)
+    days = panels.setting.outcome.horizon.days
+    window = next((w for w in WINDOWS if w >= days), WINDOWS[-1])
+    return pd.DataFrame(
+        {
+            "churn_probability": silent.map(rates).fillna(labels["churned"].mean()),
+            "expected_value": panel[f"amount_sum_{window}d"].clip(lower=0.0) * (days / window),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """How models and baselines did at cutoffs of the past.
+
+    Attributes
+    ----------
+    predictions : DataFrame
+        `model`, `client_id`, `cutoff`, `churn_probability`, `expected_value`, and what happened: `churned`, `value`
+        (NaN where the horizon is not over).
+    metrics : DataFrame
+        Tidy: `model`, `cutoff`, `metric`, `value`; see `loyalty.evaluation`.
+    fitted : tuple of Fitted
+        The models of each test cutoff.
+    btyd_parameters : mapping of cutoff to mapping of str to float
+        Of the buy-till-you-die models.
+    notes : tuple of str
+        What is worth knowing.
+    """
+
+    predictions: pd.DataFrame
+    metrics: pd.DataFrame
+    fitted: tuple[Fitted, ...]
+    btyd_parameters: Mapping[pd.Timestamp, Mapping[str, float]]
+    notes: tuple[str, ...]
+
+    def summary(self) -> pd.DataFrame:
+        """Average each metric over the cutoffs: one row a model, one column a metric."""
+        table = self.metrics.pivot_table(index="model", columns="metric", values="value", sort=False, observed=True)
+        return table.rename_axis(columns=None)
+
+    def of(self, model: str) -> pd.DataFrame:
+        """Return the predictions of one model."""
+        return self.predictions[self.predictions["model"] == model].drop(columns="model").reset_index(drop=True)
+
+
+def backtest(
+    histories: Histories,
+    *,
+    cutoffs: Instant | Iterable[Instant],
+    horizon: Duration,
+    gap: Duration = "0d",
+    kind: OutcomeKind = "non-contractual",
+    active: Duration | None = None,
+    every: Duration = "30d",
+    first: Instant | None = None,
+    at_most: int = 24,
+    seed: int = 0,
+    on_step: OnStep = _say_nothing,
+) -> Backtest:
+    """Compare LightGBM with the baselines at cutoffs of the past.
+
+    At each test cutoff every model is fitted anew on what was known then: training cutoffs lie behind it so that
+    their outcomes were decided by then, and what was reported later is not seen.
+
+    Parameters
+    ----------
+    histories : Histories
+        What was recorded.
+    cutoffs : str, date, Timestamp or iterable of them
+        The test cutoffs.
+    horizon, gap, kind, active
+        The outcome and the population, as in `build_labels`.
+    every, first, at_most
+        Where training cutoffs lie: see `Setting`.
+    seed : int, default=0
+        Seed of the models.
+    on_step : callable, optional
+        Told in words after each piece of work.
+
+    Returns
+    -------
+    Backtest
+        Predictions, metrics and the models.
+
+    Examples
+    --------
+    >>> from loyalty.datasets import synthetic_tables
+    >>> histories = Histories(synthetic_tables(clients=300, seed=1).tables["purchases"])
+    >>> result = backtest(histories, cutoffs="2025-09-01", horizon="90d", active="365d", at_most=3)
+    >>> result.summary().index.tolist()
+    ['naive', 'btyd', 'lightgbm']
+    """
+    setting = Setting.of(horizon=horizon, gap=gap, kind=kind, active=active, every=every, first=first, at_most=at_most)
+    panels = Panels(histories, setting, on_step=on_step)
+    return run_backtest(panels, as_cutoffs(cutoffs), seed=seed, on_step=on_step)
+
+
+def run_backtest(
+    panels: Panels, cutoffs: Sequence[pd.Timestamp], *, seed: int = 0, on_step: OnStep = _say_nothing
+) -> Backtest:
+    """Backtest on panels that serve other work as well."""
+    parts, fitted, btyd, notes = [], [], {}, []
+    for split in panels.setting.splits(panels.histories, cutoffs):
+        predictions, btyd[split.test], said = predict_baselines(panels, split)
+        on_step(f"baselines at {split.test:%Y-%m-%d}")
+        fitted.append(fit_models(panels, split, seed=seed))
+        predictions["lightgbm"] = fitted[-1].predict(panels.at(split.test))
+        on_step(f"models at {split.test:%Y-%m-%d}")
+        outcomes, censored = _outcomes(panels, split.test)
+        notes += said + censored
+        parts += [
+            predicted.join(outcomes).reset_index().assign(model=model) for model, predicted in predictions.items()
+        ]
+    columns = ["model", "client_id", "cutoff", "churn_probability", "expected_value", "churned", "value"]
+    joined = pd.concat(parts, ignore_index=True)[columns]
+    return Backtest(joined, _judge(joined), tuple(fitted), btyd, tuple(notes))
+
+
+def _outcomes(panels: Panels, cutoff: pd.Timestamp) -> tuple[pd.DataFrame, list[str]]:
+    end = panels.setting.outcome.window(cutoff)[1]
+    until = panels.histories.observed_until
+    if end > until:
+        said = f"The outcome of {cutoff:%Y-%m-%d} is decided on {end:%Y-%m-%d}; recorded is up to {until:%Y-%m-%d}."
+        return pd.DataFrame({"churned": [], "value": []}), [f"{said} It is predicted, but not judged."]
+    return panels.labels([cutoff], known_before=None), []
+
+
+def _judge(predictions: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for (model, cutoff), group in predictions.dropna(subset="churned").groupby(["model", "cutoff"], sort=False):
+        figures = churn_metrics(group["churned"], group["churn_probability"])
+        figures |= value_metrics(group["value"], group["expected_value"])
+        rows += [(model, cutoff, metric, value) for metric, value in figures.items()]
+    return pd.DataFrame(rows, columns=["model", "cutoff", "metric", "value"])

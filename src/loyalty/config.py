@@ -1,0 +1,214 @@
+"""The config of an experiment: a TOML file, checked to the last key before any data is read."""
+
+import datetime as dt
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import pandas as pd
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from loyalty.histories import TABLES, Histories, OutcomeKind
+from loyalty.histories.expressions import nearest
+from loyalty.timeline import Outcome, as_cutoffs, as_duration, as_instant
+
+__all__ = ["Config", "ConfigError", "read_config", "read_histories"]
+
+
+class ConfigError(ValueError):
+    """Everything that is wrong with a config, in one error."""
+
+
+def _date(value: object) -> object:
+    if isinstance(value, str | dt.date):
+        return f"{as_instant(value, name='date'):%Y-%m-%d %H:%M:%S}".removesuffix(" 00:00:00")
+    return value
+
+
+def _duration(value: object) -> object:
+    return f"{as_duration(value, name='length').days}d" if isinstance(value, str) else value
+
+
+Date = Annotated[str, BeforeValidator(_date)]
+Length = Annotated[str, BeforeValidator(_duration)]
+
+
+class _Section(BaseModel):
+    """A part of the config; a key it does not know is refused with the nearest it does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            unknown = [key for key in given if key not in cls.model_fields]
+            if unknown:
+                said = "; ".join(f"unknown key {key!r}. {nearest(key, list(cls.model_fields))}" for key in unknown)
+                raise ValueError(said)
+        return given
+
+
+class TableConfig(_Section):
+    """Where one table is, and how it says what we ask."""
+
+    path: str
+    where: str | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+
+
+class DataConfig(_Section):
+    """The tables of the histories."""
+
+    purchases: TableConfig
+    clients: TableConfig | None = None
+    contacts: TableConfig | None = None
+    offers: TableConfig | None = None
+    rewards: TableConfig | None = None
+    contracts: TableConfig | None = None
+    events: TableConfig | None = None
+
+    def tables(self) -> dict[str, TableConfig]:
+        """The tables that are given, by name."""
+        named = {name: getattr(self, name) for name in TABLES}
+        return {name: table for name, table in named.items() if table is not None}
+
+
+class OutcomeConfig(_Section):
+    """What is predicted, and for whom."""
+
+    kind: OutcomeKind = "non-contractual"
+    horizon: Length
+    gap: Length = "0d"
+    active: Length | None = None
+
+
+class CutoffsConfig(_Section):
+    """Where we stand: to test, to score, and to learn."""
+
+    test: list[Date]
+    score: Date
+    every: Length = "30d"
+    first: Date | None = None
+    at_most: int = Field(default=24, ge=1)
+
+
+class Config(_Section):
+    """One experiment.
+
+    Attributes
+    ----------
+    question : str
+        What the company wants to know; it heads the report.
+    seed : int
+        Of everything random.
+    currency : str or None
+        Sign or code to show with money, as ``"£"`` or ``"KRW"``.
+    language : {"en", "ko"}
+        Of the report.
+    features : list of str or None
+        Names of the catalogue to use; all that the data allow if None.
+    data, outcome, cutoffs
+        The sections.
+    """
+
+    question: str
+    seed: int = 0
+    currency: str | None = None
+    language: Literal["en", "ko"] = "en"
+    features: list[str] | None = None
+    data: DataConfig
+    outcome: OutcomeConfig
+    cutoffs: CutoffsConfig
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        Outcome.of(horizon=self.outcome.horizon, gap=self.outcome.gap)
+        as_cutoffs(self.cutoffs.test, name="cutoffs.test")
+        late = [cutoff for cutoff in self.cutoffs.test if as_instant(cutoff, name="test") > self.score_cutoff]
+        if late:
+            raise ValueError(f"[cutoffs] test: {late[0]} lies after the score cutoff {self.cutoffs.score}.")
+        return self
+
+    @property
+    def score_cutoff(self) -> pd.Timestamp:
+        """The cutoff that clients are scored at."""
+        return as_instant(self.cutoffs.score, name="cutoffs.score")
+
+    @property
+    def test_cutoffs(self) -> tuple[pd.Timestamp, ...]:
+        """The cutoffs of the backtest, in order."""
+        return as_cutoffs(self.cutoffs.test, name="cutoffs.test")
+
+
+def read_config(path: str | Path) -> Config:
+    """Read and check a config.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, it is not TOML, or keys are unknown, missing or of the wrong kind: all at once.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "shop.toml"
+    ...     text = '[data.purchases]\\npath = "p.csv"\\n[outcome]\\nhorizn = "90d"\\n'
+    ...     _ = file.write_text('question = "Who leaves?"\\n' + text + '[cutoffs]\\ntest = []\\nscore = 2024-01-01\\n')
+    ...     read_config(file)
+    Traceback (most recent call last):
+    ...
+    loyalty.config.ConfigError: shop.toml cannot be used:
+      1. [outcome]: unknown key 'horizn'. Did you mean 'horizon'?
+    """
+    path = Path(path)
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"there is no config {str(path)!r}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name} is not TOML: {error}.") from error
+    try:
+        return Config.model_validate(given)
+    except ValidationError as error:
+        listed = "\n".join(f"  {number}. {_say(problem)}" for number, problem in enumerate(error.errors(), 1))
+        raise ConfigError(f"{path.name} cannot be used:\n{listed}") from error
+
+
+def _say(problem: Any) -> str:
+    """Put one of pydantic's findings in words."""
+    where = [str(part) for part in problem["loc"]]
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        section = f"[{'.'.join(where[:-1])}]" if len(where) > 1 else "the config"
+        return f"{section} lacks the key {where[-1]!r}."
+    place = f"[{'.'.join(where)}]" if "unknown key" in message else ".".join(where)
+    return f"{place}: {message}" if where else message
+
+
+def read_histories(config: Config, data: str | Path) -> Histories:
+    """Read the histories of a config.
+
+    Rows dated beyond the last cutoff's horizon can serve no purpose and are refused as future-dated.
+
+    Parameters
+    ----------
+    config : Config
+        Says where the tables are and how to map them.
+    data : str or Path
+        The folder that relative paths count from.
+
+    Raises
+    ------
+    HistoriesError
+        Listing every problem of every table.
+    """
+    tables = config.data.tables()
+    reach = Outcome.of(horizon=config.outcome.horizon, gap=config.outcome.gap).reach
+    return Histories(
+        **{name: str(Path(data) / table.path) for name, table in tables.items()},
+        columns={name: table.columns for name, table in tables.items()},
+        where={name: table.where for name, table in tables.items() if table.where is not None},
+        future_from=config.score_cutoff + reach,
+    )

@@ -1,0 +1,269 @@
+"""Client histories: the dated tables everything else is computed from, read and checked once, at the border."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Literal
+
+import ibis
+import pandas as pd
+
+from loyalty.histories.border import Admission, admit
+from loyalty.histories.problems import HistoriesError, HistoriesWarning, Problem
+from loyalty.histories.schema import TABLES, Column, Table
+from loyalty.histories.sources import Source, quoted
+from loyalty.timeline import Duration, Instant, as_duration, as_instant
+
+__all__ = ["TABLES", "Column", "Histories", "HistoriesError", "HistoriesWarning", "OutcomeKind", "Problem", "Table"]
+
+#: What leaving means: no purchase within the horizon, or the end of the last contract.
+OutcomeKind = Literal["non-contractual", "contractual"]
+
+
+class Histories:
+    """What is known of the clients: dated tables, in canonical columns, times in UTC.
+
+    A source is a pandas, Arrow or Polars frame, a CSV or Parquet path or glob, or any Ibis table. A canonical
+    column is taken from the source's column of the same name unless `columns` maps it; a source is never changed.
+    Refunds are negative amounts and stay. Every problem of every table is found before one error lists them all.
+
+    Parameters
+    ----------
+    purchases : source
+        `client_id`, `event_time`, `amount`; optional `known_at`, `order_id`, `product_id`, `category`,
+        `channel`, `quantity`, `discount`.
+    clients, contacts, offers, rewards, contracts, events : source, optional
+        The other tables; their columns are in ``data/README.md`` and in ``loyalty.histories.TABLES``.
+    columns : mapping of table name to mapping of canonical name to expression, optional
+        How the source says it: ``{"purchases": {"amount": "quantity * unit_price"}}``. Expressions may compute
+        with the columns of their table, and nothing else.
+    where : mapping of table name to expression, optional
+        Which rows of a source to take.
+    observed_until : str, date or Timestamp, optional
+        Up to when the histories were recorded; outcomes that reach further are not known yet. By default the
+        midnight after the last dated row.
+    future_from : str, date or Timestamp, optional
+        Rows dated at or after this are refused as future-dated.
+
+    Attributes
+    ----------
+    tables : dict of str to ibis.Table
+        The tables given, sorted by client and time.
+    notes : tuple of str
+        What was done or is worth knowing: times made UTC, duplicated rows.
+
+    Raises
+    ------
+    HistoriesError
+        Listing every problem of every table.
+
+    Warns
+    -----
+    HistoriesWarning
+        If rows are duplicated; they are kept.
+
+    Examples
+    --------
+    Ann's refund stays, as a negative amount:
+
+    >>> import pandas as pd
+    >>> bills = pd.DataFrame({
+    ...     "customer": ["ann", "ann", "bob"],
+    ...     "day": ["2024-01-01", "2024-01-09", "2024-01-05"],
+    ...     "paid": [30.0, -10.0, 12.5],
+    ... })
+    >>> mapping = {"purchases": {"client_id": "customer", "event_time": "day", "amount": "paid"}}
+    >>> histories = Histories(bills, columns=mapping)
+    >>> float(histories.purchases.amount.sum().execute())
+    32.5
+    >>> Histories(bills, columns={"purchases": {"client_id": "customer", "event_time": "day", "amount": "pay"}})
+    Traceback (most recent call last):
+    ...
+    loyalty.histories.problems.HistoriesError: 1 problem in the histories (rows are counted from 1):
+      1. purchases.amount: there is no column 'pay'. Did you mean 'paid'?
+    """
+
+    def __init__(
+        self,
+        purchases: Source,
+        *,
+        clients: Source | None = None,
+        contacts: Source | None = None,
+        offers: Source | None = None,
+        rewards: Source | None = None,
+        contracts: Source | None = None,
+        events: Source | None = None,
+        columns: Mapping[str, Mapping[str, str]] | None = None,
+        where: Mapping[str, str] | None = None,
+        observed_until: Instant | None = None,
+        future_from: Instant | None = None,
+    ) -> None:
+        given = {
+            "purchases": purchases,
+            "clients": clients,
+            "contacts": contacts,
+            "offers": offers,
+            "rewards": rewards,
+            "contracts": contracts,
+            "events": events,
+        }
+        for option, argument in (("columns", columns), ("where", where)):
+            unknown = [name for name in argument or {} if given.get(name) is None]
+            if unknown:
+                raise ValueError(f"`{option}` names {unknown[0]!r}, which is not a table given.")
+        limit = None if future_from is None else as_instant(future_from, name="future_from")
+        # One thread: sums of floats come out the same to the last bit, run after run.
+        self._backend = ibis.duckdb.connect(threads=1)
+        self._backend.raw_sql("set TimeZone = 'UTC'; set enable_progress_bar = false")
+        admissions = [
+            admit(
+                self._backend.con,
+                TABLES[name],
+                source,
+                columns=(columns or {}).get(name, {}),
+                where=(where or {}).get(name),
+                future_from=limit,
+            )
+            for name, source in given.items()
+            if source is not None
+        ]
+        self._settle(admissions)
+        self._backend.raw_sql("set enable_external_access = false")
+        self.tables = {a.table.name: self._backend.table(a.table.name) for a in admissions}
+        self.observed_until = (
+            self._midnight_after_last() if observed_until is None else as_instant(observed_until, name="observed_until")
+        )
+
+    def _settle(self, admissions: list[Admission]) -> None:
+        """Raise all problems at once, or keep the notes and give the warnings."""
+        problems = [problem for admission in admissions for problem in admission.problems]
+        if not problems:
+            problems = self._compare_client_ids(admissions)
+        if problems:
+            raise HistoriesError(problems)
+        self.notes = tuple(note for a in admissions for note in (*a.notes, *a.warnings))
+        for admission in admissions:
+            for warning in admission.warnings:
+                warnings.warn(warning, HistoriesWarning, stacklevel=3)
+
+    def _compare_client_ids(self, admissions: list[Admission]) -> list[Problem]:
+        kinds = {a.table.name: str(self._backend.table(a.table.name).client_id.type()) for a in admissions}
+        ours = kinds["purchases"]
+        return [
+            Problem(
+                name,
+                "client_id",
+                f"it is {kind} here and {ours} in purchases",
+                'Map both alike, e.g. client_id = "cast(client_id as varchar)".',
+            )
+            for name, kind in kinds.items()
+            if kind != ours
+        ]
+
+    def _midnight_after_last(self) -> pd.Timestamp:
+        last = max(pd.Timestamp(table[TABLES[name].time].max().execute()) for name, table in self.tables.items())
+        return (last.floor("D") + pd.Timedelta(days=1)).as_unit("us")
+
+    @property
+    def purchases(self) -> ibis.Table:
+        """The purchases, sorted by client and time."""
+        return self.tables["purchases"]
+
+    @property
+    def first_event(self) -> pd.Timestamp:
+        """When the first purchase was made."""
+        return pd.Timestamp(self.purchases.event_time.min().execute()).as_unit("us")
+
+    def population(
+        self, *, cutoff: Instant, kind: OutcomeKind = "non-contractual", active: Duration | None = None
+    ) -> ibis.Table:
+        """Name the clients that stand at a cutoff.
+
+        Parameters
+        ----------
+        cutoff : str, date or Timestamp
+            Where we stand; only what was known before counts.
+        kind : {"non-contractual", "contractual"}
+            Whether a client is one who has purchased, or one whose contract is in force.
+        active : str or timedelta, optional
+            Keep only clients with a purchase within this long before the cutoff.
+
+        Returns
+        -------
+        ibis.Table
+            `client_id`, each once.
+
+        Raises
+        ------
+        ValueError
+            If `kind` is contractual and there are no contracts.
+
+        Examples
+        --------
+        A purchase made at the cutoff is not seen:
+
+        >>> import pandas as pd
+        >>> bills = pd.DataFrame({"client_id": [1, 2], "event_time": ["2024-01-01", "2024-02-01"], "amount": 9.0})
+        >>> Histories(bills).population(cutoff="2024-02-01").execute().client_id.tolist()
+        [1]
+        """
+        instant = as_instant(cutoff, name="cutoff")
+        at = ibis.literal(instant.to_pydatetime())
+        bought = self.purchases.filter(lambda t: t.known_at < at)
+        last = bought.group_by("client_id").aggregate(last_purchase=lambda t: t.event_time.max())
+        if active is not None:
+            since = instant - as_duration(active, name="active")
+            last = last.filter(lambda t: t.last_purchase >= ibis.literal(since.to_pydatetime()))
+        if kind == "non-contractual":
+            return last.select("client_id")
+        if "contracts" not in self.tables:
+            raise ValueError("`kind` 'contractual' needs the table `contracts`.")
+        running = self.tables["contracts"].filter(lambda t: t.known_at < at)
+        if "end" in running.columns:
+            running = running.filter(lambda t: t.end.isnull() | (t.end >= at))  # noqa: PD003 - Ibis, not pandas
+        holders = running.select("client_id").distinct()
+        return holders if active is None else holders.semi_join(last, "client_id")
+
+    def fingerprint(self) -> str:
+        """Hash the content of all tables; the order of rows does not matter.
+
+        Returns
+        -------
+        str
+            32 hexadecimal digits.
+        """
+        low = high = 0
+        for name, table in self.tables.items():
+            values = ", ".join(f"coalesce({quoted(column)}::varchar, chr(0))" for column in table.columns)
+            text = f"concat_ws(chr(31), '{name}', {values})"
+            query = f"select sum(md5_number_lower({text})), sum(md5_number_upper({text})) from {name}"
+            row = self._backend.con.execute(query).fetchone() or (0, 0)
+            low, high = low + int(row[0]), high + int(row[1])
+        return f"{high % 2**64:016x}{low % 2**64:016x}"
+
+    def summary(self) -> pd.DataFrame:
+        """Count what is there.
+
+        Returns
+        -------
+        DataFrame
+            One row a table: `rows`, `clients`, `first`, `last`, `refunds` (negative amounts), `longest_gap_days`
+            (days in a row without any row), `columns`.
+        """
+        described = {}
+        for name, table in self.tables.items():
+            days = table.select(day=table[TABLES[name].time].truncate("D")).distinct().order_by("day").execute().day
+            gaps = days.diff().dt.days
+            described[name] = {
+                "rows": int(table.count().execute()),
+                "clients": int(table.client_id.nunique().execute()),
+                "first": days.min(),
+                "last": days.max(),
+                "refunds": int((table.amount < 0).sum().execute()) if name == "purchases" else 0,
+                "longest_gap_days": int(gaps.max()) - 1 if len(gaps) > 1 else 0,
+                "columns": ", ".join(table.columns),
+            }
+        return pd.DataFrame.from_dict(described, orient="index")
+
+    def __repr__(self) -> str:
+        counted = ", ".join(f"{name} {int(table.count().execute()):,}" for name, table in self.tables.items())
+        return f"<Histories: {counted}; observed until {self.observed_until:%Y-%m-%d}>"

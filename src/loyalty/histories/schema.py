@@ -1,0 +1,109 @@
+"""The dated tables a history may consist of, and what each of their columns means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+Kind = Literal["id", "time", "number", "flag", "text"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One canonical column.
+
+    Attributes
+    ----------
+    kind : {"id", "time", "number", "flag", "text"}
+        What it must hold: ids are integers or text, times become UTC, numbers are finite.
+    required : bool
+        Whether the table is refused without it, and with a null in it.
+    after : str
+        The time column it may not precede; a later fact about an earlier event.
+    """
+
+    name: str
+    kind: Kind
+    required: bool = False
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One canonical table.
+
+    Attributes
+    ----------
+    time : str
+        The column that dates its rows.
+    columns : tuple of Column
+        In the order in which they are stored.
+    attributes : bool
+        Whether further columns of the source are kept as they are.
+    """
+
+    name: str
+    time: str
+    columns: tuple[Column, ...]
+    attributes: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The canonical column names, in order."""
+        return tuple(column.name for column in self.columns)
+
+
+def _table(name: str, *columns: Column, time: str = "event_time", attributes: bool = False) -> Table:
+    """Begin every table with its client, its date, and when that became known."""
+    head = (Column("client_id", "id", True), Column(time, "time", True), Column("known_at", "time", after=time))
+    return Table(name, time, head + columns, attributes)
+
+
+TABLES: Mapping[str, Table] = MappingProxyType(
+    {
+        table.name: table
+        for table in (
+            _table(
+                "purchases",
+                Column("amount", "number", True),
+                Column("order_id", "id"),
+                Column("product_id", "id"),
+                Column("category", "text"),
+                Column("channel", "text"),
+                Column("quantity", "number"),
+                Column("discount", "number"),
+            ),
+            _table("clients", time="joined_at", attributes=True),
+            _table(
+                "contacts",
+                Column("direction", "text"),
+                Column("channel", "text"),
+                Column("kind", "text"),
+                Column("replied_at", "time", after="event_time"),
+                Column("resolved_at", "time", after="event_time"),
+                Column("satisfaction", "number"),
+                Column("text", "text"),
+            ),
+            _table(
+                "offers",
+                Column("offer_id", "id"),
+                Column("kind", "text"),
+                Column("discount", "number"),
+                Column("cost", "number"),
+                Column("treated", "flag"),
+                Column("redeemed_at", "time", after="sent"),
+                time="sent",
+            ),
+            _table("rewards", Column("kind", "text"), Column("points", "number"), Column("tier", "text")),
+            _table(
+                "contracts",
+                Column("contract_id", "id"),
+                Column("end", "time", after="start"),
+                Column("plan", "text"),
+                Column("fee", "number"),
+                time="start",
+            ),
+            _table("events", Column("kind", "text", True), Column("value", "number")),
+        )
+    }
+)

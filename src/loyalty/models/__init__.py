@@ -1,0 +1,1 @@
+"""Models: what a client will do, with a baseline always beside it."""

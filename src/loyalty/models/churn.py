@@ -1,0 +1,238 @@
+"""Churn: the calibrated probability that a client leaves within the horizon."""
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import StratifiedKFold
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from loyalty.models.calibration import PlattScaling, fit_platt
+from loyalty.models.trees import TREE_PARAMETERS, cutoffs_of, held_out_in_time, leaf_size
+from loyalty.timeline import Duration, as_duration
+
+_FOLDS = 5
+
+
+class ChurnModel(ClassifierMixin, BaseEstimator):
+    """Calibrated probability that a client leaves within the horizon.
+
+    Gradient-boosted trees on a panel of many cutoffs. Their log-odds are calibrated out of time: for the last few
+    cutoffs, trees grown only on cutoffs whose outcomes were decided by then predict, and a logistic (Platt)
+    calibrator is fitted on these predictions. The trees that are kept are then grown on all rows.
+
+    Parameters
+    ----------
+    num_leaves : int, default=7
+        Leaves per tree.
+    n_estimators : int, default=300
+        Number of trees.
+    learning_rate : float, default=0.03
+        Shrinkage of each tree.
+    min_child_samples : int, default=100
+        Fewest rows in a leaf, but never more than a twentieth of all rows.
+    embargo : str or timedelta, default="0d"
+        Time a cutoff's outcome takes to be decided, gap and horizon together: trees that calibrate at a cutoff
+        see only cutoffs at least this much earlier.
+    random_state : int, default=0
+        Seed handed to LightGBM.
+    n_jobs : int, default=0
+        Threads; 0 lets LightGBM choose. The result does not depend on it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The two outcomes, the last one being churn; ``[0, 1]`` from `build_labels`.
+    booster_ : lightgbm.Booster
+        The trees.
+    calibration_ : PlattScaling
+        Slope and level of the calibrator.
+    calibration_cutoffs_ : tuple of Timestamp
+        The cutoffs it was fitted on. Empty for a frame without cutoffs, which is calibrated by cross-validation,
+        and where no cutoff lies `embargo` after another, where the log-odds stand as they are.
+    typical_ : ndarray of shape (n_features,)
+        Median of each feature over the rows learned from.
+    feature_names_in_ : ndarray of str
+        The columns, in order.
+
+    See Also
+    --------
+    loyalty.build_panel : The rows it learns from.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> index = pd.MultiIndex.from_product(
+    ...     [range(200), pd.to_datetime(["2024-01-01", "2024-04-01"])], names=["client_id", "cutoff"]
+    ... )
+    >>> X = pd.DataFrame({"days_since_last": rng.integers(1, 200, len(index))}, index=index)
+    >>> y = (X.days_since_last > 100).astype(int)
+    >>> model = ChurnModel(embargo="90d").fit(X, y)
+    >>> model.calibration_cutoffs_
+    (Timestamp('2024-04-01 00:00:00'),)
+    >>> early, late = model.predict_proba(X.iloc[[0, 1]].assign(days_since_last=[5, 195]))[:, 1]
+    >>> bool(early < 0.1 < 0.9 < late)
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        num_leaves: int = 7,
+        n_estimators: int = 300,
+        learning_rate: float = 0.03,
+        min_child_samples: int = 100,
+        embargo: Duration = "0d",
+        random_state: int = 0,
+        n_jobs: int = 0,
+    ) -> None:
+        self.num_leaves = num_leaves
+        self.n_estimators = n_estimators
+        self.learning_rate = learning_rate
+        self.min_child_samples = min_child_samples
+        self.embargo = embargo
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X: pd.DataFrame, y: ArrayLike) -> Self:
+        """Grow the trees and calibrate them.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_rows, n_features)
+            A panel, indexed by client and `cutoff`; or a plain frame or array of one row per client.
+        y : array-like of shape (n_rows,)
+            Who churned.
+
+        Raises
+        ------
+        ValueError
+            If there are not exactly two outcomes.
+        """
+        cutoffs = cutoffs_of(X)
+        values, target = validate_data(self, X, y, dtype="float64", ensure_all_finite="allow-nan", ensure_min_samples=2)
+        check_classification_targets(target)
+        self.classes_, codes = np.unique(target, return_inverse=True)
+        if len(self.classes_) != 2:
+            raise ValueError(
+                f"Only binary classification is supported: `y` must hold exactly two outcomes; "
+                f"got {len(self.classes_)} class{'' if len(self.classes_) == 1 else 'es'}."
+            )
+        folds = self._folds(cutoffs, codes)
+        held_out_rows = [held_out for _, held_out in folds]
+        margins = [self._margin(self._grow(values[seen], codes[seen]), values[held_out]) for seen, held_out in folds]
+        self.calibration_ = PlattScaling()
+        if folds:
+            rows = np.concatenate(held_out_rows)
+            group = np.repeat(np.arange(len(folds)), [len(held_out) for held_out in held_out_rows])
+            self.calibration_ = fit_platt(np.concatenate(margins), codes[rows], group, through_time=cutoffs is not None)
+        self.calibration_cutoffs_ = () if cutoffs is None else tuple(cutoffs[held_out[0]] for held_out in held_out_rows)
+        self.booster_ = self._grow(values, codes)
+        self.typical_ = pd.DataFrame(values).median().to_numpy()
+        return self
+
+    def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Return probabilities of shape (n_rows, 2), churn in the last column.
+
+        Raises
+        ------
+        ValueError
+            If the columns are not those of the fit, in their order.
+        """
+        margin = self.predict_margin(X)
+        churn = self.calibration_(margin)
+        return np.column_stack([1 - churn, churn])
+
+    def predict(self, X: pd.DataFrame) -> NDArray[Any]:
+        """Return the likelier outcome of each row."""
+        likelier = (self.predict_proba(X)[:, 1] > 0.5).astype(int)
+        return self.classes_[likelier]
+
+    def predict_margin(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the trees' log-odds, before calibration."""
+        check_is_fitted(self)
+        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
+        return self._margin(self.booster_, values)
+
+    def contributions(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Divide the calibrated log-odds of each row among the features.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_features + 1)
+            Exact TreeSHAP values, the base value in the last column; each row adds up to its log-odds.
+        """
+        check_is_fitted(self)
+        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
+        parts = np.asarray(self.booster_.predict(values, pred_contrib=True, num_threads=self.n_jobs))
+        parts *= self.calibration_.slope
+        parts[:, -1] += self.calibration_.level
+        return parts
+
+    def save(self, folder: Path) -> None:
+        """Write ``churn.txt`` (the trees) and ``churn.json`` (all else) into `folder`; no pickle, no client."""
+        check_is_fitted(self)
+        kept = {
+            "parameters": self.get_params() | {"embargo": str(as_duration(self.embargo, name="embargo").days) + "d"},
+            "features": list(self.feature_names_in_),
+            "typical": [None if np.isnan(value) else value for value in self.typical_.tolist()],
+            "classes": self.classes_.tolist(),
+            "calibration": {"slope": self.calibration_.slope, "level": self.calibration_.level},
+            "calibration_cutoffs": [f"{cutoff:%Y-%m-%d %H:%M:%S}" for cutoff in self.calibration_cutoffs_],
+        }
+        (folder / "churn.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        (folder / "churn.txt").write_text(self.booster_.model_to_string(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        kept = json.loads((folder / "churn.json").read_text(encoding="utf-8"))
+        model = cls(**kept["parameters"])
+        model.booster_ = lgb.Booster(model_str=(folder / "churn.txt").read_text(encoding="utf-8"))
+        model.feature_names_in_ = np.array(kept["features"], dtype=object)
+        model.n_features_in_ = len(kept["features"])
+        model.typical_ = np.array(kept["typical"], dtype=float)
+        model.classes_ = np.array(kept["classes"])
+        model.calibration_ = PlattScaling(**kept["calibration"])
+        model.calibration_cutoffs_ = tuple(pd.Timestamp(cutoff) for cutoff in kept["calibration_cutoffs"])
+        return model
+
+    def _folds(
+        self, cutoffs: pd.DatetimeIndex | None, codes: NDArray[np.int_]
+    ) -> list[tuple[NDArray[np.int_], NDArray[np.int_]]]:
+        """Pair rows to learn from with later (or, without cutoffs, other) rows to calibrate on."""
+        if cutoffs is not None:
+            pairs = held_out_in_time(cutoffs, embargo=as_duration(self.embargo, name="embargo"))
+            return [(seen, held_out) for seen, held_out in pairs if len(np.unique(codes[seen])) == 2]
+        folds = min(_FOLDS, int(np.bincount(codes).min()))
+        if folds < 2:
+            return []
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=self.random_state)
+        return list(splitter.split(np.zeros(len(codes)), codes))
+
+    def _margin(self, booster: lgb.Booster, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(booster.predict(values, raw_score=True, num_threads=self.n_jobs))
+
+    def _grow(self, values: NDArray[np.float64], codes: NDArray[np.int_]) -> lgb.Booster:
+        parameters = {
+            **TREE_PARAMETERS,
+            "objective": "binary",
+            "num_leaves": self.num_leaves,
+            "learning_rate": self.learning_rate,
+            "min_data_in_leaf": leaf_size(self.min_child_samples, len(codes)),
+            "seed": self.random_state,
+            "num_threads": self.n_jobs,
+        }
+        return lgb.train(parameters, lgb.Dataset(values, codes), self.n_estimators)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.classifier_tags.multi_class = False
+        return tags

@@ -1,0 +1,70 @@
+"""What the tree models share: LightGBM's settings, and trees that have not seen what they are judged on."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+#: Panels of many cutoffs repeat the same clients; strong regularisation and random thresholds keep trees from
+#: learning clients by heart. Deterministic to the last bit, whatever the number of threads.
+TREE_PARAMETERS: Mapping[str, Any] = MappingProxyType(
+    {
+        "extra_trees": True,
+        "feature_fraction": 0.6,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "lambda_l2": 5.0,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbose": -1,
+    }
+)
+
+#: How many of the latest cutoffs are held out to calibrate on.
+_HELD_OUT = 3
+
+
+def cutoffs_of(X: ArrayLike) -> pd.DatetimeIndex | None:
+    """Return the `cutoff` level of a panel's index, or None for any other table."""
+    if isinstance(X, pd.DataFrame) and "cutoff" in X.index.names:
+        return pd.DatetimeIndex(X.index.get_level_values("cutoff"))
+    return None
+
+
+def leaf_size(wanted: int, rows: int) -> int:
+    """Bound the fewest rows of a leaf by a twentieth of all rows, so that small tables can be split at all."""
+    return max(1, min(wanted, rows // 20))
+
+
+def held_out_in_time(
+    cutoffs: pd.DatetimeIndex, *, embargo: pd.Timedelta
+) -> list[tuple[NDArray[np.int_], NDArray[np.int_]]]:
+    """Pair each of the latest cutoffs with the rows whose outcomes were decided by then.
+
+    Parameters
+    ----------
+    cutoffs : DatetimeIndex of shape (n_rows,)
+        The cutoff of each row.
+    embargo : Timedelta
+        Time until an outcome is decided. With none, an earlier cutoff is one strictly before.
+
+    Returns
+    -------
+    list of (array, array)
+        Row numbers to learn from and to hold out; earliest held-out cutoff first, none without rows to learn from.
+
+    Examples
+    --------
+    >>> days = pd.to_datetime(["2024-01-01", "2024-01-31", "2024-03-01"])
+    >>> held_out_in_time(days, embargo=pd.Timedelta(days=60))
+    [(array([0]), array([2]))]
+    """
+    pairs = []
+    for cutoff in cutoffs.unique().sort_values()[-_HELD_OUT:]:
+        seen = np.flatnonzero((cutoffs <= cutoff - embargo) & (cutoffs < cutoff))
+        if len(seen):
+            pairs.append((seen, np.flatnonzero(cutoffs == cutoff)))
+    return pairs

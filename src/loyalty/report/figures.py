@@ -1,0 +1,585 @@
+"""Figures of the managers' page: small pure functions give tidy frames, others draw them as static SVG.
+
+Colours are written into the SVG as the light ones of `PALETTE`; the page's style sheet exchanges them by
+attribute for CSS variables, so that one drawing reads well on light and on dark ground.
+"""
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import vl_convert
+
+from loyalty.report.run_folder import CalibrationBin, Driver, Gain, Measure
+
+LEVELS = ("low", "medium", "high")
+TOP_SHARE = 0.2
+HEAT_STEPS = 6
+
+PALETTE: dict[str, tuple[str, str]] = {
+    "page": ("#f5f7fb", "#0f141c"),
+    "card": ("#ffffff", "#181f2a"),
+    "edge": ("#dfe4ec", "#2b3544"),
+    "ink": ("#16202e", "#e9eef6"),
+    "muted": ("#566275", "#a5b1c2"),
+    "grid": ("#e6eaf0", "#2a3443"),
+    "axis": ("#a3aebc", "#5f6c7f"),
+    "accent": ("#1c5ba6", "#7db2f3"),
+    "band": ("#cbdaef", "#2a4568"),
+    "chance": ("#78849a", "#94a2b6"),
+    "raises": ("#b4500f", "#f09a5c"),
+    "lowers": ("#10756a", "#4fc3b2"),
+    "neutral": ("#657085", "#9aa6b8"),
+    "heat0": ("#eff3fa", "#1c2532"),
+    "heat1": ("#dfe7f3", "#21304a"),
+    "heat2": ("#c8d5ea", "#274062"),
+    "heat3": ("#a5bbdc", "#2f5380"),
+    "heat4": ("#3a6fb0", "#7fb0ea"),
+    "heat5": ("#0f3f7d", "#b3d3fb"),
+    "on_light": ("#16202e", "#f2f6fc"),
+    "on_dark": ("#ffffff", "#0b1420"),
+}
+"""Role of a colour → (on light ground, on dark ground)."""
+
+COLOUR = {role: light for role, (light, _) in PALETTE.items()}
+DRAWN = ("ink", "muted", "grid", "axis", "accent", "band", "chance", "card")
+"""Roles that occur inside SVG drawings."""
+
+
+# -- Tidy frames -----------------------------------------------------------------------------------------------------
+
+
+def metric_means(measures: Sequence[Measure]) -> pd.DataFrame:
+    """Mean of every metric over the test cutoffs, one column per model.
+
+    Parameters
+    ----------
+    measures : sequence of Measure
+        Numbers by which models were judged.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `metric`; a column per model, in order of appearance; NaN
+        where a model has no such number.
+
+    Examples
+    --------
+    >>> from loyalty.report.run_folder import Measure
+    >>> metric_means([
+    ...     Measure(model="naive", cutoff="2024-01-01", metric="auc", value=0.5),
+    ...     Measure(model="lightgbm", cutoff="2024-01-01", metric="auc", value=0.75),
+    ...     Measure(model="lightgbm", cutoff="2024-04-01", metric="auc", value=0.25),
+    ... ])
+            naive  lightgbm
+    metric
+    auc       0.5       0.5
+    """
+    rows = pd.DataFrame(
+        [(one.metric, one.model, np.nan if one.value is None else one.value) for one in measures],
+        columns=["metric", "model", "value"],
+    ).astype({"value": "float64"})
+    table = rows.pivot_table(index="metric", columns="model", values="value", aggfunc="mean", sort=False)
+    return table.reindex(columns=list(dict.fromkeys(rows["model"]))).rename_axis(columns=None)
+
+
+def mean_of(means: pd.DataFrame, *, metric: str, model: str) -> float:
+    """One number of `metric_means`.
+
+    Parameters
+    ----------
+    means : DataFrame
+        Result of `metric_means`.
+    metric, model : str
+        Row and column.
+
+    Returns
+    -------
+    float
+        NaN if it was not measured.
+    """
+    return float(means[model].get(metric, np.nan)) if model in means.columns else float("nan")
+
+
+def gain_frame(gain: Gain | None) -> pd.DataFrame:
+    """Gain curve, its band over the back-tests and the diagonal of chance.
+
+    Parameters
+    ----------
+    gain : Gain or None
+        The curve of a run; none gives an empty frame.
+
+    Returns
+    -------
+    DataFrame
+        Columns `contacted`, `found`, `low`, `high`, `by_chance`, all shares.
+    """
+    if gain is None:
+        return pd.DataFrame(
+            {name: pd.Series(dtype="float64") for name in ("contacted", "found", "low", "high", "by_chance")}
+        )
+    return pd.DataFrame(
+        {
+            "contacted": gain.contacted,
+            "found": gain.found_mean,
+            "low": gain.found_low,
+            "high": gain.found_high,
+            "by_chance": gain.contacted,
+        }
+    ).astype("float64")
+
+
+def found_at(gain: pd.DataFrame, *, contacted: float) -> float:
+    """Share of leavers found when a share of clients is contacted, riskiest first.
+
+    Parameters
+    ----------
+    gain : DataFrame
+        Result of `gain_frame`.
+    contacted : float
+        Share of clients contacted, 0 to 1.
+
+    Returns
+    -------
+    float
+        Straight-line reading between points; NaN without a curve.
+    """
+    return float(np.interp(contacted, gain["contacted"], gain["found"])) if len(gain) else float("nan")
+
+
+def tercile_cuts(values: pd.Series) -> tuple[float, float]:
+    """Two cut points that part values into thirds.
+
+    Parameters
+    ----------
+    values : Series
+        Numbers without NaN.
+
+    Returns
+    -------
+    tuple of float
+        The quantiles 1/3 and 2/3; both 0 if there are no values.
+    """
+    if values.empty:
+        return 0.0, 0.0
+    low, high = np.quantile(values.to_numpy(dtype="float64"), [1 / 3, 2 / 3])
+    return float(low), float(high)
+
+
+def levels_of(values: pd.Series, *, cuts: tuple[float, float]) -> pd.Series:
+    """Low, medium or high against two cut points.
+
+    Parameters
+    ----------
+    values : Series
+        Numbers.
+    cuts : tuple of float
+        A value is low up to the first, medium up to the second, both
+        included, and high above.
+
+    Returns
+    -------
+    Series
+        One of `LEVELS` per value.
+
+    Examples
+    --------
+    A value at a cut point belongs to the lower level:
+
+    >>> levels_of(pd.Series([1.0, 1.1, 2.0, 2.1]), cuts=(1.0, 2.0)).tolist()
+    ['low', 'medium', 'medium', 'high']
+    """
+    position = np.searchsorted(np.asarray(cuts), values.to_numpy(dtype="float64"), side="left")
+    return pd.Series(np.asarray(LEVELS)[position], index=values.index, dtype="object")
+
+
+def value_risk_matrix(scores: pd.DataFrame) -> pd.DataFrame:
+    """Clients and value at risk by thirds of yearly spend and thirds of risk.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        `churn_probability`, `amount_sum_365d`, `value_at_risk` per client.
+
+    Returns
+    -------
+    DataFrame
+        Nine rows, the most valuable and riskiest first: `value`, `risk` (one
+        of `LEVELS`), `clients`, `churn_probability` (mean; NaN in an empty
+        cell), `value_at_risk` (sum) and `share` of all value at risk.
+    """
+    spend = scores["amount_sum_365d"].fillna(0.0).clip(lower=0.0)
+    risk = scores["churn_probability"]
+    cells = pd.DataFrame(
+        {
+            "value": levels_of(spend, cuts=tercile_cuts(spend)),
+            "risk": levels_of(risk, cuts=tercile_cuts(risk)),
+            "churn_probability": risk,
+            "value_at_risk": scores["value_at_risk"].fillna(0.0),
+        }
+    ).groupby(["value", "risk"])
+    matrix = pd.DataFrame(
+        {
+            "clients": cells.size(),
+            "churn_probability": cells["churn_probability"].mean(),
+            "value_at_risk": cells["value_at_risk"].sum(),
+        }
+    ).reindex(pd.MultiIndex.from_product([LEVELS[::-1], LEVELS[::-1]], names=["value", "risk"]))
+    matrix = matrix.fillna({"clients": 0, "value_at_risk": 0.0}).astype({"clients": "int64"})
+    total = float(matrix["value_at_risk"].sum())
+    return matrix.assign(share=matrix["value_at_risk"] / total if total > 0 else 0.0).reset_index()
+
+
+def heat_step(value: float, *, largest: float) -> int:
+    """Step of the heat scale, 0 (nothing) to ``HEAT_STEPS - 1`` (the largest).
+
+    Parameters
+    ----------
+    value, largest : float
+        A cell's number and the largest of all.
+
+    Returns
+    -------
+    int
+        Steps of equal width above nothing.
+
+    Examples
+    --------
+    >>> [heat_step(value, largest=100.0) for value in (0.0, 1.0, 20.0, 21.0, 100.0)]
+    [0, 1, 1, 2, 5]
+    """
+    if not (largest > 0 and value > 0):
+        return 0
+    return min(HEAT_STEPS - 1, max(1, int(np.ceil(round(value / largest * (HEAT_STEPS - 1), 9)))))
+
+
+def driver_frame(
+    drivers: Sequence[Driver], *, language: str, meanings: Mapping[str, Mapping[str, str]] | None = None
+) -> pd.DataFrame:
+    """Drivers by size of effect, named in words.
+
+    Parameters
+    ----------
+    drivers : sequence of Driver
+        Drivers of a run.
+    language : {"en", "ko"}
+        Language of the names.
+    meanings : mapping, optional
+        Feature name → language → noun phrase, for drivers that bring no words
+        of their own. A feature unknown to both keeps its name.
+
+    Returns
+    -------
+    DataFrame
+        `feature`, `meaning`, `effect_pp` (percentage points), `mean_abs_shap`
+        (log-odds), `direction` (1 raises, -1 lowers, 0 neither) and `width`,
+        the bar's length as a share of the longest; largest first.
+    """
+    known = meanings or {}
+    frame = pd.DataFrame(
+        [
+            (
+                one.feature,
+                (one.meaning_ko if language == "ko" else one.meaning_en)
+                or known.get(one.feature, {}).get(language)
+                or one.feature,
+                np.nan if one.effect_pp is None else one.effect_pp,
+                np.nan if one.mean_abs_shap is None else one.mean_abs_shap,
+                int(np.sign(one.direction)),
+            )
+            for one in drivers
+        ],
+        columns=["feature", "meaning", "effect_pp", "mean_abs_shap", "direction"],
+    ).astype({"effect_pp": "float64", "mean_abs_shap": "float64"})
+    frame = frame.sort_values(["effect_pp", "mean_abs_shap"], ascending=False, kind="stable", ignore_index=True)
+    largest = frame["effect_pp"].max()
+    return frame.assign(width=(frame["effect_pp"] / largest).fillna(0.0) if largest > 0 else 0.0)
+
+
+def calibration_frame(bins: Sequence[CalibrationBin]) -> pd.DataFrame:
+    """Predicted against observed churn, with the chance range of the observed.
+
+    Parameters
+    ----------
+    bins : sequence of CalibrationBin
+        Groups of clients of similar predicted risk.
+
+    Returns
+    -------
+    DataFrame
+        `predicted`, `observed`, `clients`, and `low`, `high`: Wilson's 95 %
+        interval [1]_ of the observed share.
+
+    References
+    ----------
+    .. [1] Wilson (1927), "Probable Inference, the Law of Succession, and
+       Statistical Inference", JASA 22(158).
+    """
+    frame = pd.DataFrame(
+        [(one.predicted, one.observed, one.clients) for one in bins if one.clients > 0],
+        columns=["predicted", "observed", "clients"],
+    ).astype({"predicted": "float64", "observed": "float64", "clients": "int64"})
+    z2 = 1.959963984540054**2
+    n, share = frame["clients"], frame["observed"]
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
+    return frame.assign(low=(centre - half).clip(0.0, 1.0), high=(centre + half).clip(0.0, 1.0)).sort_values(
+        "predicted", kind="stable", ignore_index=True
+    )
+
+
+def calibration_error(calibration: pd.DataFrame) -> float:
+    """Mean distance of predicted from observed churn, weighted by clients.
+
+    Parameters
+    ----------
+    calibration : DataFrame
+        Result of `calibration_frame`.
+
+    Returns
+    -------
+    float
+        A share; NaN without bins.
+    """
+    if calibration.empty:
+        return float("nan")
+    distance = (calibration["predicted"] - calibration["observed"]).abs()
+    return float(np.average(distance, weights=calibration["clients"]))
+
+
+def cutoff_frame(measures: Sequence[Measure], backtest: pd.DataFrame, *, model: str = "lightgbm") -> pd.DataFrame:
+    """How one model did at each test cutoff.
+
+    Parameters
+    ----------
+    measures : sequence of Measure
+        Numbers by which models were judged.
+    backtest : DataFrame
+        Predictions: `cutoff`, `churn_probability`.
+    model : str, default="lightgbm"
+        The model to show.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `cutoff`: `clients` and `predicted` (mean probability) from
+        the predictions; `observed` churn rate, `auc` and `found_top_20` from
+        the measures, NaN where not measured.
+    """
+    cutoffs = pd.to_datetime(backtest["cutoff"]).astype("datetime64[us]")
+    by_cutoff = backtest.groupby(cutoffs)["churn_probability"]
+    frame = pd.DataFrame({"clients": by_cutoff.size(), "predicted": by_cutoff.mean()})
+    for column, metric in (("observed", "churn_rate"), ("auc", "auc"), ("found_top_20", "found_top_20")):
+        measured = {
+            pd.Timestamp(one.cutoff): one.value for one in measures if (one.model, one.metric) == (model, metric)
+        }
+        frame[column] = [np.nan if (value := measured.get(cutoff)) is None else value for cutoff in frame.index]
+    return frame.astype(dict.fromkeys(("predicted", "observed", "auc", "found_top_20"), "float64"))
+
+
+def top_clients(scores: pd.DataFrame, *, count: int = 20) -> pd.DataFrame:
+    """Clients with the most value at risk.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        `client_id`, `churn_probability`, `value_at_risk` per client.
+    count : int, default=20
+        How many to return at most.
+
+    Returns
+    -------
+    DataFrame
+        Rows of `scores`, most value at risk first; ties go to the riskier
+        client, then by `client_id`.
+    """
+    order = pd.DataFrame(
+        {
+            "value_at_risk": -scores["value_at_risk"].fillna(0.0),
+            "churn_probability": -scores["churn_probability"],
+            "client_id": scores["client_id"].astype(str),
+        }
+    ).sort_values(["value_at_risk", "churn_probability", "client_id"], kind="stable")
+    return scores.loc[order.index[:count]].reset_index(drop=True)
+
+
+# -- Drawings --------------------------------------------------------------------------------------------------------
+
+
+def draw_gain(
+    gain: pd.DataFrame, *, found: float, labels: Mapping[str, str], name: str, width: int, height: int
+) -> str:
+    """Draw the gain curve as SVG.
+
+    Parameters
+    ----------
+    gain : DataFrame
+        Result of `gain_frame`.
+    found : float
+        Share of leavers among the riskiest 20 %, the marked point.
+    labels : mapping
+        Words: `x`, `y`, `model`, `chance`, `mark`.
+    name : str
+        Prefix of the ids, unique on the page.
+    width, height : int
+        Size of the plot without its axes, in pixels.
+
+    Returns
+    -------
+    str
+        One ``<svg>`` element.
+    """
+    x = alt.X("contacted:Q", axis=_axis(labels["x"]), scale=alt.Scale(domain=[0, 1]))
+    y, low, high, by_chance = (
+        alt.Y(f"{name}:Q", axis=_axis(labels["y"], extent=38), scale=alt.Scale(domain=[0, 1]))
+        for name in ("found", "low", "high", "by_chance")
+    )
+    base = alt.Chart(gain)
+    ceiling = gain.assign(found=gain["high"])
+    mark = pd.DataFrame({
+        "contacted": [TOP_SHARE], "found": [found], "high": [max(found, found_at(ceiling, contacted=TOP_SHARE))],
+        "text": [labels["mark"]],
+    })  # fmt: skip
+    names = pd.DataFrame({
+        "contacted": [0.45, 0.62], "found": [found_at(ceiling, contacted=0.45), 0.62],
+        "text": [labels["model"], labels["chance"]],
+    })  # fmt: skip
+    point = alt.Chart(mark)
+    # The marked number stands above the curve while there is room, and right of it once the curve climbs steeply.
+    beside: dict[str, Any] = (
+        {"align": "left", "dx": 11, "dy": 8} if found >= 0.6 else {"align": "right", "dx": -5, "dy": -8}
+    )
+    above = alt.Chart(names.iloc[:1]).mark_text(align="right", dx=-4, dy=-8, fontSize=12, color=COLOUR["muted"])
+    below = alt.Chart(names.iloc[1:]).mark_text(align="left", dx=4, dy=14, fontSize=12, color=COLOUR["muted"])
+    chart = alt.layer(
+        base.mark_area(color=COLOUR["band"], interpolate="linear").encode(x=x, y=low, y2="high:Q"),
+        base.mark_line(color=COLOUR["chance"], strokeDash=[5, 4], strokeWidth=1.5).encode(x=x, y=by_chance),
+        base.mark_line(color=COLOUR["accent"], strokeWidth=2.5).encode(x=x, y=y),
+        alt.Chart(mark).mark_rule(color=COLOUR["accent"], strokeDash=[2, 3]).encode(x=x, y=y, y2=alt.datum(0)),
+        above.encode(x=x, y=y, text="text:N"),
+        below.encode(x=x, y=y, text="text:N"),
+        point.mark_point(
+            color=COLOUR["accent"], fill=COLOUR["accent"], stroke=COLOUR["card"], size=110, opacity=1
+        ).encode(x=x, y=y),
+        point.mark_text(**beside, fontSize=16, fontWeight="bold", color=COLOUR["accent"]).encode(
+            x=x, y=y if found >= 0.6 else high, text="text:N"
+        ),
+    )
+    return _svg(chart, name=name, width=width, height=height)
+
+
+def draw_calibration(
+    calibration: pd.DataFrame, *, labels: Mapping[str, str], name: str, width: int, height: int
+) -> str:
+    """Draw observed against predicted churn as SVG, points as large as their clients.
+
+    Parameters
+    ----------
+    calibration : DataFrame
+        Result of `calibration_frame`.
+    labels : mapping
+        Words: `x`, `y`, `ideal`.
+    name : str
+        Prefix of the ids, unique on the page.
+    width, height : int
+        Size of the plot without its axes, in pixels.
+
+    Returns
+    -------
+    str
+        One ``<svg>`` element.
+    """
+    top = min(1.0, np.ceil(float(calibration[["predicted", "high"]].to_numpy().max()) * 10) / 10)
+    scale = alt.Scale(domain=[0, top], nice=False)
+    x = alt.X("predicted:Q", axis=_axis(labels["x"]), scale=scale)
+    y, low = (alt.Y(f"{name}:Q", axis=_axis(labels["y"], extent=38), scale=scale) for name in ("observed", "low"))
+    line = pd.DataFrame({"predicted": [0.0, top], "observed": [0.0, top]})
+    ideal = pd.DataFrame({"predicted": [top * 0.8], "observed": [top * 0.8], "text": [labels["ideal"]]})
+    base = alt.Chart(calibration)
+    size = alt.Size(
+        "clients:Q", scale=alt.Scale(domain=[0, int(calibration["clients"].max())], range=[12, 190]), legend=None
+    )
+    chart = alt.layer(
+        alt.Chart(line).mark_line(color=COLOUR["chance"], strokeDash=[5, 4], strokeWidth=1.5).encode(x=x, y=y),
+        base.mark_rule(color=COLOUR["accent"], strokeWidth=1.5, opacity=0.55).encode(x=x, y=low, y2="high:Q"),
+        base.mark_line(color=COLOUR["accent"], strokeWidth=2).encode(x=x, y=y),
+        base.mark_point(fill=COLOUR["accent"], stroke=COLOUR["card"], opacity=1).encode(x=x, y=y, size=size),
+        alt.Chart(ideal)
+        .mark_text(align="left", dx=4, dy=18, fontSize=12, color=COLOUR["muted"])
+        .encode(x=x, y=y, text="text:N"),
+    )
+    return _svg(chart, name=name, width=width, height=height)
+
+
+def _axis(title: str, *, extent: int = 20) -> alt.Axis:
+    """Axis of shares; its fixed extent keeps the layout free of the fonts installed where the page is made."""
+    return alt.Axis(
+        title=title,
+        format=".0%",
+        tickCount=5,
+        ticks=False,
+        labelPadding=6,
+        labelFlush=False,
+        labelFontSize=12,
+        titleFontSize=12,
+        titleFontWeight="normal",
+        titlePadding=6,
+        minExtent=extent,
+        maxExtent=extent,
+        labelColor=COLOUR["muted"],
+        titleColor=COLOUR["muted"],
+        gridColor=COLOUR["grid"],
+        domainColor=COLOUR["axis"],
+        labelOverlap=False,
+    )
+
+
+def _svg(chart: alt.LayerChart | alt.FacetChart, *, name: str, width: int, height: int) -> str:
+    spec = chart.properties(
+        width=width,
+        height=height,
+        autosize=alt.AutoSizeParams(type="none"),
+        padding={"left": 62, "right": 22, "top": 10, "bottom": 46},
+    ).configure(background="transparent", aria=False, view=alt.ViewConfig(stroke=None))
+    return tidy_svg(vl_convert.vegalite_to_svg(spec.to_dict(validate=False)), name=name)
+
+
+def tidy_svg(svg: str, *, name: str) -> str:
+    """Make a drawing fit to stand in a page beside others.
+
+    Parameters
+    ----------
+    svg : str
+        One ``<svg>`` element.
+    name : str
+        Prefix of the ids.
+
+    Returns
+    -------
+    str
+        The element with ids renumbered under `name`, without namespaces,
+        fonts (the page's are inherited), roles (the figure around it has its
+        own) and invisible paths.
+
+    Examples
+    --------
+    >>> tidy_svg('<svg xmlns="x"><g clip-path="url(#clip7)"/><clipPath id="clip7"/></svg>', name="gain")
+    '<svg aria-hidden="true" focusable="false"><g clip-path="url(#gain-1)"/><clipPath id="gain-1"/></svg>'
+    """
+    svg = re.sub(r'\s(?:xmlns(?::xlink)?|version|class|role|aria-[a-z]+|font-family|pointer-events)="[^"]*"', "", svg)
+    svg = re.sub(r'<path(?: stroke="[^"]*")? d="[^"]*"(?: display="none")?/>(?=<)', _keep_visible, svg)
+    svg = re.sub(r"(\d+\.\d{2})\d+", r"\1", svg)
+    number = itertools.count(1)
+    for old in dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg)):
+        new = f"{name}-{next(number)}"
+        svg = svg.replace(f'id="{old}"', f'id="{new}"').replace(f"url(#{old})", f"url(#{new})")
+    return svg.replace("<svg", '<svg aria-hidden="true" focusable="false"', 1)
+
+
+def _keep_visible(path: re.Match[str]) -> str:
+    """Drop a path that Vega writes for the pointer alone: hidden, or of no extent."""
+    return "" if 'display="none"' in path[0] or 'd="M0,0h0v0h0Z"' in path[0] or 'd=""' in path[0] else path[0]

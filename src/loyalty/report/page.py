@@ -1,0 +1,569 @@
+"""From a run's tables to the page: every section's words and numbers, then the template."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from loyalty.report import figures
+from loyalty.report.figures import LEVELS, TOP_SHARE
+from loyalty.report.run_folder import Metrics, RunFolder
+from loyalty.report.text import NONE, Language, Speech, meaning_of, shown
+
+Meanings = Mapping[str, Mapping[str, str]]
+Section = dict[str, Any]
+
+SIZES = {
+    "gain": {"wide": (420, 290), "narrow": (225, 210)},
+    "calibration": {"wide": (420, 380), "narrow": (225, 225)},
+}
+"""Width and height: each curve is drawn twice; the page shows the one that fits the room there is."""
+
+MODEL = "lightgbm"
+MODEL_ORDER = ("naive", "btyd", MODEL)
+MEASURES = (
+    # metric, better, how it is written
+    ("auc", "up", "plain"), ("found_top_20", "up", "percent"), ("lift_top_20", "up", "times"),
+    ("log_loss", "down", "plain"), ("brier", "down", "plain"), ("mean_error", "zero", "points"),
+    ("mae", "down", "money"), ("spearman", "up", "plain"), ("gini", "up", "plain"),
+    ("decile_mape", "down", "percent"), ("total_error", "zero", "percent"),
+)  # fmt: skip
+BARE_UNITS = {"position"}
+"""Units whose numbers say nothing to a reader: a reason then names the feature alone."""
+MOST_NOTES, LONGEST_NOTE, LONGEST_QUESTION, LONGEST_REASON = 40, 600, 400, 200
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The few numbers that headlines are made of; NaN where a run did not measure one."""
+
+    clients: int
+    expected_churn: float
+    value: float
+    value_at_risk: float
+    found: float
+    lift: float
+    auc: float
+    backtests: int
+
+
+def render_page(run: RunFolder, *, language: Language, meanings: Meanings) -> str:
+    """Write the page of a run.
+
+    Parameters
+    ----------
+    run : RunFolder
+        What the run left behind.
+    language : {"en", "ko"}
+        Language of the page.
+    meanings : mapping
+        Feature name → what it measures as a noun phrase per language (``en``,
+        ``ko``) and its ``unit``; a feature not in it goes by its name.
+
+    Returns
+    -------
+    str
+        The HTML document.
+    """
+    speech = Speech(language, kind=run.metrics.kind, currency=run.metrics.currency)
+    summary = summarise(run)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("loyalty.report", package_path=""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        t=speech,
+        palette=figures.PALETTE,
+        drawn=figures.DRAWN,
+        header=_header(run.metrics, summary, speech),
+        tiles=_tiles(run.metrics, summary, speech),
+        gain=_gain(run.metrics, summary, speech),
+        matrix=_matrix(run.scores, speech),
+        drivers=_drivers(run.metrics, speech, meanings),
+        segments=_segments(run.scores, speech),
+        top=_top(run, speech, meanings),
+        calibration=_calibration(run.metrics, speech),
+        models=_models(run.metrics, summary, speech),
+        cutoffs=_cutoffs(run, speech),
+        notes=_notes(run.metrics, speech),
+        footer=_footer(run.metrics, speech),
+    )
+
+
+def summarise(run: RunFolder) -> Summary:
+    """Boil a run down to its headline numbers.
+
+    Parameters
+    ----------
+    run : RunFolder
+        What the run left behind.
+
+    Returns
+    -------
+    Summary
+        Means over the test cutoffs, sums over the scored clients.
+    """
+    means = figures.metric_means(run.metrics.backtest)
+
+    found, lift, auc = (
+        figures.mean_of(means, metric=metric, model=MODEL) for metric in ("found_top_20", "lift_top_20", "auc")
+    )
+    if pd.isna(found):
+        found = figures.found_at(figures.gain_frame(run.metrics.gain), contacted=TOP_SHARE)
+    return Summary(
+        clients=len(run.scores),
+        expected_churn=float(run.scores["churn_probability"].mean()),
+        value=float(run.scores["amount_sum_365d"].fillna(0.0).clip(lower=0.0).sum()),
+        value_at_risk=float(run.scores["value_at_risk"].fillna(0.0).sum()),
+        found=found,
+        lift=found / TOP_SHARE if pd.isna(lift) else lift,
+        auc=auc,
+        backtests=len(set(run.metrics.test_cutoffs)) or run.backtest["cutoff"].nunique(),
+    )
+
+
+# -- Sections, in the order of the page ------------------------------------------------------------------------------
+
+
+def _header(metrics: Metrics, summary: Summary, speech: Speech) -> Section:
+    start = metrics.score_cutoff + timedelta(days=metrics.gap_days)
+    last = start + timedelta(days=metrics.horizon_days - 1)
+    facts = [
+        speech("facts.cutoff", date=speech.date(metrics.score_cutoff)),
+        speech("facts.clients", clients=speech.clients(summary.clients)),
+        speech("facts.horizon", days=speech.days(metrics.horizon_days)),
+    ]
+    if metrics.gap_days:
+        facts.append(speech("facts.gap", days=speech.days(metrics.gap_days)))
+    definition = [speech("definition", first=speech.date(start), last=speech.date(last))]
+    if metrics.active_days is not None:
+        definition.append(speech("definition.active", days=speech.days(metrics.active_days)))
+    definition.append(speech("definition.value"))
+    return {
+        "question": shown(metrics.question, longest=LONGEST_QUESTION),
+        "facts": facts,
+        "definition": " ".join(definition),
+    }
+
+
+def _tiles(metrics: Metrics, summary: Summary, speech: Speech) -> list[Section]:
+    clients = speech.clients(summary.clients)
+    leavers = summary.expected_churn * summary.clients if summary.clients else 0.0
+    days = speech.days(metrics.horizon_days)
+    share = summary.value_at_risk / summary.value if summary.value > 0 else 0.0
+    lift = round(summary.lift, 1)
+    found = "tile.found.sub" if lift > 1 else "tile.found.sub.weak"
+    unmeasured = speech("unmeasured")
+    return [
+        {
+            "label": speech("tile.churn"),
+            "value": speech.percent(summary.expected_churn, digits=1),
+            "sub": speech("tile.churn.sub", leavers=speech.number(leavers), clients=clients, days=days),
+        },
+        {
+            "label": speech("tile.value"),
+            "value": speech.money(summary.value_at_risk),
+            "sub": speech("tile.value.sub" if summary.value > 0 else "tile.value.none", share=speech.percent(share)),
+        },
+        {
+            "label": speech("tile.found", share=speech.percent(TOP_SHARE)),
+            "value": speech.percent(summary.found),
+            "sub": speech(found, lift=speech.number(lift, digits=1)) if summary.found >= 0 else unmeasured,
+        },
+        {
+            "label": speech("tile.model"),
+            "value": speech("tile.model.value", auc=speech.number(summary.auc, digits=2)),
+            "sub": speech("tile.model.sub", backtests=speech.backtests(summary.backtests))
+            if summary.auc >= 0
+            else unmeasured,
+        },
+    ]
+
+
+def _gain(metrics: Metrics, summary: Summary, speech: Speech) -> Section | None:
+    gain = figures.gain_frame(metrics.gain)
+    if gain.empty or pd.isna(summary.found):
+        return None
+    labels = {name: speech(f"gain.{name}") for name in ("x", "y", "model", "chance")} | {
+        "mark": speech.percent(summary.found)
+    }
+    steps = (0.05, 0.1, TOP_SHARE, 0.3, 0.4, 0.5, 0.75)
+    curves = [gain.assign(found=gain[name]) for name in ("found", "low", "high")]
+    at = {step: [speech.percent(figures.found_at(curve, contacted=step)) for curve in curves] for step in steps}
+    points = [
+        speech("gain.alt.point", found=at[step][0], contacted=speech.percent(step)) for step in (0.1, TOP_SHARE, 0.5)
+    ]
+    return {
+        "headline": speech("gain.headline", share=speech.percent(TOP_SHARE), found=speech.percent(summary.found)),
+        "sub": speech(
+            "gain.sub" if summary.backtests > 1 else "gain.sub.single", backtests=speech.backtests(summary.backtests)
+        ),
+        "alt": speech("gain.alt", points=", ".join(points)),
+        "drawings": _drawings(
+            "gain",
+            lambda name, width, height: figures.draw_gain(
+                gain, found=summary.found, labels=labels, name=name, width=width, height=height
+            ),
+        ),
+        "columns": [speech("gain.x"), speech("gain.y"), speech("gain.low"), speech("gain.high"), speech("gain.chance")],
+        "rows": [[speech.percent(step), *at[step], speech.percent(step)] for step in steps],
+    }
+
+
+def _matrix(scores: pd.DataFrame, speech: Speech) -> Section:
+    matrix = figures.value_risk_matrix(scores)
+    largest = float(matrix["value_at_risk"].max())
+    cells = [
+        {
+            "value": row.value,
+            "risk": row.risk,
+            "clients": speech.number(row.clients),
+            "money": speech.money(row.value_at_risk),
+            "step": figures.heat_step(row.value_at_risk, largest=largest),
+            "words": ", ".join(
+                (_segment(row.value, row.risk, speech), speech.clients(row.clients), speech.money(row.value_at_risk))
+            ),
+        }
+        for row in _rows(matrix.sort_values("risk", key=lambda risks: risks.map(LEVELS.index), kind="stable"))
+    ]
+    at_stake = int(matrix["clients"].iloc[0])
+    spend = figures.tercile_cuts(scores["amount_sum_365d"].fillna(0.0).clip(lower=0.0))
+    risk = figures.tercile_cuts(scores["churn_probability"])
+    return {
+        "headline": speech(f"matrix.headline{_plural(at_stake)}", number=speech.number(at_stake)),
+        "alt": speech("matrix.alt", cells="; ".join(cell["words"] for cell in cells)),
+        "rows": [
+            {
+                "level": speech(f"level.{level}"),
+                "range": _range(level, [speech.money(cut) for cut in spend], speech),
+                "cells": [cell for cell in cells if cell["value"] == level],
+            }
+            for level in LEVELS[::-1]
+        ],
+        "columns": [
+            {"level": speech(f"level.{level}"), "range": _range(level, [speech.percent(cut) for cut in risk], speech)}
+            for level in LEVELS
+        ],
+    }
+
+
+def _drivers(metrics: Metrics, speech: Speech, meanings: Meanings) -> Section:
+    directions = {1: "raises", -1: "lowers", 0: "neutral"}
+    frame = figures.driver_frame(metrics.drivers, language=speech.language, meanings=meanings)
+    bars = [
+        {
+            "feature": shown(row.feature),
+            "name": _sentence(shown(row.meaning)),
+            "effect": speech.number(row.effect_pp, digits=1),
+            "shap": speech.number(row.mean_abs_shap, digits=3),
+            "direction": directions[row.direction],
+            "width": f"{100 * row.width:.1f}",
+        }
+        for row in _rows(frame)
+    ]
+    words = [f"{bar['name']} {bar['effect']}, {speech('drivers.' + bar['direction'])}" for bar in bars]
+    first = {"driver": bars[0]["name"], "effect": speech.points(frame["effect_pp"].iloc[0])} if bars else {}
+    return {
+        "headline": speech("drivers.headline", **first) if bars else speech("drivers.headline.none"),
+        "alt": speech("drivers.alt", bars="; ".join(words)),
+        "bars": bars,
+        "legend": [
+            direction for direction in directions.values() if any(bar["direction"] == direction for bar in bars)
+        ],
+    }
+
+
+def _segments(scores: pd.DataFrame, speech: Speech) -> Section:
+    matrix = figures.value_risk_matrix(scores).sort_values("value_at_risk", ascending=False, kind="stable")
+    first = matrix.iloc[0]
+    longest = max(float(first["share"]), 1e-12)
+    levels = {name: speech(f"level.{first[name]}") for name in ("risk", "value")}
+    if speech.language == "en":
+        levels = {name: level.lower() for name, level in levels.items()}
+    return {
+        "headline": speech("segments.headline", share=speech.percent(first["share"]), **levels)
+        if first["value_at_risk"] > 0
+        else speech("segments.headline.none"),
+        "rows": [
+            {
+                "segment": _segment(row.value, row.risk, speech),
+                "clients": speech.number(row.clients),
+                "risk": speech.percent(row.churn_probability),
+                "money": speech.money(row.value_at_risk),
+                "share": speech.percent(row.share),
+                "width": f"{100 * row.share / longest:.1f}",
+                "advice": speech(f"advice.{row.risk}.{row.value}"),
+            }
+            for row in _rows(matrix)
+        ],
+    }
+
+
+def _top(run: RunFolder, speech: Speech, meanings: Meanings) -> Section:
+    clients = figures.top_clients(run.scores)
+    held = float(clients["value_at_risk"].fillna(0.0).sum())
+    total = float(run.scores["value_at_risk"].fillna(0.0).sum())
+    amounts = {"share": speech.percent(held / total) if total > 0 else NONE, "money": speech.money(held)}
+    with_expected = "expected_value" in clients.columns
+    return {
+        "headline": speech(
+            f"top.headline{_plural(len(clients) if total > 0 else 0)}", clients=speech.clients(len(clients)), **amounts
+        ),
+        "expected": speech("top.expected", days=speech.days(run.metrics.horizon_days)) if with_expected else None,
+        "rows": [
+            {
+                "client": shown(_id(client["client_id"])),
+                "risk": speech.percent(client["churn_probability"]),
+                "width": f"{100 * client['churn_probability']:.1f}",
+                "spend": speech.money(client["amount_sum_365d"]),
+                "money": speech.money(client["value_at_risk"]),
+                "expected": speech.money(client["expected_value"]) if with_expected else "",
+                "reasons": reasons_of(client, speech=speech, meanings=meanings),
+            }
+            for client in clients.to_dict("records")
+        ],
+    }
+
+
+def reasons_of(client: Mapping[Any, Any], *, speech: Speech, meanings: Meanings) -> list[dict[str, str]]:
+    """Say in words what goes with one client's risk.
+
+    Parameters
+    ----------
+    client : mapping
+        A row of the scores: ``reason_1``, ``reason_1_value``,
+        ``reason_1_shap``, ``reason_1_text`` and so on to 3; any may be
+        missing.
+    speech : Speech
+        Language of the words. English takes the sentence of the scores where
+        there is one.
+    meanings : mapping
+        Feature name → meaning per language and ``unit``.
+
+    Returns
+    -------
+    list of dict
+        `text` and `direction` (``up``, ``down``) of each reason there is.
+    """
+    reasons = []
+    for place in (1, 2, 3):
+        feature, value, shap, sentence = (
+            client.get(f"reason_{place}{part}") for part in ("", "_value", "_shap", "_text")
+        )
+        if not isinstance(feature, str) or not feature:
+            continue
+        if speech.language == "en" and isinstance(sentence, str) and sentence:
+            text = shown(sentence, longest=LONGEST_REASON)
+        else:
+            meaning = shown(_sentence(meaning_of(feature, meanings=meanings, language=speech.language)))
+            measured = float("nan") if value is None or pd.isna(value) else float(value)
+            unit = meanings.get(feature, {}).get("unit", "")
+            form = "unknown" if pd.isna(measured) else "bare" if unit in BARE_UNITS else "known"
+            text = speech(f"reason.{form}", meaning=meaning, value=speech.value(measured, unit))
+        raises = shap is not None and not pd.isna(shap) and shap > 0
+        reasons.append({"text": text, "direction": "up" if raises else "down"})
+    return reasons
+
+
+def _calibration(metrics: Metrics, speech: Speech) -> Section | None:
+    frame = figures.calibration_frame(metrics.calibration)
+    if frame.empty:
+        return None
+    labels = {name: speech(f"calibration.{name}") for name in ("x", "y", "ideal")}
+    rows = [
+        [speech.percent(row.predicted), speech.percent(row.observed),
+         f"{speech.percent(row.low)} – {speech.percent(row.high)}", speech.number(row.clients)]
+        for row in _rows(frame)
+    ]  # fmt: skip
+    points = [
+        speech("calibration.alt.point", predicted=predicted, observed=observed) for predicted, observed, *_ in rows
+    ]
+    return {
+        "headline": speech("calibration.headline", points=speech.points(100 * figures.calibration_error(frame))),
+        "alt": speech(
+            "calibration.alt",
+            groups=len(frame),
+            smallest=speech.clients(frame["clients"].min()),
+            largest=speech.clients(frame["clients"].max()),
+            points="; ".join(points),
+        ),
+        "drawings": _drawings(
+            "calibration",
+            lambda name, width, height: figures.draw_calibration(
+                frame, labels=labels, name=name, width=width, height=height
+            ),
+        ),
+        "columns": [speech(f"calibration.{name}") for name in ("x", "y", "range", "clients")],
+        "rows": rows,
+    }
+
+
+def _models(metrics: Metrics, summary: Summary, speech: Speech) -> Section:
+    means = figures.metric_means(metrics.backtest)
+    models = [name for name in MODEL_ORDER if name in means.columns]
+    models += [name for name in means.columns if name not in models]
+    rows = []
+    for metric, better, form in MEASURES:
+        if metric not in means.index:
+            continue
+        numbers = [figures.mean_of(means, metric=metric, model=name) for name in models]
+        best = _best(numbers, better=better)
+        rows.append(
+            {
+                "measure": speech(f"metric.{metric}"),
+                "better": speech(f"better.{better}"),
+                "cells": [
+                    {"text": _written(number, form, speech), "best": place in best}
+                    for place, number in enumerate(numbers)
+                ],
+            }
+        )
+    return {
+        "headline": _models_headline(means, speech),
+        "sub": speech("models.sub", backtests=speech.backtests(summary.backtests)) if rows else "",
+        "columns": [_model_name(name, speech) for name in models],
+        "rows": rows,
+    }
+
+
+def _models_headline(means: pd.DataFrame, speech: Speech) -> str:
+    auc = {name: figures.mean_of(means, metric="auc", model=name) for name in means.columns}
+    ours = round(auc.pop(MODEL, float("nan")), 3)
+    others = {name: round(value, 3) for name, value in auc.items() if not pd.isna(value)}
+    if not others or pd.isna(ours):
+        return speech("models.headline.none")
+    baseline, other = max(others.items(), key=lambda item: item[1])
+    verdict = "better" if ours > other else "equal" if ours == other else "worse"
+    digits = 3 if speech.number(ours, digits=2) == speech.number(other, digits=2) else 2
+    return speech(
+        f"models.headline.{verdict}",
+        baseline=_model_name(baseline, speech),
+        auc=speech.number(ours, digits=digits),
+        other=speech.number(other, digits=digits),
+    )
+
+
+def _cutoffs(run: RunFolder, speech: Speech) -> Section:
+    frame = figures.cutoff_frame(run.metrics.backtest, run.backtest, model=MODEL)
+    columns = ("cutoff", "clients", "predicted", "observed", "auc", "found")
+    return {
+        "columns": [speech(f"cutoffs.{name}") for name in columns],
+        "rows": [
+            [speech.date(cutoff), speech.number(row.clients), speech.percent(row.predicted, digits=1),
+             speech.percent(row.observed, digits=1), speech.number(row.auc, digits=3), speech.percent(row.found_top_20)]
+            for cutoff, row in zip(frame.index, _rows(frame), strict=True)
+        ],
+    }  # fmt: skip
+
+
+def _notes(metrics: Metrics, speech: Speech) -> Section:
+    foreign = False
+    notes = []
+    for note in metrics.notes[:MOST_NOTES]:
+        own = isinstance(note, dict) and speech.language in note
+        words = note if isinstance(note, str) else note.get(speech.language) or next(iter(note.values()), "")
+        foreign = foreign or (speech.language != "en" and not own)
+        notes.append({"text": shown(words, longest=LONGEST_NOTE), "lang": speech.language if own else "en"})
+    if len(metrics.notes) > MOST_NOTES:
+        more = speech("notes.more", number=speech.number(len(metrics.notes) - MOST_NOTES))
+        notes.append({"text": more, "lang": speech.language})
+    return {"rows": notes, "remark": speech("notes.language") if foreign else ""}
+
+
+def _footer(metrics: Metrics, speech: Speech) -> list[tuple[str, str]]:
+    facts = [
+        (speech("run.data"), shown(metrics.data_fingerprint)),
+        (speech("run.labels"), shown(metrics.label_fingerprint)),
+        (speech("run.seed"), "" if metrics.seed is None else str(metrics.seed)),
+        (speech("run.cutoffs"), " · ".join(speech.date(cutoff) for cutoff in metrics.test_cutoffs)),
+        (speech("run.versions"), " · ".join(shown(f"{name} {version}") for name, version in metrics.versions.items())),
+        (speech("run.btyd"), " · ".join(_flat(metrics.btyd or {}))),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+# -- Small pieces ----------------------------------------------------------------------------------------------------
+
+
+def _drawings(figure: str, draw: Callable[[str, int, int], str]) -> list[Section]:
+    """Draw a figure in each size; what stands in it are our own words and numbers, written as text by Vega."""
+    sizes = SIZES[figure].items()
+    drawn = {room: draw(f"{figure}-{room}", width, height) for room, (width, height) in sizes}
+    return [{"room": room, "svg": Markup(svg)} for room, svg in drawn.items()]  # noqa: S704
+
+
+def _rows(frame: pd.DataFrame) -> list[Any]:
+    """Rows as named tuples; their fields are the frame's columns, which no type can know."""
+    return list(frame.itertuples())
+
+
+def _plural(count: int) -> str:
+    return ".none" if count == 0 else ".one" if count == 1 else ""
+
+
+def _segment(value: str, risk: str, speech: Speech) -> str:
+    levels = {"risk": speech(f"level.{risk}"), "value": speech(f"level.{value}")}
+    if speech.language == "en":
+        levels["value"] = levels["value"].lower()
+    return speech("segments.name", **levels)
+
+
+def _range(level: str, cuts: list[str], speech: Speech) -> str:
+    return speech(f"range.{level}", low=cuts[1], high=cuts[LEVELS.index(level)] if level != "high" else "")
+
+
+def _sentence(phrase: str) -> str:
+    return phrase[:1].upper() + phrase[1:]
+
+
+def _id(client_id: object) -> str:
+    return str(int(client_id)) if isinstance(client_id, float) and client_id.is_integer() else str(client_id)
+
+
+def _model_name(model: str, speech: Speech) -> str:
+    return speech(f"model.{model}") if speech.has(f"model.{model}") else shown(model, longest=24)
+
+
+def _written(number: float, form: str, speech: Speech) -> str:
+    if pd.isna(number):
+        return NONE
+    match form:
+        case "percent":
+            return speech.percent(number, digits=1)
+        case "points":
+            return speech.points(100 * number, short=True)
+        case "times":
+            return f"{speech.number(number, digits=2)}×"
+        case "money":
+            return speech.money(number)
+        case _:
+            return speech.number(number, digits=3)
+
+
+def _best(numbers: list[float], *, better: str) -> list[int]:
+    """Places of the best numbers; none when there is nothing to compare."""
+    worth = {
+        place: number if better == "up" else -number if better == "down" else -abs(number)
+        for place, number in enumerate(numbers)
+        if not pd.isna(number)
+    }
+    return [place for place, one in worth.items() if one == max(worth.values())] if len(worth) > 1 else []
+
+
+def _flat(parameters: Mapping[str, Any], *, under: str = "") -> list[str]:
+    """Numbers of nested parameters, one `name value` each."""
+    flat = []
+    for name, value in parameters.items():
+        path = f"{under}.{name}" if under else str(name)
+        if isinstance(value, Mapping):
+            flat += _flat(value, under=path)
+        elif isinstance(value, int | float | str):
+            flat.append(shown(f"{path} {value:.4g}" if isinstance(value, float) else f"{path} {value}"))
+    return flat[:40]

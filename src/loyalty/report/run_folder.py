@@ -1,0 +1,161 @@
+"""What a run left behind: metrics, back-test predictions and scores, checked once before anything is drawn."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Kind = Literal["non-contractual", "contractual"]
+
+METRICS_FILE, BACKTEST_FILE, SCORES_FILE = "metrics.json", "backtest.parquet", "scores.parquet"
+BACKTEST_COLUMNS = ("client_id", "cutoff", "churn_probability")
+SCORES_COLUMNS = ("client_id", "churn_probability", "amount_sum_365d", "value_at_risk")
+
+
+class _Record(BaseModel):
+    """A part of ``metrics.json``; parts this page does not know are left alone."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Measure(_Record):
+    """One number by which one model was judged at one test cutoff."""
+
+    model: str
+    cutoff: datetime
+    metric: str
+    value: float | None = None
+
+
+class Gain(_Record):
+    """Share of leavers found against share of clients contacted, over the test cutoffs."""
+
+    contacted: list[float]
+    found_mean: list[float]
+    found_low: list[float]
+    found_high: list[float]
+
+
+class CalibrationBin(_Record):
+    """Clients of similar predicted risk, and how many of them left."""
+
+    predicted: float
+    observed: float
+    clients: int
+
+
+class Driver(_Record):
+    """A feature, and how far it moves the predicted risk on average."""
+
+    feature: str
+    meaning_en: str | None = None
+    meaning_ko: str | None = None
+    mean_abs_shap: float | None = None
+    effect_pp: float | None = None
+    direction: int = 0
+
+
+class Metrics(_Record):
+    """``metrics.json`` of a run; only what the page cannot do without is required."""
+
+    question: str = ""
+    kind: Kind = "non-contractual"
+    horizon_days: int
+    gap_days: int = 0
+    active_days: int | None = None
+    currency: str | None = None
+    score_cutoff: datetime
+    test_cutoffs: list[datetime] = Field(default_factory=list)
+    seed: int | None = None
+    backtest: list[Measure] = Field(default_factory=list)
+    gain: Gain | None = None
+    calibration: list[CalibrationBin] = Field(default_factory=list)
+    drivers: list[Driver] = Field(default_factory=list)
+    notes: list[str | dict[str, str]] = Field(default_factory=list)
+    btyd: dict[str, Any] | None = None
+    data_fingerprint: str = ""
+    label_fingerprint: str = ""
+    versions: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The three files of a run that the page is made from."""
+
+    metrics: Metrics
+    backtest: pd.DataFrame
+    scores: pd.DataFrame
+
+
+def read_run_folder(out: str | Path) -> RunFolder:
+    """Read and check what a run left in `out`.
+
+    Parameters
+    ----------
+    out : str or Path
+        Folder written by ``loyalty run`` or ``loyalty demo``.
+
+    Returns
+    -------
+    RunFolder
+        Metrics, back-test predictions and scores.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the three files is missing.
+    ValueError
+        If a file cannot be read, lacks a column or holds a probability
+        outside 0 to 1.
+    """
+    folder = Path(out)
+    missing = [name for name in (METRICS_FILE, BACKTEST_FILE, SCORES_FILE) if not (folder / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"`out` must be the folder of a finished run; {str(folder)!r} lacks {', '.join(missing)}. "
+            "Make one with `loyalty run CONFIG --data DIR --out OUT`."
+        )
+    return RunFolder(
+        metrics=_read_metrics(folder / METRICS_FILE),
+        backtest=_read_table(folder / BACKTEST_FILE, columns=BACKTEST_COLUMNS),
+        scores=_read_table(folder / SCORES_FILE, columns=SCORES_COLUMNS),
+    )
+
+
+def _read_metrics(path: Path) -> Metrics:
+    try:
+        return Metrics.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ValueError(
+            f"{path.name}: {where!r}: {first['msg']}; got {first['input']!r:.80}. Run `loyalty run` again."
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{path.name} must be JSON in UTF-8: {error}. Run `loyalty run` again.") from error
+
+
+def _read_table(path: Path, *, columns: tuple[str, ...]) -> pd.DataFrame:
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path.name} must be a Parquet file: {error}. Run `loyalty run` again.") from error
+    table = table.reset_index() if "client_id" in table.index.names else table
+    lacking = [name for name in columns if name not in table.columns]
+    if lacking:
+        raise ValueError(
+            f"{path.name} lacks {', '.join(lacking)}; it holds {', '.join(map(str, table.columns))}. "
+            "Run `loyalty run` again."
+        )
+    wrong = ~table["churn_probability"].between(0.0, 1.0)
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise ValueError(
+            f"{path.name}: `churn_probability` must lie between 0 and 1; row {row} holds "
+            f"{table['churn_probability'].iloc[row]!r}. Run `loyalty run` again."
+        )
+    return table

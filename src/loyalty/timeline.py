@@ -1,0 +1,227 @@
+"""Time: cutoffs, observation windows, gap, horizon, and splits that are proved instead of trusted.
+
+Everything is half-open. At a cutoff, known is what happened strictly before it; the outcome is what happens in
+``[cutoff + gap, cutoff + gap + horizon)``. All instants inside the package are UTC, written without a zone.
+"""
+
+import datetime as dt
+import itertools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+__all__ = ["LeakError", "Outcome", "Split", "as_cutoffs", "as_duration", "as_instant", "prove_split", "rolling_origins"]
+
+Instant = str | dt.date | pd.Timestamp
+Duration = str | dt.timedelta | pd.Timedelta
+
+_DURATION = re.compile(r"\s*(\d+)\s*([dw])\s*")
+_DAYS = {"d": 1, "w": 7}
+
+
+class LeakError(ValueError):
+    """A training label's horizon reaches past the cutoff that is to be predicted."""
+
+
+def as_instant(value: Instant, *, name: str) -> pd.Timestamp:
+    """Read one instant; a zoned one becomes UTC, a naive one is taken as UTC.
+
+    Parameters
+    ----------
+    value : str, date or Timestamp
+        What the caller wrote.
+    name : str
+        The public argument it came in, for the error.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read as a date or time.
+
+    Examples
+    --------
+    >>> as_instant("2024-03-01T09:00+09:00", name="cutoff")
+    Timestamp('2024-03-01 00:00:00')
+    """
+    try:
+        instant = pd.Timestamp(value)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"`{name}` must be a date such as '2024-03-01'; got {value!r}.") from error
+    if pd.isna(instant):
+        raise ValueError(f"`{name}` must be a date such as '2024-03-01'; got {value!r}.")
+    return (instant.tz_convert("UTC").tz_localize(None) if instant.tzinfo else instant).as_unit("us")
+
+
+def as_duration(value: Duration, *, name: str) -> pd.Timedelta:
+    """Read a length of time in whole days: ``"90d"``, ``"13w"`` or a timedelta.
+
+    Raises
+    ------
+    ValueError
+        If it is not a whole, non-negative number of days or weeks.
+
+    Examples
+    --------
+    >>> as_duration("2w", name="horizon")
+    Timedelta('14 days 00:00:00')
+    """
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value)
+        if match is None:
+            raise ValueError(f"`{name}` must be a number of days or weeks such as '90d' or '13w'; got {value!r}.")
+        return pd.Timedelta(days=int(match[1]) * _DAYS[match[2]])
+    length = pd.Timedelta(value)
+    if length < pd.Timedelta(0) or length % pd.Timedelta(days=1) != pd.Timedelta(0):
+        raise ValueError(f"`{name}` must be a whole, non-negative number of days; got {value!r}.")
+    return length
+
+
+def as_cutoffs(values: Instant | Iterable[Instant], *, name: str = "cutoffs") -> tuple[pd.Timestamp, ...]:
+    """Read one cutoff or several, in ascending order, each once.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one stands twice.
+
+    Examples
+    --------
+    >>> as_cutoffs(["2024-02-01", "2024-01-01"])
+    (Timestamp('2024-01-01 00:00:00'), Timestamp('2024-02-01 00:00:00'))
+    """
+    listed = [values] if isinstance(values, str | dt.date) else list(values)
+    cutoffs = sorted(as_instant(value, name=name) for value in listed)
+    if not cutoffs:
+        raise ValueError(f"`{name}` must hold at least one date; a cutoff never has a default.")
+    for earlier, later in itertools.pairwise(cutoffs):
+        if earlier == later:
+            raise ValueError(f"`{name}` holds {later} twice.")
+    return tuple(cutoffs)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is predicted, and when it is decided.
+
+    Attributes
+    ----------
+    horizon : Timedelta
+        Length of the outcome window.
+    gap : Timedelta
+        Time between the cutoff and the window, in which the company acts.
+
+    Examples
+    --------
+    >>> outcome = Outcome.of(horizon="90d", gap="7d")
+    >>> outcome.window(pd.Timestamp("2024-01-01"))
+    (Timestamp('2024-01-08 00:00:00'), Timestamp('2024-04-07 00:00:00'))
+    """
+
+    horizon: pd.Timedelta
+    gap: pd.Timedelta
+
+    @classmethod
+    def of(cls, *, horizon: Duration, gap: Duration = "0d") -> "Outcome":
+        """Read both lengths; the horizon must be at least one day."""
+        length = as_duration(horizon, name="horizon")
+        if length < pd.Timedelta(days=1):
+            raise ValueError(f"`horizon` must be at least one day; got {horizon!r}.")
+        return cls(horizon=length, gap=as_duration(gap, name="gap"))
+
+    @property
+    def reach(self) -> pd.Timedelta:
+        """From the cutoff to the end of its outcome window."""
+        return self.gap + self.horizon
+
+    def window(self, cutoff: pd.Timestamp) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """Start and (excluded) end of the outcome window of `cutoff`."""
+        return cutoff + self.gap, cutoff + self.reach
+
+
+@dataclass(frozen=True)
+class Split:
+    """Cutoffs to learn from, and the later one they are judged at."""
+
+    train: tuple[pd.Timestamp, ...]
+    test: pd.Timestamp
+
+
+def prove_split(split: Split, outcome: Outcome) -> Split:
+    """Return `split` if every training outcome was decided by its test cutoff.
+
+    Raises
+    ------
+    LeakError
+        Naming the first training cutoff whose horizon passes the test cutoff.
+
+    Examples
+    --------
+    >>> split = Split(train=(pd.Timestamp("2024-01-02"),), test=pd.Timestamp("2024-01-31"))
+    >>> prove_split(split, Outcome.of(horizon="30d"))
+    Traceback (most recent call last):
+    ...
+    loyalty.timeline.LeakError: the outcome of training cutoff 2024-01-02 is decided on 2024-02-01,
+    after the test cutoff 2024-01-31.
+    """
+    for cutoff in split.train:
+        end = cutoff + outcome.reach
+        if end > split.test:
+            raise LeakError(
+                f"the outcome of training cutoff {cutoff:%Y-%m-%d} is decided on {end:%Y-%m-%d}, "
+                f"after the test cutoff {split.test:%Y-%m-%d}."
+            )
+    return split
+
+
+def rolling_origins(
+    test: Iterable[Instant], *, outcome: Outcome, first: Instant, every: Duration, at_most: int = 24
+) -> tuple[Split, ...]:
+    """Lay training cutoffs behind each test cutoff, as late as the outcome allows.
+
+    The latest training cutoff of a test cutoff ``t`` is ``t - gap - horizon``; the others follow backwards
+    in steps of `every`, none before `first`.
+
+    Parameters
+    ----------
+    test : iterable of str, date or Timestamp
+        The cutoffs to predict.
+    outcome : Outcome
+        Gap and horizon.
+    first : str, date or Timestamp
+        No training cutoff lies before this.
+    every : str or timedelta
+        Distance between training cutoffs.
+    at_most : int, default=24
+        How many training cutoffs a test cutoff has at the most, the latest ones.
+
+    Raises
+    ------
+    ValueError
+        If a test cutoff has no room for a training cutoff.
+
+    Examples
+    --------
+    >>> split, = rolling_origins(["2024-06-01"], outcome=Outcome.of(horizon="30d"), first="2024-03-05", every="30d")
+    >>> [f"{cutoff:%Y-%m-%d}" for cutoff in split.train]
+    ['2024-04-02', '2024-05-02']
+    """
+    start, step = as_instant(first, name="first"), as_duration(every, name="every")
+    if step < pd.Timedelta(days=1):
+        raise ValueError(f"`every` must be at least one day; got {every!r}.")
+    if at_most < 1:
+        raise ValueError(f"`at_most` must be at least 1; got {at_most!r}.")
+    splits = []
+    for cutoff in as_cutoffs(test, name="test"):
+        latest = cutoff - outcome.reach
+        if latest < start:
+            raise ValueError(
+                f"test cutoff {cutoff:%Y-%m-%d} leaves nothing to learn from: with a gap and horizon of "
+                f"{outcome.reach.days} days its latest training cutoff would be {latest:%Y-%m-%d}, "
+                f"before {start:%Y-%m-%d}. Choose a later test cutoff, a shorter horizon, or an earlier first one."
+            )
+        count = min(at_most, (latest - start) // step + 1)
+        train = tuple(latest - step * i for i in reversed(range(count)))
+        splits.append(prove_split(Split(train=train, test=cutoff), outcome))
+    return tuple(splits)

@@ -1,0 +1,588 @@
+"""The managers' page: right numbers, right words, safe markup, whatever the data hold."""
+
+import functools
+import json
+import re
+import string
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from loyalty.report import figures, write_report
+from loyalty.report.page import reasons_of, render_page
+from loyalty.report.run_folder import CalibrationBin, Driver, Gain, Measure, read_run_folder
+from loyalty.report.text import LANGUAGES, LONGEST, WORDS, Speech, ends_in_consonant, fit_particles, shown
+from report_fixture import MEANINGS, make_run_folder
+
+VOID = {"meta", "br", "img", "input", "hr", "link"}
+KIB = 1024
+
+
+class Page(HTMLParser):
+    """What a page holds; complains about tags that are not closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def page_of(out: Path, language: Any = "en") -> str:
+    return render_page(read_run_folder(out), language=language, meanings=MEANINGS)
+
+
+@functools.cache
+def unchanged_page_of(out: Path, language: Any = "en") -> str:
+    return page_of(out, language)
+
+
+def rewrite_scores(out: Path, **columns: Any) -> None:
+    path = out / "scores.parquet"
+    pd.read_parquet(path).assign(**columns).to_parquet(path, index=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run_folder(tmp_path_factory.mktemp("run"), clients=300)
+
+
+# -- The file --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_stands_alone_and_runs_nothing(folder, language):
+    html = unchanged_page_of(folder, language)
+    page = Page(html)
+    assert page.all("html") == [{"lang": language}]
+    policy = {meta.get("http-equiv"): meta["content"] for meta in page.all("meta") if "content" in meta}
+    assert policy["Content-Security-Policy"].startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+    assert not {"script", "link", "iframe", "object", "embed", "img", "form", "base"} & {tag for tag, _ in page.tags}
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    assert not [name for _, attributes in page.tags for name in attributes if name in {"src", "href", "xlink:href"}]
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", html)
+    assert len(html.encode()) <= 300 * KIB
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_ids_are_unique_and_every_reference_finds_its_own(folder, language):
+    html = unchanged_page_of(folder, language)
+    ids = [attributes["id"] for _, attributes in Page(html).tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r"url\(#([^)]+)\)", html)) <= set(ids)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_chart_has_an_alternative_in_words_and_a_table_behind_it(folder, language):
+    page = Page(unchanged_page_of(folder, language))
+    images = [attributes for _, attributes in page.tags if attributes.get("role") == "img"]
+    assert len(images) == 4  # gain, matrix, drivers, calibration
+    assert all(len(image["aria-label"] or "") > 40 for image in images)
+    assert len(page.all("details")) == 3  # the matrix has the table of segments
+    assert all(svg["aria-hidden"] == "true" for svg in page.all("svg"))
+
+
+def test_the_same_run_gives_the_same_page(folder):
+    assert page_of(folder) == unchanged_page_of(folder)
+
+
+def test_write_report_replaces_the_page_whole(folder):
+    path = write_report(folder, language="ko")
+    assert path == folder / "report.html"
+    assert 'lang="ko"' in path.read_text(encoding="utf-8")
+    write_report(str(folder))
+    assert 'lang="en"' in path.read_text(encoding="utf-8")
+    assert not list(folder.glob(".report-*"))
+
+
+# -- Words and numbers -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five clients whose numbers can be added up by hand, and one back-test."""
+    out = make_run_folder(
+        tmp_path_factory.mktemp("five"),
+        clients=5,
+        test_cutoffs=("2026-05-01",),
+        score_cutoff="2026-11-01",
+        currency="KRW",
+        backtest=[
+            {"model": model, "cutoff": "2026-05-01", "metric": metric, "value": value}
+            for model, metric, value in (
+                ("btyd", "auc", 0.75),
+                ("lightgbm", "auc", 0.812),
+                ("lightgbm", "found_top_20", 0.58),
+                ("lightgbm", "lift_top_20", 2.9),
+            )
+        ],
+    )
+    risk, spend = [0.1, 0.2, 0.3, 0.4, 0.5], [1e9, 2e9, 3e9, 4e9, 5e9]
+    pd.DataFrame(
+        {
+            "client_id": list("abcde"),
+            "cutoff": pd.Timestamp("2026-11-01"),
+            "churn_probability": risk,
+            "amount_sum_365d": spend,
+            "value_at_risk": [one * other for one, other in zip(risk, spend, strict=True)],
+            "expected_value": 1e6,
+            "reason_1": "days_since_last",
+            "reason_1_value": 122.0,
+            "reason_1_shap": 0.4,
+            "reason_1_text": "silent for 122 days",
+            "reason_2": "amount_sum_90d",
+            "reason_2_value": float("nan"),
+            "reason_2_shap": -0.2,
+            "reason_2_text": None,
+        }
+    ).to_parquet(out / "scores.parquet", index=False)
+    return out
+
+
+def test_english_headlines_carry_the_numbers(five):
+    text = Page(unchanged_page_of(five)).text
+    # Mean risk 1.5 / 5; value at risk .1 + .4 + .9 + 1.6 + 2.5 = 5.5 billion of 15; the thirds cut at 2⅓ and 3⅔.
+    assert "Cutoff 1 Nov 2026 5 clients horizon 90 days" in text
+    assert "from 1 Nov 2026 to 29 Jan 2027" in text
+    assert "Expected churn 30.0% about 2 of 5 clients with no purchase in the next 90 days" in text
+    assert "₩5.5 B sum of risk × spend of the past 365 days, 37% of that spend" in text
+    assert "58% of all leavers: 2.9× better than chance" in text
+    assert "AUC 0.81 LightGBM, calibrated; mean of 1 back-test" in text
+    assert "Calling the riskiest 20% reaches 58% of leavers" in text
+    assert "One back-test, so no band." in text
+    assert "2 valuable clients are at high risk" in text
+    assert "75% of the value at risk lies with one segment: high risk, high spend" in text
+    assert "These 5 clients hold 100% of all value at risk: ₩5.5 B" in text
+    assert "LightGBM ranks leavers better than BTYD: AUC 0.81 against 0.75" in text
+    assert "silent for 122 days (goes with higher risk)" in text
+    assert "Spend in the last 90 days: not known (goes with lower risk)" in text
+
+
+def test_korean_headlines_carry_the_numbers(five):
+    text = Page(unchanged_page_of(five, "ko")).text
+    assert "기준일 2026년 11월 1일 대상 고객 5명 예측 기간 90일" in text
+    assert "2026년 11월 1일부터 2027년 1월 29일까지 구매가 없으면 이탈로 봅니다." in text
+    assert "예상 이탈률 30.0% 5명 중 약 2명, 향후 90일간 구매 없음" in text
+    assert "위험 금액 55억 원" in text
+    assert "위험 상위 20%에 연락하면 이탈 고객의 58%를 찾습니다" in text
+    assert "가치가 높은 고객 2명의 이탈 위험이 높습니다" in text
+    assert "위험 금액의 75%가 한 구간에 있습니다: 이탈 위험 높음 · 구매액 높음" in text
+    assert "‘마지막 구매 후 일수’가 예측을 가장 크게 움직입니다: 평균 9.1%p" in text
+    assert "아래 고객 5명이 전체 위험 금액의 100%인 55억 원을 차지합니다" in text
+    assert "마지막 구매 후 일수가 122일 (높은 위험과 함께 나타남)" in text
+    assert "최근 90일 구매액: 값 없음 (낮은 위험과 함께 나타남)" in text
+    assert "silent for" not in text
+
+
+def test_contracts_end_where_purchases_stop(folder, tmp_path):
+    out = make_run_folder(tmp_path, clients=30, kind="contractual", gap_days=7, **NO_CURVES)
+    english, korean = (Page(page_of(out, language)).text for language in LANGUAGES)
+    assert "contract ends between 17 Dec 2011 and 15 Mar 2012" in english
+    assert "no purchase" not in english
+    assert "계약이 종료되면 이탈로 봅니다" in korean
+    assert "gap 7 days" in english
+    assert "유예 기간 7일" in korean
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_words_claim_a_cause(folder, language):
+    text = Page(unchanged_page_of(folder, language)).text.lower()
+    assert not re.search(r"because|due to|leads to|results in|prevents|때문에|유발|초래", text)
+
+
+def test_both_languages_have_every_word_with_the_same_gaps():
+    for key, pair in WORDS.items():
+        gaps = [{name for _, name, _, _ in string.Formatter().parse(words) if name} for words in pair]
+        assert all(pair) or key == "notes.language", key
+        assert gaps[0] == gaps[1], key
+    assert all(
+        re.search("[가-힣]", korean) for key, (_, korean) in WORDS.items() if re.search("headline|sub|advice", key)
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "currency", "amount", "expected"),
+    [
+        ("en", "KRW", 3_890_000_000, "₩3.89 B"),
+        ("en", "GBP", 842_300, "£842,300"),
+        ("en", "GBP", 11.471, "£11.47"),
+        ("en", "GBP", 99.999, "£100"),
+        ("en", "GBP", 999_999.7, "£1 M"),
+        ("en", "USD", 999_999_999, "$1 B"),
+        ("en", "GBP", -0.001, "£0.00"),
+        ("en", "EUR", -1500, "−€1,500"),
+        ("en", "CHF", 1500, "CHF 1,500"),
+        ("en", None, 1234.5, "1,234"),
+        ("en", None, float("nan"), "–"),
+        ("en", "KRW", 0, "₩0"),
+        ("ko", "KRW", 3_890_000_000, "38.9억 원"),
+        ("ko", "KRW", 842_300, "842,300원"),
+        ("ko", "KRW", 12_340_000, "1,234만 원"),
+        ("ko", "KRW", 1.23e12, "1.23조 원"),
+        ("ko", "USD", 1_234_567, "123만 달러"),
+        ("ko", None, 2e8, "2억"),
+        ("ko", "CHF", 50, "50 CHF"),
+    ],
+)
+def test_money_in_the_manner_of_each_language(language, currency, amount, expected):
+    assert Speech(language, currency=currency).money(amount).replace("\u00a0", " ") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("일수[이/가]", "일수가"),
+        ("구매액[이/가]", "구매액이"),
+        ("20[을/를]", "20을"),
+        ("5[을/를]", "5를"),
+        ("1.9%p[을/를]", "1.9%p를"),
+        ("횟수(90일)[은/는]", "횟수(90일)는"),
+        ("‘금액’[과/와]", "‘금액’과"),
+        ("AUC[은/는]", "AUC는"),
+        ("URL[은/는]", "URL은"),
+        ("visits_90d[은/는]", "visits_90d은(는)"),
+        ("[이/가]", "이(가)"),
+        ("(전체)[이/가]", "(전체)가"),
+        ("GBP 7[을/를]", "GBP 7을"),
+    ],
+)
+def test_particles_follow_the_word_before(text, expected):
+    assert fit_particles(text) == expected
+
+
+def test_a_consonant_is_told_from_the_jamo():
+    assert [ends_in_consonant(word) for word in ("가", "각", "힣", "하", "")] == [False, True, True, False, None]
+
+
+def test_units_of_reasons():
+    english, korean = Speech("en", currency="GBP"), Speech("ko", currency="GBP")
+    assert [
+        english.value(*pair) for pair in ((1, "days"), (2, "days"), (0.256, "share"), (2.345, "ratio"), (-3, "count"))
+    ] == ["1\u00a0day", "2\u00a0days", "26%", "2.35", "−3"]
+    assert [korean.value(*pair) for pair in ((122, "days"), (3, "orders"), (1234, "money"))] == [
+        "122일",
+        "3건",
+        "1,234파운드",
+    ]
+
+
+def test_reasons_fall_back_on_the_name_of_the_feature():
+    client = {
+        "reason_1": "new_thing",
+        "reason_1_value": 2.0,
+        "reason_1_shap": 0.1,
+        "reason_2": None,
+        "reason_3": float("nan"),
+    }
+    expected = [{"text": "New_thing이(가) 2", "direction": "up"}]
+    assert reasons_of(client, speech=Speech("ko"), meanings={}) == expected
+
+
+def test_a_position_is_named_without_its_number():
+    client = {"reason_1": "season", "reason_1_value": -0.8, "reason_1_shap": float("nan")}
+    meanings = {"season": {"en": "season of the outcome", "ko": "예측 기간의 계절", "unit": "position"}}
+    assert reasons_of(client, speech=Speech("en"), meanings=meanings)[0]["text"] == "Season of the outcome"
+
+
+# -- Tidy frames -----------------------------------------------------------------------------------------------------
+
+
+def measure(model: str, cutoff: str, metric: str, value: float | None) -> Measure:
+    return Measure.model_validate({"model": model, "cutoff": cutoff, "metric": metric, "value": value})
+
+
+def test_metric_means_are_over_the_cutoffs_that_measured():
+    means = figures.metric_means(
+        [
+            measure("btyd", "2024-01-01", "auc", 0.6),
+            measure("btyd", "2024-04-01", "auc", None),
+            measure("lightgbm", "2024-01-01", "auc", 0.7),
+            measure("lightgbm", "2024-04-01", "auc", 0.8),
+            measure("naive", "2024-01-01", "mae", 5.0),
+        ]
+    )
+    assert list(means.columns) == ["btyd", "lightgbm", "naive"]
+    assert figures.mean_of(means, metric="auc", model="btyd") == pytest.approx(0.6)
+    assert figures.mean_of(means, metric="auc", model="lightgbm") == pytest.approx((0.7 + 0.8) / 2)
+    assert pd.isna(figures.mean_of(means, metric="auc", model="naive"))
+    assert pd.isna(figures.mean_of(means, metric="auc", model="absent"))
+
+
+def test_gain_is_read_between_its_points():
+    gain = figures.gain_frame(
+        Gain(contacted=[0, 0.5, 1], found_mean=[0, 0.8, 1], found_low=[0, 0.7, 1], found_high=[0, 0.9, 1])
+    )
+    assert figures.found_at(gain, contacted=0.25) == pytest.approx(0.4)
+    assert gain["by_chance"].tolist() == [0.0, 0.5, 1.0]
+    assert pd.isna(figures.found_at(figures.gain_frame(None), contacted=0.2))
+
+
+def test_matrix_counts_every_client_once():
+    scores = pd.DataFrame(
+        {
+            "churn_probability": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
+            "amount_sum_365d": [600.0, 500.0, 400.0, 300.0, -200.0, float("nan")],
+            "value_at_risk": [60.0, 100.0, 120.0, 120.0, 0.0, 0.0],
+        }
+    )
+    # Spend as floored: 600 500 400 300 0 0, cut at 200 and 433⅓; risk cut at .2667 and .4333.
+    matrix = figures.value_risk_matrix(scores).set_index(["value", "risk"])
+    assert len(matrix) == 9
+    filled = matrix[matrix["clients"] > 0]
+    assert filled["clients"].to_dict() == {("high", "low"): 2, ("medium", "medium"): 2, ("low", "high"): 2}
+    assert matrix.loc[("high", "low"), "value_at_risk"] == pytest.approx(160.0)
+    assert matrix.loc[("high", "low"), "churn_probability"] == pytest.approx(0.15)
+    assert matrix.loc[("medium", "medium"), "share"] == pytest.approx(240 / 400)
+    assert pd.isna(matrix.loc[("high", "high"), "churn_probability"])
+
+
+def test_drivers_go_by_effect_and_speak_the_language():
+    drivers = [
+        Driver(feature="a", effect_pp=2.0, mean_abs_shap=0.2, direction=-1, meaning_en="alpha", meaning_ko="알파"),
+        Driver(feature="b", effect_pp=4.0, mean_abs_shap=0.1, direction=3),
+        Driver(feature="c", mean_abs_shap=0.3),
+    ]
+    frame = figures.driver_frame(drivers, language="ko", meanings={"b": {"ko": "베타"}})
+    assert frame["meaning"].tolist() == ["베타", "알파", "c"]
+    assert frame["width"].tolist() == [1.0, 0.5, 0.0]
+    assert frame["direction"].tolist() == [1, -1, 0]
+
+
+def test_calibration_shows_what_chance_explains():
+    bins = [
+        CalibrationBin(predicted=0.6, observed=0.5, clients=300),
+        CalibrationBin(predicted=0.1, observed=0.1, clients=100),
+    ]
+    frame = figures.calibration_frame([*bins, CalibrationBin(predicted=0.9, observed=0.0, clients=0)])
+    assert frame["clients"].tolist() == [100, 300]
+    # Wilson's interval of 10 in 100: centre (.1 + 1.9207 / 100) / (1 + 3.8415 / 100) = .11480, half width .05957.
+    assert frame.loc[0, ["low", "high"]].tolist() == pytest.approx([0.05523, 0.17437], abs=1e-5)
+    assert figures.calibration_error(frame) == pytest.approx((300 * 0.1 + 100 * 0.0) / 400)
+
+
+def test_cutoffs_put_predictions_beside_what_happened():
+    backtest = pd.DataFrame(
+        {"cutoff": pd.to_datetime(["2024-01-01", "2024-01-01", "2024-04-01"]), "churn_probability": [0.2, 0.4, 0.5]}
+    )
+    measures = [measure("lightgbm", "2024-01-01", "churn_rate", 0.25), measure("btyd", "2024-04-01", "churn_rate", 0.9)]
+    frame = figures.cutoff_frame(measures, backtest)
+    assert frame["clients"].tolist() == [2, 1]
+    assert frame["predicted"].tolist() == pytest.approx([0.3, 0.5])
+    assert frame["observed"].tolist() == pytest.approx([0.25, float("nan")], nan_ok=True)
+
+
+def test_top_clients_break_ties_by_risk_then_name():
+    scores = pd.DataFrame(
+        {
+            "client_id": ["d", "c", "b", "a"],
+            "churn_probability": [0.5, 0.5, 0.9, 0.1],
+            "value_at_risk": [5.0, 5.0, 5.0, float("nan")],
+        }
+    )
+    assert figures.top_clients(scores, count=3)["client_id"].tolist() == ["b", "c", "d"]
+    assert figures.top_clients(scores[::-1])["client_id"].tolist() == ["b", "c", "d", "a"]
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("ground", [0, 1], ids=["light", "dark"])
+def test_words_stand_out_from_their_ground(ground):
+    def contrast(ink: str, paper: str) -> float:
+        dark, light = sorted((luminance(figures.PALETTE[ink][ground]), luminance(figures.PALETTE[paper][ground])))
+        return (light + 0.05) / (dark + 0.05)
+
+    assert all(contrast(ink, paper) >= 4.5 for ink in ("ink", "muted", "accent") for paper in ("card", "page"))
+    assert all(contrast("on_light", f"heat{step}") >= 4.5 for step in range(4))
+    assert all(contrast("on_dark", f"heat{step}") >= 4.5 for step in (4, 5))
+    assert all(contrast(mark, "card") >= 3 for mark in ("raises", "lowers", "neutral", "chance"))
+
+
+def test_every_colour_in_a_drawing_has_one_for_dark_ground(folder):
+    html = unchanged_page_of(folder)
+    drawn = set(re.findall(r'(?:fill|stroke)="(#[0-9a-f]+)"', "".join(re.findall(r"<svg.*?</svg>", html, re.DOTALL))))
+    assert drawn <= {figures.COLOUR[role] for role in figures.DRAWN}
+    assert all(f'[stroke="{colour}"]' in html for colour in drawn)
+
+
+# -- Hostile and unusual data ----------------------------------------------------------------------------------------
+
+NO_CURVES: dict[str, Any] = {
+    "gain": None,
+    "calibration": [],
+}  # curves take longest, and are not what these tests are about
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "gpj.\u202eevil",
+    "x" * 50_000,
+    "👩‍👩‍👧 가나다",
+    "{{ 7 * 7 }}",
+    "a\x00b",
+]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_hostile_names_are_shown_and_do_nothing(tmp_path, language):
+    drivers = [
+        {
+            "feature": name,
+            "meaning_en": name,
+            "meaning_ko": name,
+            "effect_pp": 1.0,
+            "direction": 1,
+            "mean_abs_shap": 0.1,
+        }
+        for name in HOSTILE
+    ]
+    out = make_run_folder(
+        tmp_path,
+        clients=len(HOSTILE),
+        question=" ".join(HOSTILE),
+        notes=HOSTILE * 20,
+        drivers=drivers,
+        currency="<b>&",
+        data_fingerprint=HOSTILE[1],
+        versions={HOSTILE[0]: HOSTILE[1]},
+        btyd={HOSTILE[0]: {HOSTILE[1]: 1.5}},
+    )
+    rewrite_scores(out, client_id=HOSTILE, reason_1=HOSTILE, reason_1_text=HOSTILE, value_at_risk=1.0)
+    html = page_of(out, language)
+    page = Page(html)
+    assert not {"script", "img", "b>"} & {tag for tag, _ in page.tags}
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    assert "<script>alert(1)</script>" in page.text
+    assert "{{ 7 * 7 }}" in page.text
+    assert "gpj.⟨U+202E⟩evil" in page.text
+    assert "\u202e" not in html
+    assert "\x00" not in html
+    assert "x" * (LONGEST + 500) not in html
+    assert "👩‍👩‍👧 가나다" in page.text
+    assert len(html.encode()) <= 300 * KIB
+
+
+def test_lone_surrogates_do_not_stop_the_page(tmp_path):
+    out = make_run_folder(tmp_path, clients=9, **NO_CURVES, question="what \ud800?")
+    assert "what ⟨U+D800⟩?" in write_report(out).read_text(encoding="utf-8")
+
+
+def test_shown_keeps_what_fits():
+    assert shown(" two\n lines ") == "two lines"
+    assert shown("x" * LONGEST) == "x" * LONGEST
+    assert len(shown("x" * (LONGEST + 1))) == LONGEST
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("clients", [0, 1, 5])
+def test_few_clients(tmp_path, language, clients):
+    out = make_run_folder(tmp_path, clients=20, test_cutoffs=("2011-03-01",), **NO_CURVES)
+    path = out / "scores.parquet"
+    pd.read_parquet(path).head(clients).to_parquet(path, index=False)
+    text = Page(page_of(out, language)).text
+    assert not re.search(r"\bnan\b|\binf\b|None", text)
+    assert ("No client holds value at risk" in text) == (clients == 0 and language == "en")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_money_no_currency_no_reasons(tmp_path, language):
+    out = make_run_folder(tmp_path, clients=40, currency=None, drivers=[], **NO_CURVES)
+    gone = {f"reason_{place}": None for place in (1, 2, 3)}
+    rewrite_scores(out, amount_sum_365d=0.0, value_at_risk=0.0, expected_value=float("nan"), **gone)
+    text = Page(page_of(out, language)).text
+    assert Speech(language)("segments.headline.none") in text
+    assert Speech(language)("drivers.headline.none") in text
+    assert Speech(language)("reason.none") in text
+    assert not re.search(r"\bnan\b|None", text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_run_that_measured_nothing_says_so(tmp_path, language):
+    out = make_run_folder(tmp_path, clients=40, backtest=[], **NO_CURVES, notes=[], versions={}, btyd=None)
+    speech, text = Speech(language), Page(page_of(out, language)).text
+    for key in ("gain.headline.none", "calibration.headline.none", "models.headline.none", "notes.none", "unmeasured"):
+        assert speech(key) in text
+    assert not re.search(r"\bnan\b|None", text)
+
+
+def test_notes_in_both_languages_are_shown_in_the_right_one(tmp_path):
+    out = make_run_folder(tmp_path, clients=9, **NO_CURVES, notes=[{"en": "Two refunds.", "ko": "환불 2건."}])
+    korean = Page(page_of(out, "ko")).text
+    assert "환불 2건." in korean
+    assert Speech("ko")("notes.language") not in korean
+    assert "Two refunds." in Page(page_of(out)).text
+
+
+def test_integer_clients_and_an_indexed_table_are_read(tmp_path):
+    out = make_run_folder(tmp_path, clients=9, **NO_CURVES)
+    path = out / "scores.parquet"
+    pd.read_parquet(path).assign(client_id=range(17850, 17859)).set_index(["client_id", "cutoff"]).to_parquet(path)
+    assert "17850" in Page(page_of(out)).text
+
+
+# -- What is refused -------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_language_is_refused(folder):
+    with pytest.raises(ValueError, match="`language` must be one of en, ko; got 'fr'"):
+        write_report(folder, language="fr")  # type: ignore[arg-type]
+
+
+def test_every_missing_file_is_named(tmp_path):
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match=r"lacks backtest\.parquet, scores\.parquet.*loyalty run"):
+        write_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "message"),
+    [
+        ("metrics.json", lambda path: path.write_text("{"), "must be JSON in UTF-8"),
+        ("metrics.json", lambda path: path.write_text(json.dumps({"score_cutoff": "2011-12-10"})), "'horizon_days'"),
+        ("scores.parquet", lambda path: path.write_bytes(b"PAR1"), "must be a Parquet file"),
+        ("scores.parquet", lambda path: pd.DataFrame({"client_id": ["a"]}).to_parquet(path), "lacks churn_probability"),
+    ],
+)
+def test_a_spoilt_file_is_named(tmp_path, name, spoil, message):
+    out = make_run_folder(tmp_path, clients=9)
+    spoil(out / name)
+    with pytest.raises(ValueError, match=f"{re.escape(name)}.*{message}"):
+        write_report(out)
+
+
+@pytest.mark.parametrize("wrong", [1.01, -0.1, float("nan")])
+def test_a_probability_outside_its_range_is_refused(tmp_path, wrong):
+    out = make_run_folder(tmp_path, clients=4)
+    rewrite_scores(out, churn_probability=[0.1, 0.2, wrong, 0.3])
+    with pytest.raises(ValueError, match="row 2 holds"):
+        write_report(out)
