@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import approx_fprime
 from sklearn.exceptions import NotFittedError
 
-from loyalty.models._btyd_dropout import chance_of_purchase, purchases_while_active
+from loyalty.models._btyd_dropout import _two_or_more, chance_of_purchase, purchases_while_active
 from loyalty.models._btyd_likelihood import (
     PurchaseRows,
     SpendRows,
@@ -245,6 +245,15 @@ def test_expected_purchases_at_a_equal_1_where_the_closed_form_is_0_by_0():
     near = [closed_form(2.0, 3.2, 1.0 + step, 4.4) for step in (1e-9, -1e-9)]
     got = purchases_while_active(np.array([2.0]), np.array([3.2]), a=1.0, beta=np.array([4.4]))
     assert got[0] == pytest.approx(np.mean(near), rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", [1e-4, 0.5, 3.0, 800.0, 1e4])
+def test_two_or_more_events_keep_their_digits_when_rare(shape):
+    odds = np.array([1e-30, 1e-12, 1e-7, 0.9e-3 / (shape + 1), 1.2e-3 / (shape + 1), 0.1, 50.0])
+    with mp.workdps(80):
+        k, exact_odds = mp.mpf(shape), [mp.mpf(float(o)) for o in odds]
+        exact = [float(1 - (1 + o) ** -k * (1 + k * o / (1 + o))) for o in exact_odds]
+    assert_allclose(_two_or_more(odds, np.array(shape), -shape * np.log1p(odds)), exact, rtol=3e-12)
 
 
 @pytest.mark.parametrize(

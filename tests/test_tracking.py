@@ -89,7 +89,7 @@ def logged(bundle, tmp_path_factory):
             "out": Path("..") / "out 2011 é 한글 100% #1",
             "experiment": "wholesale",
             "run_name": "first",
-            "parameters": {"seed": 0, "outcome": {"horizon": "90d", "gap": "0d"}, "odd (name)": "x" * 7000},
+            "parameters": {"seed": 0, "outcome": {"horizon": "90d", "gap": "0d"}, "odd (name)" * 26: "x" * 7000},
             "metrics": ROWS,
             "fingerprints": {"data_fingerprint": "ab" * 32, "label_fingerprint": "cd" * 32},
             "bundle": bundle,
@@ -145,7 +145,7 @@ def test_the_run_holds_parameters_fingerprints_and_means_over_the_cutoffs(logged
         "seed": "0",
         "outcome.horizon": "90d",
         "outcome.gap": "0d",
-        "odd _name_": "x" * 5999 + "…",
+        "odd _name_" * 25: "x" * 5999 + "…",
     }
     # undefined figures are left out: of infinity and -0.5 the mean is -0.5, and spearman has none at all
     assert run.data.metrics == {"naive_auc": 0.5, "lightgbm_auc": 0.5, "lightgbm_total_error": -0.5}
@@ -193,8 +193,8 @@ def test_the_model_is_text_code_and_json_and_nothing_else(logged):
         if path.is_file():  # a pickle is no UTF-8; no client is named
             assert CLIENT not in path.read_text(encoding="utf-8")
     requirements = (folder / "requirements.txt").read_text().splitlines()
-    assert requirements[0].startswith("loyalty==")
-    assert all("<" in requirement for requirement in requirements[1:])
+    assert not any(requirement.startswith("loyalty") for requirement in requirements)  # a stranger's on the registry
+    assert all("<" in requirement for requirement in requirements)
 
 
 def test_the_signature_asks_for_doubles_in_and_out(served):
@@ -280,12 +280,13 @@ def test_a_bundle_that_cannot_be_served_fails_and_says_so_in_the_store(logged, b
     broken = tmp_path / "model"
     shutil.copytree(bundle, broken)
     (broken / "churn.json").write_text("{}")  # has no parameters
-    runs = len(logged.client.search_runs([logged.client.get_run(logged.run_id).info.experiment_id]))
     with pytest.raises(KeyError, match="parameters"):
         tracking.log_experiment(**{**logged.settings, "run_name": "broken", "bundle": broken})
-    after = logged.client.search_runs([logged.client.get_run(logged.run_id).info.experiment_id])
-    assert len(after) == runs + 1
-    assert {run.info.status for run in after if run.info.run_name == "broken"} == {"FAILED"}
+    experiment = logged.client.get_run(logged.run_id).info.experiment_id
+    (run,) = logged.client.search_runs([experiment], "attributes.run_name = 'broken'")
+    assert run.info.status == "FAILED"
+    models = {model.source_run_id: model.status for model in logged.client.search_logged_models([experiment])}
+    assert str(models[run.info.run_id]) == "FAILED"
 
 
 @pytest.mark.parametrize(

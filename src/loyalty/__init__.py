@@ -1,0 +1,75 @@
+"""loyalty: which clients are about to leave, what each will still be worth, and why, from their own histories.
+
+>>> import loyalty
+>>> histories = loyalty.Histories("purchases.parquet")  # doctest: +SKIP
+>>> result = loyalty.backtest(histories, cutoffs=["2026-03-01", "2026-06-01"], horizon="90d")  # doctest: +SKIP
+>>> result.summary()  # doctest: +SKIP
+"""
+
+import importlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from loyalty.backtesting import Backtest, backtest
+    from loyalty.explanation import driver_table, reason_codes, shap_values
+    from loyalty.features import CATALOGUE, build_panel
+    from loyalty.histories import Histories, HistoriesError, HistoriesWarning
+    from loyalty.labels import CensoredHorizonWarning, build_labels
+    from loyalty.models.churn import ChurnModel
+    from loyalty.models.value import ValueModel
+    from loyalty.scoring import Bundle, load
+
+__all__ = [
+    "CATALOGUE",
+    "Backtest",
+    "Bundle",
+    "CensoredHorizonWarning",
+    "ChurnModel",
+    "Histories",
+    "HistoriesError",
+    "HistoriesWarning",
+    "ValueModel",
+    "__version__",
+    "backtest",
+    "build_labels",
+    "build_panel",
+    "driver_table",
+    "load",
+    "reason_codes",
+    "shap_values",
+]
+
+__version__ = version("loyalty")
+
+# Where each public name lives; it is imported when it is first asked for, so that `loyalty --help` is quick.
+_HOMES = {
+    "Backtest": "backtesting",
+    "backtest": "backtesting",
+    "driver_table": "explanation",
+    "reason_codes": "explanation",
+    "shap_values": "explanation",
+    "CATALOGUE": "features",
+    "build_panel": "features",
+    "Histories": "histories",
+    "HistoriesError": "histories",
+    "HistoriesWarning": "histories",
+    "CensoredHorizonWarning": "labels",
+    "build_labels": "labels",
+    "ChurnModel": "models.churn",
+    "ValueModel": "models.value",
+    "Bundle": "scoring",
+    "load": "scoring",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'loyalty' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"loyalty.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -69,7 +69,7 @@ class DataConfig(_Section):
     events: TableConfig | None = None
 
     def tables(self) -> dict[str, TableConfig]:
-        """The tables that are given, by name."""
+        """Name the tables that are given."""
         named = {name: getattr(self, name) for name in TABLES}
         return {name: table for name, table in named.items() if table is not None}
 
@@ -142,7 +142,7 @@ class Config(_Section):
 
 
 def read_config(path: str | Path) -> Config:
-    """Read and check a config.
+    r"""Read and check a config.
 
     Raises
     ------
@@ -154,8 +154,8 @@ def read_config(path: str | Path) -> Config:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder) / "shop.toml"
-    ...     text = '[data.purchases]\\npath = "p.csv"\\n[outcome]\\nhorizn = "90d"\\n'
-    ...     _ = file.write_text('question = "Who leaves?"\\n' + text + '[cutoffs]\\ntest = []\\nscore = 2024-01-01\\n')
+    ...     text = '[data.purchases]\npath = "p.csv"\n[outcome]\nhorizn = "90d"\n'
+    ...     _ = file.write_text('question = "Who leaves?"\n' + text + '[cutoffs]\ntest = []\nscore = 2024-01-01\n')
     ...     read_config(file)
     Traceback (most recent call last):
     ...
@@ -187,7 +187,7 @@ def _say(problem: Any) -> str:
     return f"{place}: {message}" if where else message
 
 
-def read_histories(config: Config, data: str | Path) -> Histories:
+def read_histories(config: Config, data: str | Path, *, last_cutoff: pd.Timestamp | None = None) -> Histories:
     """Read the histories of a config.
 
     Rows dated beyond the last cutoff's horizon can serve no purpose and are refused as future-dated.
@@ -198,6 +198,8 @@ def read_histories(config: Config, data: str | Path) -> Histories:
         Says where the tables are and how to map them.
     data : str or Path
         The folder that relative paths count from.
+    last_cutoff : Timestamp, optional
+        The last cutoff they are read for; by default the config's score cutoff.
 
     Raises
     ------
@@ -210,5 +212,5 @@ def read_histories(config: Config, data: str | Path) -> Histories:
         **{name: str(Path(data) / table.path) for name, table in tables.items()},
         columns={name: table.columns for name, table in tables.items()},
         where={name: table.where for name, table in tables.items() if table.where is not None},
-        future_from=config.score_cutoff + reach,
+        future_from=(config.score_cutoff if last_cutoff is None else max(last_cutoff, config.score_cutoff)) + reach,
     )

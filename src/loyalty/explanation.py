@@ -73,7 +73,10 @@ def shap_values(model: ChurnModel, X: pd.DataFrame) -> "shap.Explanation":
 
 
 def driver_table(model: ChurnModel, X: pd.DataFrame) -> pd.DataFrame:
-    """Rank the features by how far they move the clients' risk.
+    """Rank what moves the clients' risk by how far it moves it.
+
+    Features of one family, such as net spend in several windows, are one driver: their parts are added, and the
+    strongest names it.
 
     Parameters
     ----------
@@ -85,23 +88,26 @@ def driver_table(model: ChurnModel, X: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a feature, the strongest first: `feature`; `mean_abs_shap`, in log-odds; `effect_pp`, the mean
-        absolute change of the probability when the feature's part is taken out, in percentage points; `direction`,
+        One row a driver, the strongest first: `feature`; `mean_abs_shap`, in log-odds; `effect_pp`, the mean
+        absolute change of the probability when the driver's part is taken out, in percentage points; `direction`,
         1 if high values go with a higher risk, -1 if with a lower, 0 if neither.
     """
     names = list(model.feature_names_in_)
-    data, parts = X[names].to_numpy(dtype=float), model.contributions(X[names])
-    log_odds, parts = parts.sum(axis=1), parts[:, :-1]
-    change = expit(log_odds)[:, None] - expit(log_odds[:, None] - parts)
-    table = pd.DataFrame(
-        {
-            "feature": names,
-            "mean_abs_shap": np.abs(parts).mean(axis=0),
-            "effect_pp": 100 * np.abs(change).mean(axis=0),
-            "direction": [_direction(data[:, i], parts[:, i]) for i in range(len(names))],
-        }
-    )
-    return table.sort_values("mean_abs_shap", ascending=False, kind="stable", ignore_index=True)
+    data, shares = X[names].to_numpy(dtype=float), model.contributions(X[names])
+    log_odds, shares = shares.sum(axis=1), shares[:, :-1]
+    rows = []
+    for members, able in _families(names):
+        part = shares[:, members].sum(axis=1)
+        strongest = able[np.abs(shares[:, able]).mean(axis=0).argmax()]
+        rows.append(
+            {
+                "feature": names[strongest],
+                "mean_abs_shap": np.abs(part).mean(),
+                "effect_pp": 100 * np.abs(expit(log_odds) - expit(log_odds - part)).mean(),
+                "direction": _direction(data[:, strongest], part),
+            }
+        )
+    return pd.DataFrame(rows).sort_values("mean_abs_shap", ascending=False, kind="stable", ignore_index=True)
 
 
 def _direction(value: Floats, part: Floats) -> int:
@@ -120,9 +126,9 @@ def _direction(value: Floats, part: Floats) -> int:
 def reason_codes(model: ChurnModel, X: pd.DataFrame, *, top: int = 3, language: Language = "en") -> pd.DataFrame:
     """Say why each client's risk is above or below the usual.
 
-    Features that differ only in their window are one reason: their parts are added, and the strongest speaks for
-    them. A client above the model's base value gets what raises the risk, one below it what lowers it; fewer than
-    `top` reasons if no more point that way.
+    Features of one family, such as net spend in several windows, are one reason: their parts are added, and the
+    strongest speaks for them. A client above the model's base value gets what raises the risk, one below it what
+    lowers it; fewer than `top` reasons if no more point that way.
 
     Parameters
     ----------
@@ -184,15 +190,25 @@ def reason_codes(model: ChurnModel, X: pd.DataFrame, *, top: int = 3, language: 
     return pd.DataFrame(columns, index=X.index)
 
 
-def _by_family(names: list[str], shares: Floats) -> tuple[Floats, NDArray[np.int_]]:
-    """Add the parts of features that say nearly the same, and find the one that speaks for them."""
-    families = [CATALOGUE[name].family if name in CATALOGUE else name for name in names]
-    codes, unique = pd.factorize(np.array(families, dtype=object))
-    parts, speaker = np.zeros((len(shares), len(unique))), np.zeros((len(shares), len(unique)), dtype=int)
+def _families(names: list[str]) -> list[tuple[NDArray[np.int_], NDArray[np.int_]]]:
+    """Group the columns that say nearly the same; of each group, all of them and those that can speak for it.
+
+    A decayed sum predicts well and means little to people, so a plain count or sum speaks where there is one.
+    """
+    codes, unique = pd.factorize(np.array([CATALOGUE[n].family if n in CATALOGUE else n for n in names], dtype=object))
+    plain = np.array(["_decayed_" not in name for name in names])
+    families = []
     for family in range(len(unique)):
         members = np.flatnonzero(codes == family)
-        parts[:, family] = shares[:, members].sum(axis=1)
-        speaker[:, family] = members[np.abs(shares[:, members]).argmax(axis=1)]
+        families.append((members, members[plain[members]] if plain[members].any() else members))
+    return families
+
+
+def _by_family(names: list[str], shares: Floats) -> tuple[Floats, NDArray[np.int_]]:
+    """Add up each client's parts by family, and find the feature that speaks for the family."""
+    families = _families(names)
+    parts = np.column_stack([shares[:, members].sum(axis=1) for members, _ in families])
+    speaker = np.column_stack([able[np.abs(shares[:, able]).argmax(axis=1)] for _, able in families])
     return parts, speaker
 
 

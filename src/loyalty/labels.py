@@ -88,7 +88,7 @@ def build_labels(
     asked = as_cutoffs(cutoffs)
     decided = tuple(cutoff for cutoff in asked if outcome.window(cutoff)[1] <= seen_to)
     _tell_censored([cutoff for cutoff in asked if cutoff not in decided], decided, outcome, seen_to)
-    known = None if known_before is None else seen_to
+    known = None if known_before is None else as_instant(known_before, name="known_before")
     parts = []
     for cutoff in decided:
         population = histories.population(cutoff=cutoff, kind=kind, active=active)

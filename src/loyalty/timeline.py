@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 __all__ = ["LeakError", "Outcome", "Split", "as_cutoffs", "as_duration", "as_instant", "prove_split", "rolling_origins"]
@@ -17,7 +18,8 @@ __all__ = ["LeakError", "Outcome", "Split", "as_cutoffs", "as_duration", "as_ins
 Instant = str | dt.date | pd.Timestamp
 Duration = str | dt.timedelta | pd.Timedelta
 
-_DURATION = re.compile(r"\s*(\d+)\s*([dw])\s*")
+_DURATION = re.compile(r"\s*(\d{1,5})\s*([dw])\s*")
+_BEGINS_WITH_A_YEAR = re.compile(r"\s*\d{4}[-/]?\d{1,2}[-/]?\d{1,2}")
 _DAYS = {"d": 1, "w": 7}
 
 
@@ -45,12 +47,17 @@ def as_instant(value: Instant, *, name: str) -> pd.Timestamp:
     >>> as_instant("2024-03-01T09:00+09:00", name="cutoff")
     Timestamp('2024-03-01 00:00:00')
     """
+    refusal = f"`{name}` must be a date such as '2024-03-01'; got {value!r}."
+    # Not "now", whose meaning changes; not 20240301, which would be nanoseconds.
+    dated = _BEGINS_WITH_A_YEAR.match(value) if isinstance(value, str) else isinstance(value, dt.date | np.datetime64)
+    if not dated:
+        raise ValueError(refusal)
     try:
         instant = pd.Timestamp(value)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"`{name}` must be a date such as '2024-03-01'; got {value!r}.") from error
+        raise ValueError(refusal) from error
     if pd.isna(instant):
-        raise ValueError(f"`{name}` must be a date such as '2024-03-01'; got {value!r}.")
+        raise ValueError(refusal)
     return (instant.tz_convert("UTC").tz_localize(None) if instant.tzinfo else instant).as_unit("us")
 
 
@@ -72,8 +79,11 @@ def as_duration(value: Duration, *, name: str) -> pd.Timedelta:
         if match is None:
             raise ValueError(f"`{name}` must be a number of days or weeks such as '90d' or '13w'; got {value!r}.")
         return pd.Timedelta(days=int(match[1]) * _DAYS[match[2]])
-    length = pd.Timedelta(value)
-    if length < pd.Timedelta(0) or length % pd.Timedelta(days=1) != pd.Timedelta(0):
+    try:
+        length = pd.Timedelta(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"`{name}` must be a number of days such as '90d'; got {value!r}.") from error
+    if pd.isna(length) or length < pd.Timedelta(0) or length % pd.Timedelta(days=1) != pd.Timedelta(0):
         raise ValueError(f"`{name}` must be a whole, non-negative number of days; got {value!r}.")
     return length
 
@@ -91,14 +101,19 @@ def as_cutoffs(values: Instant | Iterable[Instant], *, name: str = "cutoffs") ->
     >>> as_cutoffs(["2024-02-01", "2024-01-01"])
     (Timestamp('2024-01-01 00:00:00'), Timestamp('2024-02-01 00:00:00'))
     """
-    listed = [values] if isinstance(values, str | dt.date) else list(values)
+    listed = list(values) if isinstance(values, Iterable) and not isinstance(values, str) else [values]
     cutoffs = sorted(as_instant(value, name=name) for value in listed)
     if not cutoffs:
         raise ValueError(f"`{name}` must hold at least one date; a cutoff never has a default.")
     for earlier, later in itertools.pairwise(cutoffs):
         if earlier == later:
-            raise ValueError(f"`{name}` holds {later} twice.")
+            raise ValueError(f"`{name}` holds {_written(later)} twice.")
     return tuple(cutoffs)
+
+
+def _written(instant: pd.Timestamp) -> str:
+    """Write a midnight as its date, and any other instant in full."""
+    return f"{instant:%Y-%m-%d}" if instant == instant.normalize() else str(instant)
 
 
 @dataclass(frozen=True)
@@ -169,14 +184,20 @@ def prove_split(split: Split, outcome: Outcome) -> Split:
         end = cutoff + outcome.reach
         if end > split.test:
             raise LeakError(
-                f"the outcome of training cutoff {cutoff:%Y-%m-%d} is decided on {end:%Y-%m-%d}, "
-                f"after the test cutoff {split.test:%Y-%m-%d}."
+                f"the outcome of training cutoff {_written(cutoff)} is decided on {_written(end)}, "
+                f"after the test cutoff {_written(split.test)}."
             )
     return split
 
 
 def rolling_origins(
-    test: Iterable[Instant], *, outcome: Outcome, first: Instant, every: Duration, at_most: int = 24
+    test: Iterable[Instant],
+    *,
+    outcome: Outcome,
+    first: Instant,
+    every: Duration,
+    at_most: int = 24,
+    observed_until: Instant | None = None,
 ) -> tuple[Split, ...]:
     """Lay training cutoffs behind each test cutoff, as late as the outcome allows.
 
@@ -195,6 +216,8 @@ def rolling_origins(
         Distance between training cutoffs.
     at_most : int, default=24
         How many training cutoffs a test cutoff has at the most, the latest ones.
+    observed_until : str, date or Timestamp, optional
+        Up to when outcomes were recorded; by default up to each test cutoff.
 
     Raises
     ------
@@ -214,7 +237,10 @@ def rolling_origins(
         raise ValueError(f"`at_most` must be at least 1; got {at_most!r}.")
     splits = []
     for cutoff in as_cutoffs(test, name="test"):
-        latest = cutoff - outcome.reach
+        decided_by = (
+            cutoff if observed_until is None else min(cutoff, as_instant(observed_until, name="observed_until"))
+        )
+        latest = decided_by - outcome.reach
         if latest < start:
             raise ValueError(
                 f"test cutoff {cutoff:%Y-%m-%d} leaves nothing to learn from: with a gap and horizon of "

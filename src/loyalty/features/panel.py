@@ -27,7 +27,7 @@ def choose_features(histories: Histories, names: Iterable[str] | None = None) ->
     Raises
     ------
     ValueError
-        If a name is not in the catalogue, or the histories lack a column it needs.
+        If a name is not in the catalogue or stands twice, or the histories lack a column it needs.
 
     Examples
     --------
@@ -38,20 +38,35 @@ def choose_features(histories: Histories, names: Iterable[str] | None = None) ->
     ...
     ValueError: `features` names 'days_since_lst', which is not in the catalogue. Did you mean 'days_since_last'?
     """
-    there = set(histories.purchases.columns)
     if names is None:
-        return tuple(feature for feature in CATALOGUE.values() if there.issuperset(feature.needs))
+        return tuple(feature for feature in CATALOGUE.values() if not _missing(histories, feature))
     chosen = []
     for name in names:
         if name not in CATALOGUE:
             close = difflib.get_close_matches(name, CATALOGUE, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else " See docs/features.md."
             raise ValueError(f"`features` names {name!r}, which is not in the catalogue.{hint}")
-        missing = [column for column in CATALOGUE[name].needs if column not in there]
-        if missing:
-            raise ValueError(f"the feature {name!r} needs the column purchases.{missing[0]}, which is not there.")
         chosen.append(CATALOGUE[name])
-    return tuple(chosen)
+    return _computable(histories, chosen)
+
+
+def _computable(histories: Histories, features: Iterable[Feature]) -> tuple[Feature, ...]:
+    """Return the features if each stands once and has the columns it needs."""
+    chosen: dict[str, Feature] = {}
+    for feature in features:
+        if feature.name in chosen:
+            raise ValueError(f"`features` names {feature.name!r} twice; name it once.")
+        if missing := _missing(histories, feature):
+            raise ValueError(
+                f"the feature {feature.name!r} needs the column purchases.{missing[0]}, which is not there. "
+                "Map the column, or leave the feature out of `features`."
+            )
+        chosen[feature.name] = feature
+    return tuple(chosen.values())
+
+
+def _missing(histories: Histories, feature: Feature) -> list[str]:
+    return [column for column in feature.needs if column not in histories.purchases.columns]
 
 
 def build_panel(
@@ -90,6 +105,11 @@ def build_panel(
         Float columns, one a feature; indexed by `client_id` and `cutoff`, sorted by cutoff and client.
         NaN where a feature has no value, as the gap of a client who bought once.
 
+    Raises
+    ------
+    ValueError
+        If a feature stands twice, or the histories lack a column it needs.
+
     Examples
     --------
     Bob's second purchase is made at the cutoff, so it is not seen:
@@ -108,7 +128,7 @@ def build_panel(
     bob       2024-01-31        0.0      0.0  10.0         5.0
     """
     outcome = Outcome.of(horizon=horizon, gap=gap)
-    chosen = choose_features(histories) if features is None else tuple(features)
+    chosen = choose_features(histories) if features is None else _computable(histories, features)
     snapshots = []
     for cutoff in as_cutoffs(cutoffs):
         population = histories.population(cutoff=cutoff, kind=kind, active=active)
@@ -133,11 +153,11 @@ def _snapshot(
         if aggregates:
             told = table.group_by("client_id").aggregate(**aggregates)
             row = row.left_join(told, "client_id").drop("client_id_right")
-    row = row.mutate(**{f.name: _or_empty(f, row[f.name]) for f in computed if f.grain != "snapshot"})
     start, end = outcome.window(cutoff)
-    row = row.mutate(cutoff=_literal(cutoff), horizon_middle=_literal(start + (end - start) / 2))
-    row = row.mutate(**{f.name: _or_empty(f, f.expression(row)) for f in computed if f.grain == "snapshot"})
-    return row.select("client_id", "cutoff", *(f.name for f in features)).order_by("client_id")
+    told_of = {f.name: _or_empty(f, row[f.name]) for f in computed if f.grain != "snapshot"}
+    row = row.select("client_id", **told_of, horizon_middle=_literal(start + (end - start) / 2))
+    columns = {f.name: _or_empty(f, f.expression(row)) if f.grain == "snapshot" else row[f.name] for f in features}
+    return row.select("client_id", cutoff=_literal(cutoff), **columns).order_by("client_id")
 
 
 def _known(histories: Histories, cutoff: pd.Timestamp) -> ibis.Table:

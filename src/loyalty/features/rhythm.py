@@ -161,6 +161,7 @@ FEATURES = (
         },
         grain="snapshot",
         expression=lambda t: 2 * t.purchase_days_count_90d - t.purchase_days_count_180d,
+        empty=0.0,
         actionable=True,
     ),
     Feature(

@@ -90,6 +90,7 @@ FEATURES = (
         },
         grain="snapshot",
         expression=lambda t: 2 * t.amount_sum_90d - t.amount_sum_180d,
+        empty=0.0,
         actionable=True,
     ),
     Feature(

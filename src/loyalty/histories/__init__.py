@@ -2,15 +2,16 @@
 
 import warnings
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import ibis
 import pandas as pd
 
 from loyalty.histories.border import Admission, admit
+from loyalty.histories.expressions import nearest
 from loyalty.histories.problems import HistoriesError, HistoriesWarning, Problem
 from loyalty.histories.schema import TABLES, Column, Table
-from loyalty.histories.sources import Source, quoted
+from loyalty.histories.sources import Source, quoted, text_literal
 from loyalty.timeline import Duration, Instant, as_duration, as_instant
 
 __all__ = ["TABLES", "Column", "Histories", "HistoriesError", "HistoriesWarning", "OutcomeKind", "Problem", "Table"]
@@ -75,11 +76,11 @@ class Histories:
     >>> histories = Histories(bills, columns=mapping)
     >>> float(histories.purchases.amount.sum().execute())
     32.5
-    >>> Histories(bills, columns={"purchases": {"client_id": "customer", "event_time": "day", "amount": "pay"}})
+    >>> Histories(bills, columns={"purchases": {"client_id": "customer", "event_time": "day", "amount": "payd"}})
     Traceback (most recent call last):
     ...
     loyalty.histories.problems.HistoriesError: 1 problem in the histories (rows are counted from 1):
-      1. purchases.amount: there is no column 'pay'. Did you mean 'paid'?
+      1. purchases.amount: there is no column 'payd'. Did you mean 'paid'?
     """
 
     def __init__(
@@ -109,22 +110,25 @@ class Histories:
         for option, argument in (("columns", columns), ("where", where)):
             unknown = [name for name in argument or {} if given.get(name) is None]
             if unknown:
-                raise ValueError(f"`{option}` names {unknown[0]!r}, which is not a table given.")
+                there = [name for name, source in given.items() if source is not None]
+                way_out = nearest(unknown[0], there)
+                raise ValueError(f"`{option}` names {unknown[0]!r}, which is not a table given. {way_out}")
         limit = None if future_from is None else as_instant(future_from, name="future_from")
         # One thread: sums of floats come out the same to the last bit, run after run.
         self._backend = ibis.duckdb.connect(threads=1)
         self._backend.raw_sql("set TimeZone = 'UTC'; set enable_progress_bar = false")
+        self._backend.raw_sql("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
         admissions = [
             admit(
                 self._backend.con,
                 TABLES[name],
                 source,
-                columns=(columns or {}).get(name, {}),
+                columns=(columns or {}).get(name) or {},
                 where=(where or {}).get(name),
                 future_from=limit,
             )
             for name, source in given.items()
-            if source is not None
+            if source is not None or name == "purchases"
         ]
         self._settle(admissions)
         self._backend.raw_sql("set enable_external_access = false")
@@ -150,18 +154,19 @@ class Histories:
         ours = kinds["purchases"]
         return [
             Problem(
-                name,
+                a.table.name,
                 "client_id",
-                f"it is {kind} here and {ours} in purchases",
-                'Map both alike, e.g. client_id = "cast(client_id as varchar)".',
+                f"it is {kinds[a.table.name]} here and {ours} in purchases",
+                f'Map both alike, e.g. client_id = "cast({a.theirs["client_id"]} as varchar)".',
             )
-            for name, kind in kinds.items()
-            if kind != ours
+            for a in admissions
+            if kinds[a.table.name] != ours
         ]
 
     def _midnight_after_last(self) -> pd.Timestamp:
-        last = max(pd.Timestamp(table[TABLES[name].time].max().execute()) for name, table in self.tables.items())
-        return (last.floor("D") + pd.Timedelta(days=1)).as_unit("us")
+        lasts = [f"select max({quoted(TABLES[name].time)}) as last from {name}" for name in self.tables]
+        (last,) = self._backend.con.execute(f"select max(last) from ({' union all '.join(lasts)})").fetchall()[0]
+        return (pd.Timestamp(last).floor("D") + pd.Timedelta(days=1)).as_unit("us")
 
     @property
     def purchases(self) -> ibis.Table:
@@ -185,7 +190,7 @@ class Histories:
         kind : {"non-contractual", "contractual"}
             Whether a client is one who has purchased, or one whose contract is in force.
         active : str or timedelta, optional
-            Keep only clients with a purchase within this long before the cutoff.
+            Keep only clients with a row in `purchases`, be it a refund, within this long before the cutoff.
 
         Returns
         -------
@@ -195,7 +200,7 @@ class Histories:
         Raises
         ------
         ValueError
-            If `kind` is contractual and there are no contracts.
+            If `kind` is neither, or contractual and there are no contracts.
 
         Examples
         --------
@@ -206,6 +211,8 @@ class Histories:
         >>> Histories(bills).population(cutoff="2024-02-01").execute().client_id.tolist()
         [1]
         """
+        if kind not in get_args(OutcomeKind):
+            raise ValueError(f"`kind` must be 'non-contractual' or 'contractual'; got {kind!r}.")
         instant = as_instant(cutoff, name="cutoff")
         at = ibis.literal(instant.to_pydatetime())
         bought = self.purchases.filter(lambda t: t.known_at < at)
@@ -233,7 +240,11 @@ class Histories:
         """
         low = high = 0
         for name, table in self.tables.items():
-            values = ", ".join(f"coalesce({quoted(column)}::varchar, chr(0))" for column in table.columns)
+            # Each value with its name and length, so that no two rows are written alike.
+            values = ", ".join(
+                f"{text_literal(column)} || length({quoted(column)}::varchar) || ':' || {quoted(column)}::varchar"
+                for column in sorted(table.columns)
+            )
             text = f"concat_ws(chr(31), '{name}', {values})"
             query = f"select sum(md5_number_lower({text})), sum(md5_number_upper({text})) from {name}"
             row = self._backend.con.execute(query).fetchone() or (0, 0)
@@ -246,19 +257,21 @@ class Histories:
         Returns
         -------
         DataFrame
-            One row a table: `rows`, `clients`, `first`, `last`, `refunds` (negative amounts), `longest_gap_days`
-            (days in a row without any row), `columns`.
+            One row a table: `rows`, `clients`, `first`, `last`, `refunds` (negative amounts), `duplicates` (rows
+            that repeat an earlier one), `longest_gap_days` (days in a row without any row), `columns`.
         """
         described = {}
         for name, table in self.tables.items():
             days = table.select(day=table[TABLES[name].time].truncate("D")).distinct().order_by("day").execute().day
             gaps = days.diff().dt.days
+            rows = int(table.count().execute())
             described[name] = {
-                "rows": int(table.count().execute()),
+                "rows": rows,
                 "clients": int(table.client_id.nunique().execute()),
                 "first": days.min(),
                 "last": days.max(),
                 "refunds": int((table.amount < 0).sum().execute()) if name == "purchases" else 0,
+                "duplicates": rows - int(table.distinct().count().execute()),
                 "longest_gap_days": int(gaps.max()) - 1 if len(gaps) > 1 else 0,
                 "columns": ", ".join(table.columns),
             }

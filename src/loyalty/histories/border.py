@@ -13,24 +13,38 @@ import pandas as pd
 from loyalty.histories.expressions import ExpressionError, as_sql, nearest
 from loyalty.histories.problems import Problem
 from loyalty.histories.schema import Column, Table
-from loyalty.histories.sources import Source, UnreadableSource, attach, quoted
+from loyalty.histories.sources import Source, UnreadableSource, attach, detach, quoted
 
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
 _REALS = frozenset({"FLOAT", "DOUBLE", "HUGEINT", "UBIGINT"})
-_ZONED_TEXT = r"'([zZ]|[+-]\d{2}(:?\d{2})?)$'"
+_OFFSET = r"\s?([zZ]|[+-]\d{2}(:?\d{2})?)"
+_ZONED_TEXT = rf"'\d:\d{{2}}(:\d{{2}}([.,]\d+)?)?({_OFFSET}|\s[A-Z][A-Za-z_/]+)$'"
 
 
 @dataclass
 class Admission:
-    """What came of one table: its problems, its notes, the columns it has and what the source calls them."""
+    """What came of one table: its problems, its notes, the columns it has and what the source calls them.
+
+    `prefix` begins no column of the source: names made with it are free for the stage.
+    """
 
     table: Table
     columns: tuple[str, ...] = ()
     theirs: Mapping[str, str] = field(default_factory=dict)
     attributes: tuple[str, ...] = ()
+    prefix: str = ""
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def row(self) -> str:
+        """Name the column of the stage that counts the source's rows from 1."""
+        return quoted(f"{self.prefix}row")
+
+    def text(self, column: str) -> str:
+        """Name the column of the stage that holds the text a value came from."""
+        return quoted(f"{self.prefix}text_{column}")
 
     def refuse(self, column: str, found: str, remedy: str) -> None:
         """Add one problem."""
@@ -55,23 +69,42 @@ def admit(
     except UnreadableSource as unreadable:
         admission.problems.append(unreadable.problem)
         return admission
-    types = {name: kind for name, kind, *_ in con.execute(f"describe select * from {relation}").fetchall()}
-    expressions = _map_columns(admission, types, columns)
-    condition = _map_filter(admission, types, where)
-    if admission.problems:
-        return admission
-    if not _stage(con, admission, relation, expressions, condition):
-        return admission
-    _check(con, admission, future_from)
-    if not admission.problems:
-        _store(con, admission)
-    con.execute(f"drop table stage_{table.name}")
+    try:
+        _admit_rows(con, admission, relation, columns, where, future_from)
+    except duckdb.Error as error:  # a file that breaks off, found while its rows are read
+        admission.refuse("", f"the rows cannot be read: {_reason(error)}", "Check the source.")
+    finally:
+        con.execute(f"drop table if exists stage_{table.name}")
+        detach(con, table.name)
     return admission
 
 
-def _map_columns(admission: Admission, types: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, str]:
+def _admit_rows(
+    con: duckdb.DuckDBPyConnection,
+    admission: Admission,
+    relation: str,
+    columns: Mapping[str, str],
+    where: str | None,
+    future_from: pd.Timestamp | None,
+) -> None:
+    described = con.execute(f"describe select * from {relation}").fetchall()
+    there = [name for name, *_ in described]
+    admission.prefix = "loyalty_"
+    while any(name.lower().startswith(admission.prefix) for name in [*there, *columns]):
+        admission.prefix += "_"
+    expressions = _map_columns(admission, there, columns)
+    condition = _map_filter(admission, there, where)
+    if condition is None or not expressions or not _stage(con, admission, relation, expressions, condition):
+        return
+    _check(con, admission, future_from)
+    if not admission.problems:
+        _note_duplicates(con, admission)
+        _store(con, admission)
+
+
+def _map_columns(admission: Admission, there: list[str], columns: Mapping[str, str]) -> dict[str, str]:
     """Choose an expression for every canonical column: the caller's, else the source's column of that name."""
-    table, there = admission.table, list(types)
+    table = admission.table
     lowered = {name.lower() for name in there}
     for name in columns:
         if name not in table.names and not table.attributes:
@@ -87,7 +120,7 @@ def _map_columns(admission: Admission, types: Mapping[str, str], columns: Mappin
         _map_one(admission, column.name, wanted[column.name], there, expressions)
     admission.theirs = wanted
     if table.attributes:
-        used = {expression.lower() for expression in wanted.values()}
+        used = {str(expression).lower() for expression in wanted.values()}
         extra = {name: name for name in there if name.lower() not in used and name.lower() not in table.names}
         extra |= {name: expression for name, expression in columns.items() if name not in table.names}
         for name, expression in extra.items():
@@ -104,14 +137,14 @@ def _map_one(admission: Admission, name: str, expression: str, there: list[str],
         admission.refuse(name, error.found, error.remedy)
 
 
-def _map_filter(admission: Admission, types: Mapping[str, str], where: str | None) -> str:
+def _map_filter(admission: Admission, there: list[str], where: str | None) -> str | None:
     if where is None:
         return "true"
     try:
-        return as_sql(where, list(types))
+        return as_sql(where, there)
     except ExpressionError as error:
         admission.refuse("", f"`where`: {error.found}", error.remedy)
-        return "true"
+        return None
 
 
 def _stage(
@@ -119,35 +152,61 @@ def _stage(
 ) -> bool:
     """Stage the mapped rows: for each column the canonical value, and beside it the text it came from."""
     table = admission.table
+    rows_of = f"(select *, row_number() over () as {admission.row} from {relation}) where {where}"
     raw = ", ".join(f"({sql}) as {quoted(name)}" for name, sql in expressions.items())
-    mapped = (
-        f"select source_row, {raw} from (select *, row_number() over () as source_row from {relation}) where {where}"
-    )
+    mapped = f"select {admission.row}, {raw} from {rows_of}"
     try:
         kinds = {name: kind for name, kind, *_ in con.execute(f"describe {mapped}").fetchall()}
         values = [
             f"{_canonical(column, kinds[column.name])} as {quoted(column.name)}" for column in _present(admission)
         ]
-        texts = [f"{quoted(c.name)}::varchar as {quoted('text_' + c.name)}" for c in _present(admission)]
+        texts = [f"{quoted(c.name)}::varchar as {admission.text(c.name)}" for c in _present(admission)]
         extra = [quoted(name) for name in admission.attributes]
         con.execute(
             f"create temp table stage_{table.name} as "
-            f"select source_row, {', '.join(values + texts + extra)} from ({mapped})"
+            f"select {', '.join([admission.row, *values, *texts, *extra])} from ({mapped})"
         )
     except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        admission.refuse("", f"the columns or `where` cannot be computed: {reason}", "Check the types they work on.")
-        return False
+        rest = _without_uncomputable(con, admission, expressions, rows_of, error)
+        return bool(rest) and _stage(con, admission, relation, rest, where)
     rows = con.execute(f"select count(*) from stage_{table.name}").fetchone()[0]  # type: ignore[index]
     if rows == 0:
         before = con.execute(f"select count(*) from {relation}").fetchone()[0]  # type: ignore[index]
         found = f"`where` leaves none of its {before:,} rows" if before else "the table is empty"
         admission.refuse("", found, "Check `where` and the source." if before else "Leave the table out, or fill it.")
-        con.execute(f"drop table stage_{table.name}")
         return False
     for column in _present(admission):
         _note_zone(con, admission, column, kinds[column.name])
     return True
+
+
+def _without_uncomputable(
+    con: duckdb.DuckDBPyConnection,
+    admission: Admission,
+    expressions: Mapping[str, str],
+    rows_of: str,
+    error: duckdb.Error,
+) -> dict[str, str]:
+    """Refuse the columns that fail on their own, and return the others; none if the filter fails."""
+    remedy = "Check the types it works on; try_cast and try_strptime give null where a value does not fit."
+    rest = {}
+    for name, expression in {"": "1", **expressions}.items():
+        try:
+            con.execute(f"select count(({expression})::varchar) from {rows_of}")
+        except duckdb.Error as own:
+            what = repr(_short(admission.theirs.get(name, name))) if name else "`where`"
+            admission.refuse(name, f"{what} cannot be computed: {_reason(own)}", remedy)
+            if not name:
+                return {}
+        else:
+            rest[name] = expression
+    rest.pop("")
+    if len(rest) == len(expressions):
+        admission.refuse("", f"the columns cannot be computed: {_reason(error)}", remedy)
+        return {}
+    admission.columns = tuple(name for name in admission.columns if name in rest)
+    admission.attributes = tuple(name for name in admission.attributes if name in rest)
+    return rest
 
 
 def _present(admission: Admission) -> list[Column]:
@@ -162,12 +221,14 @@ def _canonical(column: Column, kind: str) -> str:
             return f"make_timestamp(epoch_us({name}))"
         if kind.startswith(("TIMESTAMP", "DATE")):
             return f"{name}::timestamp"
-        # A zoned text cast to a plain timestamp would lose its zone; the session's zone is UTC.
-        return (
-            f"make_timestamp(epoch_us(try_cast({name}::varchar as timestamptz)))"
-            if kind == "VARCHAR"
-            else "null::timestamp"
-        )
+        if kind != "VARCHAR" and not kind.startswith("ENUM"):
+            return "null::timestamp"
+        # A zoned text cast to a plain timestamp would lose its zone; the session's zone is UTC. Minutes before an
+        # offset need their seconds; a year needs its four digits.
+        text = f"trim({name}::varchar)"
+        full = rf"regexp_replace({text}, '([T ]\d{{1,2}}:\d{{2}})({_OFFSET})$', '\1:00\2')"
+        dated = rf"regexp_matches({text}, '^\d{{4}}[-/]')"
+        return f"case when {dated} then make_timestamp(epoch_us(try_cast({full} as timestamptz))) end"
     if column.kind == "number":
         return f"try_cast({name} as double)"
     if column.kind == "flag":
@@ -183,11 +244,10 @@ def _note_zone(con: duckdb.DuckDBPyConnection, admission: Admission, column: Col
     if column.kind != "time":
         return
     zoned = kind == "TIMESTAMP WITH TIME ZONE"
-    if kind == "VARCHAR":
-        text = quoted("text_" + column.name)
+    if kind == "VARCHAR" or kind.startswith("ENUM"):
         counted = con.execute(
-            f"select count(*) from stage_{admission.table.name} where regexp_matches(trim({text}), {_ZONED_TEXT}) "
-            f"and length({text}) > 10"
+            f"select count(*) from stage_{admission.table.name} "
+            f"where regexp_matches(trim({admission.text(column.name)}), {_ZONED_TEXT})"
         ).fetchone()
         zoned = bool(counted and counted[0])
     if zoned:
@@ -199,7 +259,7 @@ def _check(con: duckdb.DuckDBPyConnection, admission: Admission, future_from: pd
     table = admission.table
     checks: list[tuple[str, str, str, str, str]] = []  # column, condition, shown text, found, remedy
     for column in _present(admission):
-        checks += _column_checks(column, admission.theirs[column.name])
+        checks += _column_checks(column, admission.theirs[column.name], admission.text(column.name))
         if column.after and column.after in admission.columns:
             checks.append((
                 column.name,
@@ -208,7 +268,7 @@ def _check(con: duckdb.DuckDBPyConnection, admission: Admission, future_from: pd
                 f"{{count}} before `{column.after}`, first {{shown}} in row {{row}}",
                 "A later fact cannot precede its event; correct the dates, or leave the rows out with `where`.",
             ))  # fmt: skip
-    if future_from is not None:
+    if future_from is not None and table.time in admission.columns:
         checks.append((
             table.time,
             f"{quoted(table.time)} >= timestamp '{future_from}'",
@@ -217,10 +277,13 @@ def _check(con: duckdb.DuckDBPyConnection, admission: Admission, future_from: pd
             "first {shown} in row {row}",
             "Correct the dates, choose a later cutoff, or leave the rows out with `where`.",
         ))  # fmt: skip
+    at = admission.row
     aggregates = ", ".join(
-        f"count(*) filter ({c}), min(source_row) filter ({c}), arg_min({shown}, source_row) filter ({c})"
+        f"count(*) filter ({c}), min({at}) filter ({c}), arg_min({shown}, {at}) filter ({c})"
         for _, c, shown, _, _ in checks
     )
+    if not checks:
+        return
     row = con.execute(f"select {aggregates} from stage_{table.name}").fetchone()
     assert row is not None  # noqa: S101 - an aggregate without groups has one row
     for i, (name, _, _, found, remedy) in enumerate(checks):
@@ -228,17 +291,18 @@ def _check(con: duckdb.DuckDBPyConnection, admission: Admission, future_from: pd
         if count:
             rows = f"{count:,} {'row is' if count == 1 else 'rows are'}"
             admission.refuse(name, found.format(count=rows, row=f"{first:,}", shown=repr(_short(shown))), remedy)
-    _note_duplicates(con, admission)
 
 
-def _column_checks(column: Column, theirs: str) -> list[tuple[str, str, str, str, str]]:
+def _column_checks(column: Column, theirs: str, text: str) -> list[tuple[str, str, str, str, str]]:
     """List what the values of one column must not be; `theirs` is what the source calls it, for the remedy."""
-    value, text = quoted(column.name), quoted("text_" + column.name)
+    value = quoted(column.name)
     checks = []
     if column.required:
-        empty = f"({text} is null" + (f" or trim({text}) = '')" if column.kind in {"id", "text"} else ")")
         remedy = f'Fill them, or leave the rows out with where = "{theirs} is not null".'
-        checks.append((column.name, empty, "''", "{count} null, first row {row}", remedy))
+        checks.append((column.name, f"{text} is null", "''", "{count} null, first row {row}", remedy))
+        if column.kind in {"id", "text"}:
+            remedy = f"Fill them, or leave the rows out with where = \"trim({theirs}) <> ''\"."
+            checks.append((column.name, f"trim({text}) = ''", "''", "{count} blank text, first row {row}", remedy))
     filled = f"{text} is not null and {value} is null"
     if column.kind == "time":
         remedy = f"Write dates as 2024-03-01 or 2024-03-01T09:30:00, or map them: strptime({theirs}, '%d/%m/%Y')."
@@ -291,6 +355,10 @@ def _store(con: duckdb.DuckDBPyConnection, admission: Admission) -> None:
         admission.columns = (*admission.columns[:at], "known_at", *admission.columns[at:])
 
 
-def _short(value: object) -> str:
+def _reason(error: duckdb.Error) -> str:
+    return _short(" ".join(str(error).split("\n\n")[0].split()), 200)
+
+
+def _short(value: object, length: int = 60) -> str:
     text = str(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+    return text if len(text) <= length else text[: length - 3] + "…"

@@ -5,10 +5,15 @@ nothing else. No statement, no subquery, no file, no setting gets through.
 """
 
 import difflib
+import logging
 from collections.abc import Collection
 
+import duckdb
 import sqlglot
 from sqlglot import errors, exp
+
+# It would say on the terminal what the error says better.
+logging.getLogger("sqlglot").addHandler(logging.NullHandler())
 
 _ALLOWED: tuple[type[exp.Expr], ...] = (
     # names and values
@@ -25,14 +30,16 @@ _ALLOWED: tuple[type[exp.Expr], ...] = (
     exp.DPipe, exp.Concat, exp.Lower, exp.Upper, exp.Trim, exp.Length, exp.Substring, exp.Left, exp.Right, exp.Replace,
     exp.Like, exp.ILike, exp.StartsWith, exp.Contains, exp.Escape, exp.RegexpLike, exp.RegexpExtract, exp.RegexpReplace,
     # functions of time
-    exp.StrToTime, exp.TimestampTrunc, exp.DateTrunc, exp.UnixToTime, exp.AtTimeZone,
+    exp.StrToTime, exp.TimestampTrunc, exp.DateTrunc, exp.UnixToTime, exp.TimestampFromParts, exp.AtTimeZone,
 )  # fmt: skip
 _ALLOWED_BY_NAME = frozenset({"try_strptime", "epoch_ms", "make_timestamp", "suffix", "timezone"})
 _FUNCTIONS = (
     "cast, try_cast, case, coalesce, nullif, least, greatest, abs, round, floor, ceil, lower, upper, trim, length, "
     "substring, left, right, replace, concat, contains, starts_with, suffix, regexp_matches, regexp_extract, "
-    "regexp_replace, strptime, try_strptime, date_trunc, to_timestamp, epoch_ms, timezone"
+    "regexp_replace, strptime, try_strptime, date_trunc, to_timestamp, epoch_ms, make_timestamp, "
+    "timezone"
 )
+_WRITE_ONE = "Write a single expression such as `quantity * unit_price`."
 
 
 class ExpressionError(ValueError):
@@ -51,11 +58,13 @@ def nearest(name: str, names: Collection[str]) -> str:
     >>> nearest("custmer_id", ["customer_id", "amount"])
     "Did you mean 'customer_id'?"
     """
-    close = difflib.get_close_matches(name.lower(), [n.lower() for n in names], n=1, cutoff=0.7)
-    if close:
-        original = next(n for n in names if n.lower() == close[0])
-        return f"Did you mean {original!r}?"
-    return f"There is: {', '.join(names)}."
+    close = _closest(name, names)
+    return f"There is: {', '.join(names)}." if close is None else f"Did you mean {close!r}?"
+
+
+def _closest(name: str, names: Collection[str], at_least: float = 0.7) -> str | None:
+    close = difflib.get_close_matches(name.lower(), [n.lower() for n in names], n=1, cutoff=at_least)
+    return next(n for n in names if n.lower() == close[0]) if close else None
 
 
 def as_sql(expression: str, columns: Collection[str]) -> str:
@@ -82,44 +91,90 @@ def as_sql(expression: str, columns: Collection[str]) -> str:
     ...
     loyalty.histories.expressions.ExpressionError: '(select 1)' uses `subquery`, which is not allowed. ...
     """
+    if not isinstance(expression, str):
+        raise ExpressionError(f"an expression must be text; got {expression!r}", _WRITE_ONE)
     known = {name.lower(): name for name in columns}
     if expression.lower() in known:  # a plain name, whatever characters it has
         return exp.column(known[expression.lower()], quoted=True).sql(dialect="duckdb")
+    try:
+        return _rewritten(expression, known)
+    except RecursionError as error:
+        raise ExpressionError(f"{_shown(expression)} cannot be read: it is nested too deeply", _WRITE_ONE) from error
+    except ExpressionError as error:
+        close = _closest(expression, columns, at_least=0.8)
+        if close is None or "there is no column" in error.found:
+            raise
+        raise ExpressionError(error.found, f"Did you mean {close!r}?") from error
+
+
+def columns_in(expression: str, columns: Collection[str]) -> tuple[str, ...]:
+    """Name the columns an expression mentions; none if it cannot be used.
+
+    Examples
+    --------
+    >>> columns_in("concat('c', customer)", ["customer", "amount"])
+    ('customer',)
+    """
+    try:
+        tree = sqlglot.parse_one(as_sql(expression, columns), dialect="duckdb")
+    except (ExpressionError, RecursionError):
+        return ()
+    return tuple(node.name for node in tree.find_all(exp.Column))
+
+
+def _rewritten(expression: str, known: dict[str, str]) -> str:
     tree = _parse(expression)
+    unknown: list[str] = []
     for node in tree.walk():
         if isinstance(node, exp.Column):
-            _check_column(node, known)
+            _check_column(node, known, unknown)
         elif not (isinstance(node, _ALLOWED) or _is_allowed_function(node)):
             what = node.name if isinstance(node, exp.Anonymous) else node.key
             raise ExpressionError(
-                f"{expression!r} uses `{what.lower()}`, which is not allowed",
+                f"{_shown(expression)} uses `{what.lower()}`, which is not allowed",
                 f"An expression may use the columns of its own table, arithmetic, comparisons and: {_FUNCTIONS}.",
             )
-    return tree.sql(dialect="duckdb", comments=False)
+    if unknown:
+        listed = " or ".join(repr(name) for name in dict.fromkeys(unknown))
+        said = [_closest(name, known.values()) for name in dict.fromkeys(unknown)]
+        close = " and ".join(repr(name) for name in said if name is not None)
+        raise ExpressionError(
+            f"there is no column {listed}",
+            f"Did you mean {close}?" if close else f"There is: {', '.join(known.values())}.",
+        )
+    sql = tree.sql(dialect="duckdb", comments=False)
+    try:
+        readable = len(duckdb.extract_statements(f"select ({sql})")) == 1
+    except duckdb.Error:
+        readable = False
+    if not readable:  # the parser is more lenient than the database
+        raise ExpressionError(f"{_shown(expression)} cannot be read", _WRITE_ONE)
+    return sql
 
 
 def _parse(expression: str) -> exp.Expr:
     try:
         trees = sqlglot.parse(expression, dialect="duckdb")
-    except (errors.SqlglotError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if not isinstance(error, RecursionError) else "it is nested too deeply"
-        raise ExpressionError(
-            f"{expression!r} cannot be read: {reason}", "Write an expression such as `quantity * unit_price`."
-        ) from error
+    except errors.SqlglotError as error:
+        reason = str(error).splitlines()[0].removesuffix(".")
+        raise ExpressionError(f"{_shown(expression)} cannot be read: {reason}", _WRITE_ONE) from error
     if len(trees) != 1 or trees[0] is None:
-        raise ExpressionError(
-            f"{expression!r} is not one expression", "Write a single expression such as `quantity * unit_price`."
-        )
+        raise ExpressionError(f"{_shown(expression)} is not one expression", _WRITE_ONE)
     return trees[0]
 
 
-def _check_column(node: exp.Column, known: dict[str, str]) -> None:
+def _check_column(node: exp.Column, known: dict[str, str], unknown: list[str]) -> None:
     if node.table:
         raise ExpressionError(f"{node.sql()!r} names another table", "Use the column's plain name.")
     if node.name.lower() not in known:
-        raise ExpressionError(f"there is no column {node.name!r}", nearest(node.name, list(known.values())))
+        unknown.append(node.name)
+        return
     node.set("this", exp.to_identifier(known[node.name.lower()], quoted=True))
 
 
 def _is_allowed_function(node: exp.Expr) -> bool:
     return isinstance(node, exp.Anonymous) and node.name.lower() in _ALLOWED_BY_NAME
+
+
+def _shown(expression: str) -> str:
+    return repr(expression if len(expression) <= 80 else expression[:77] + "…")

@@ -1,6 +1,8 @@
 """Where a table comes from: frames, files and databases, made readable to DuckDB with their rows counted."""
 
-from collections.abc import Collection
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import ibis
 import pandas as pd
 import pyarrow as pa
 
+from loyalty.histories.expressions import columns_in
 from loyalty.histories.problems import Problem
 
 #: A pandas, Arrow or Polars frame, a CSV or Parquet path or glob, or any Ibis table.
@@ -16,6 +19,8 @@ Source = Any
 
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".csv.zst", ".txt")
 _PARQUET = (".parquet", ".pq")
+_WHOLE = "'^(0|-?[1-9][0-9]{0,17})$'"
+_YEAR_FIRST = r"'^\s*\d{4}[-/]'"
 
 
 class UnreadableSource(Exception):  # noqa: N818 - never leaves this package: it becomes a Problem
@@ -38,32 +43,63 @@ def attach(con: duckdb.DuckDBPyConnection, table: str, source: Source, ids: Coll
     source : frame, path, glob or Ibis table
         What the caller gave.
     ids : collection of str
-        Columns that hold identifiers: in a CSV they keep their leading zeros.
+        Expressions for identifiers: in a CSV their columns keep leading zeros and all their digits.
 
     Raises
     ------
     UnreadableSource
         If there is no such file, or nothing here knows how to read it.
     """
+    try:
+        if isinstance(source, str | Path):
+            return _attach_files(con, table, str(source), ids)
+        if isinstance(source, ibis.Table):
+            return _copy_ibis(con, table, source)
+        arrow = _as_arrow(table, source)
+        _refuse_twins(table, arrow.column_names)
+        con.register(f"source_{table}", arrow)
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        is_path = isinstance(source, str | Path)
+        what = repr(str(source)) if is_path else f"the {type(source).__name__}"
+        remedy = "Check the file (a CSV must be UTF-8)." if is_path else "Check its column types."
+        raise UnreadableSource(Problem(table, "", f"{what} cannot be read: {_reason(error)}", remedy)) from error
+    return f"source_{table}"
+
+
+def detach(con: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Let go of what `attach` made, so that a source is not held in memory twice."""
+    con.unregister(f"source_{table}")
+    con.execute(f"drop table if exists source_{table}_copy")
+
+
+def _copy_ibis(con: duckdb.DuckDBPyConnection, table: str, source: ibis.Table) -> str:
+    _refuse_twins(table, source.columns)
     view = f"source_{table}"
-    if isinstance(source, str | Path):
-        return _attach_files(con, table, str(source), ids)
-    if isinstance(source, ibis.Table):
-        try:
-            con.register(view, source.to_pyarrow_batches())
-            con.execute(f"create temp table {view}_copy as select * from {view}")
-        except Exception as error:
-            raise UnreadableSource(
-                Problem(table, "", f"the Ibis table cannot be read: {_first_line(error)}", "Check its connection.")
-            ) from error
-        con.unregister(view)
-        return f"{view}_copy"
-    con.register(view, _as_arrow(table, source))
-    return view
+    try:
+        con.register(view, source.to_pyarrow_batches())
+        con.execute(f"create temp table {view}_copy as select * from {view}")
+    except Exception as error:  # whatever the other database's driver raises
+        raise UnreadableSource(
+            Problem(table, "", f"the Ibis table cannot be read: {_reason(error)}", "Check its connection.")
+        ) from error
+    return f"{view}_copy"
+
+
+def _refuse_twins(table: str, names: Sequence[str]) -> None:
+    """Refuse two columns whose names differ in case only: expressions could not tell them apart."""
+    if not names:
+        raise UnreadableSource(Problem(table, "", "the table has no columns", "Leave the table out, or fill it."))
+    counted = Counter(name.lower() for name in names)
+    twins = [name for name in names if counted[name.lower()] > 1]
+    if twins:
+        found = f"columns {', '.join(map(repr, twins))} have the same name, in upper or lower case"
+        raise UnreadableSource(Problem(table, "", found, "Rename all but one."))
 
 
 def _attach_files(con: duckdb.DuckDBPyConnection, table: str, path: str, ids: Collection[str]) -> str:
-    literal = "'" + path.replace("'", "''") + "'"
+    # A file that is there is meant literally, whatever characters its name has.
+    pattern = re.sub(r"([*?\[])", r"[\1]", path) if Path(path).is_file() else path
+    literal = text_literal(pattern)
     lowered = path.lower()
     if not con.execute(f"select count(*) from glob({literal})").fetchone()[0]:  # type: ignore[index]
         raise UnreadableSource(
@@ -82,34 +118,39 @@ def _attach_files(con: duckdb.DuckDBPyConnection, table: str, path: str, ids: Co
                 f"Use a file that ends in {', '.join(_CSV + _PARQUET)}.",
             )
         )
-    try:
-        con.execute(f"select * from {relation} limit 0")
-    except duckdb.Error as error:
-        raise UnreadableSource(
-            Problem(table, "", f"{path!r} cannot be read: {_first_line(error)}", "Check the file.")
-        ) from error
+    con.execute(f"select * from {relation} limit 0")
     return relation
 
 
 def _csv(con: duckdb.DuckDBPyConnection, literal: str, ids: Collection[str]) -> str:
     """Read a CSV with types that hold for all its rows: a bad value in the last row makes a column text.
 
-    Identifiers that look like numbers but would lose leading zeros as numbers stay text.
+    What guessing would spoil stays text: identifiers that would lose leading zeros or digits as numbers, and dates
+    that do not begin with the year, whose day and month only the caller can tell apart.
     """
-    options = "sample_size = -1, union_by_name = true"
+    options = "header = true, sample_size = -1, union_by_name = true"
     described = con.execute(f"describe select * from read_csv({literal}, {options})").fetchall()
-    lowered = {name.lower() for name in ids}
-    numeric = [name for name, kind, *_ in described if name.lower() in lowered and kind != "VARCHAR"]
-    types = {name: "'" + name.replace("'", "''") + "': 'VARCHAR'" for name in numeric}
-    if not numeric:
+    if len(described) == 1 and any(mark in described[0][0] for mark in ",;\t|"):
+        raise duckdb.InvalidInputException(f"its lines do not all have the fields of its first, {described[0][0]!r}")
+    kinds = {name: kind for name, kind, *_ in described}
+    named = {column for expression in ids for column in columns_in(expression, list(kinds))}
+    forms = {name: _WHOLE for name in named if kinds[name] != "VARCHAR"}
+    forms |= {name: _YEAR_FIRST for name, kind in kinds.items() if kind.startswith(("DATE", "TIMESTAMP"))}
+    if not forms:
         return f"read_csv({literal}, {options})"
-    whole = ", ".join(f"bool_and(regexp_matches({quoted(name)}, '^(0|-?[1-9][0-9]{{0,17}})$'))" for name in numeric)
+    types = {name: f"{text_literal(name)}: 'VARCHAR'" for name in forms}
     as_text = f"read_csv({literal}, {options}, types = {{{', '.join(types.values())}}})"
-    answers = con.execute(f"select {whole} from {as_text}").fetchone() or ()
-    kept = [types[name] for name, is_whole in zip(numeric, answers, strict=True) if is_whole is False]
+    holds = ", ".join(f"bool_and(regexp_matches({quoted(name)}, {form}))" for name, form in forms.items())
+    answers = con.execute(f"select {holds} from {as_text}").fetchone() or ()
+    kept = [types[name] for name, holds_for_all in zip(forms, answers, strict=True) if holds_for_all is False]
     return (
         f"read_csv({literal}, {options}, types = {{{', '.join(kept)}}})" if kept else f"read_csv({literal}, {options})"
     )
+
+
+def text_literal(text: str) -> str:
+    """Write a text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def quoted(name: str) -> str:
@@ -126,7 +167,8 @@ def _as_arrow(table: str, source: Source) -> pa.Table:
         return source.read_all()
     if isinstance(source, pd.DataFrame):
         return _from_pandas(source)
-    if hasattr(source, "__arrow_c_stream__"):  # Polars, and whatever else speaks Arrow
+    # Polars, and whatever else speaks Arrow
+    if hasattr(source, "__arrow_c_stream__") and not isinstance(source, pd.Series):
         return pa.table(source)
     raise UnreadableSource(
         Problem(
@@ -142,15 +184,18 @@ def _from_pandas(frame: pd.DataFrame) -> pa.Table:
     """Convert column by column, so that a column of mixed things becomes text, to be reported, and not an exception."""
     named = [name for name in frame.index.names if name is not None and name not in frame.columns]
     flat = frame.reset_index(level=named) if named else frame
-    arrays = {}
-    for position, name in enumerate(flat.columns):
+    arrays = []
+    for position in range(flat.shape[1]):
         values = flat.iloc[:, position]
         try:
-            arrays[str(name)] = pa.array(values, from_pandas=True)
-        except (pa.ArrowException, TypeError, ValueError):
-            arrays[str(name)] = pa.array([None if pd.isna(v) else str(v) for v in values], pa.string())
-    return pa.table(arrays)
+            arrays.append(pa.array(values, from_pandas=True))
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            texts = [None if pd.api.types.is_scalar(v) and pd.isna(v) else str(v) for v in values]
+            arrays.append(pa.array(texts, pa.string()))
+    return pa.table(arrays, names=[str(name) for name in flat.columns])
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _reason(error: Exception) -> str:
+    """Say what a driver said, in one line; what follows a blank line is advice for its own users."""
+    said = " ".join(line.strip() for line in str(error).strip().split("\n\n")[0].splitlines()) or type(error).__name__
+    return (said if len(said) <= 300 else said[:299] + "…").removesuffix(".")

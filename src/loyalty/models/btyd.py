@@ -210,7 +210,7 @@ class BetaGeometricNBD(BaseEstimator):
             first, inverse, _ = distinct_rows(x, t)
             exposure, k, beta = self._posterior(x[first], t[first])
             silent = 1.0 - chance_of_purchase(gap / exposure, horizon / exposure, k, a=self.a_, beta=beta)[inverse]
-        return expit(log_odds) + expit(-log_odds) * silent
+        return np.minimum(expit(log_odds) + expit(-log_odds) * silent, 1.0)  # the sum may round to above 1
 
     def expected_purchases(
         self, horizon: float, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, gap: float = 0.0
@@ -303,8 +303,9 @@ class GammaGamma(BaseEstimator):
 
     Notes
     -----
-    Parameters are kept within ``1e-3 ≤ p ≤ 1e4``, ``1.05 ≤ q ≤ 1e4`` and ``1e-6 ≤ v / mean(monetary) ≤ 1e6``. At
-    q ≤ 1 the mean spend over clients would be infinite, hence the lower bound; a fit on it says so in `message_`.
+    Parameters are kept within ``1e-3 ≤ p ≤ 1e4``, ``1.05 ≤ q ≤ 1e4`` and ``1e-6 ≤ v / m ≤ 1e6``, where m
+    is the geometric mean of `monetary`. At q ≤ 1 the mean spend over clients would be infinite, hence the lower
+    bound; a fit on it says so in `message_`.
 
     References
     ----------

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from loyalty.models.calibration import PlattScaling, fit_platt
-from loyalty.models.trees import TREE_PARAMETERS, cutoffs_of, held_out_in_time, leaf_size
+from loyalty.models.trees import TREE_PARAMETERS, cutoffs_of, held_out_in_time, leaf_size, threads
 from loyalty.timeline import Duration, as_duration
 
 _FOLDS = 5
@@ -42,8 +42,8 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         see only cutoffs at least this much earlier.
     random_state : int, default=0
         Seed handed to LightGBM.
-    n_jobs : int, default=0
-        Threads; 0 lets LightGBM choose. The result does not depend on it.
+    n_jobs : int, optional
+        Threads; by default one up to a million rows, else all cores. The result does not depend on it.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         min_child_samples: int = 100,
         embargo: Duration = "0d",
         random_state: int = 0,
-        n_jobs: int = 0,
+        n_jobs: int | None = None,
     ) -> None:
         self.num_leaves = num_leaves
         self.n_estimators = n_estimators
@@ -170,7 +170,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
-        parts = np.asarray(self.booster_.predict(values, pred_contrib=True, num_threads=self.n_jobs))
+        parts = np.asarray(
+            self.booster_.predict(values, pred_contrib=True, num_threads=threads(self.n_jobs, len(values)))
+        )
         parts *= self.calibration_.slope
         parts[:, -1] += self.calibration_.level
         return parts
@@ -217,7 +219,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         return list(splitter.split(np.zeros(len(codes)), codes))
 
     def _margin(self, booster: lgb.Booster, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(booster.predict(values, raw_score=True, num_threads=self.n_jobs))
+        return np.asarray(booster.predict(values, raw_score=True, num_threads=threads(self.n_jobs, len(values))))
 
     def _grow(self, values: NDArray[np.float64], codes: NDArray[np.int_]) -> lgb.Booster:
         parameters = {
@@ -227,7 +229,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             "learning_rate": self.learning_rate,
             "min_data_in_leaf": leaf_size(self.min_child_samples, len(codes)),
             "seed": self.random_state,
-            "num_threads": self.n_jobs,
+            "num_threads": threads(self.n_jobs, len(values)),
         }
         return lgb.train(parameters, lgb.Dataset(values, codes), self.n_estimators)
 

@@ -27,6 +27,18 @@ TREE_PARAMETERS: Mapping[str, Any] = MappingProxyType(
 _HELD_OUT = 3
 
 
+#: Up to this many rows one thread is quicker than several, which wait for each other after every small tree; on a
+#: machine that is shared, by far.
+_ROWS_FOR_ONE_THREAD = 1_000_000
+
+
+def threads(n_jobs: int | None, rows: int) -> int:
+    """Choose the threads for a table, unless the caller has; 0 is as many as there are cores."""
+    if n_jobs is not None:
+        return n_jobs
+    return 1 if rows <= _ROWS_FOR_ONE_THREAD else 0
+
+
 def cutoffs_of(X: ArrayLike) -> pd.DatetimeIndex | None:
     """Return the `cutoff` level of a panel's index, or None for any other table."""
     if isinstance(X, pd.DataFrame) and "cutoff" in X.index.names:

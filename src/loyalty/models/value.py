@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from loyalty.models.trees import TREE_PARAMETERS, leaf_size
+from loyalty.models.trees import TREE_PARAMETERS, leaf_size, threads
 
 
 class ValueModel(RegressorMixin, BaseEstimator):
@@ -35,8 +35,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
         Fewest rows in a leaf, but never more than a twentieth of all rows.
     random_state : int, default=0
         Seed handed to LightGBM.
-    n_jobs : int, default=0
-        Threads; 0 lets LightGBM choose. The result does not depend on it.
+    n_jobs : int, optional
+        Threads; by default one up to a million rows, else all cores. The result does not depend on it.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         learning_rate: float = 0.03,
         min_child_samples: int = 100,
         random_state: int = 0,
-        n_jobs: int = 0,
+        n_jobs: int | None = None,
     ) -> None:
         self.variance_power = variance_power
         self.num_leaves = num_leaves
@@ -113,10 +113,12 @@ class ValueModel(RegressorMixin, BaseEstimator):
             "learning_rate": self.learning_rate,
             "min_data_in_leaf": leaf_size(self.min_child_samples, len(spend)),
             "seed": self.random_state,
-            "num_threads": self.n_jobs,
+            "num_threads": threads(self.n_jobs, len(values)),
         }
         self.booster_ = lgb.train(parameters, lgb.Dataset(values, positive / unit), self.n_estimators)
-        predicted = float(np.asarray(self.booster_.predict(values, num_threads=self.n_jobs)).sum())
+        predicted = float(
+            np.asarray(self.booster_.predict(values, num_threads=threads(self.n_jobs, len(values)))).sum()
+        )
         self.scale_ = max(float(spend.sum()), 0.0) / predicted if positive.any() else 0.0
         return self
 
@@ -130,7 +132,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
-        return self.scale_ * np.asarray(self.booster_.predict(values, num_threads=self.n_jobs))
+        return self.scale_ * np.asarray(self.booster_.predict(values, num_threads=threads(self.n_jobs, len(values))))
 
     def save(self, folder: Path) -> None:
         """Write ``value.txt`` (the trees) and ``value.json`` (all else) into `folder`; no pickle, no client."""

@@ -1,10 +1,9 @@
 """The managers' page: one self-contained HTML file made from what a run left in its folder."""
 
-import os
-import tempfile
 from pathlib import Path
 
 from loyalty.features import CATALOGUE
+from loyalty.files import replace_file
 from loyalty.report.page import render_page
 from loyalty.report.run_folder import read_run_folder
 from loyalty.report.text import LANGUAGES, Language
@@ -56,18 +55,4 @@ def write_report(out: str | Path, *, language: Language = "en") -> Path:
     run = read_run_folder(out)
     meanings = {name: {**feature.meaning, "unit": feature.unit} for name, feature in CATALOGUE.items()}
     page = render_page(run, language=language, meanings=meanings)
-    return _replace(Path(out) / REPORT_FILE, page)
-
-
-def _replace(path: Path, text: str) -> Path:
-    """Write beside the file, then move over it: a reader never sees half a page."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        part.chmod(0o644)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    return replace_file(Path(out) / REPORT_FILE, lambda path: path.write_text(page, encoding="utf-8", newline="\n"))

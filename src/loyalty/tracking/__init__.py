@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from numbers import Real
 from pathlib import Path
 from statistics import fmean
 
@@ -155,7 +156,7 @@ def log_experiment(
     with _quiet_mlflow():
         client = _open_store(out / "mlflow.db", uri)
         experiment_id = _experiment_id(client, experiment, location=(out / "mlartifacts").as_uri())
-        tags = dict(fingerprints)
+        tags = {**fingerprints, "loyalty_version": version("loyalty")}
         with _run(client, experiment_id, run_name, tags) as run_id:
             settings = [Param(key, value) for key, value in _flat(parameters)]
             for start in range(0, len(settings), LARGEST_BATCH):
@@ -298,8 +299,12 @@ def _signature(feature_names: Sequence[str]) -> ModelSignature:
 
 
 def _pip_requirements() -> list[str]:
-    """Say what serving needs: this very version, and of the others the present major version, not older than here."""
-    requirements = [f"loyalty=={version('loyalty')}"]
+    """Say what serving needs beside loyalty: the present major version of each, not older than here.
+
+    Loyalty itself is not named: the package of that name on the public registry is a stranger's, and a server that
+    installs by name must not fetch it. Its version stands in the tags of the run and the model.
+    """
+    requirements = []
     for package in SERVING_PACKAGES:
         present = version(package)
         requirements.append(f"{package}>={present},<{int(present.split('.')[0]) + 1}")
@@ -350,7 +355,9 @@ def _checked_rows(metrics: Sequence[Mapping[str, object]]) -> list[tuple[str, st
                 f"{', '.join(lacking)} and has {', '.join(map(str, row)) or 'nothing'}."
             )
         value = row["value"]
-        figure = math.nan if value is None else float(str(value))
+        if not isinstance(value, Real | None):
+            raise ValueError(f"`metrics` must hold numbers or None as values; got {value!r} in row {position}.")
+        figure = math.nan if value is None else float(value)
         rows.append((str(row["model"]), str(row["cutoff"]), str(row["metric"]), figure))
     return rows
 

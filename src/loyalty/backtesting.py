@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from loyalty.evaluation import churn_metrics, value_metrics
-from loyalty.features import Feature, build_panel, choose_features
+from loyalty.features import build_panel, choose_features
 from loyalty.features.catalogue import WINDOWS
 from loyalty.features.rhythm import SEASONAL
 from loyalty.histories import Histories, OutcomeKind
@@ -19,10 +19,12 @@ from loyalty.timeline import Duration, Instant, Outcome, Split, as_cutoffs, as_d
 
 __all__ = ["Backtest", "Fitted", "Setting", "backtest", "fit_models", "predict_baselines"]
 
+_BTYD_INPUTS = ("frequency", "recency", "T", "monetary")
+#: What the baselines and the scores are made from, whether or not the models use it.
+_ALWAYS = (*_BTYD_INPUTS, "days_since_last", "days_since_first_record", *(f"amount_sum_{days}d" for days in WINDOWS))
 #: Before a client base has a little history there is nothing to learn from.
 _WARM_UP = pd.Timedelta(days=60)
 _YEAR = pd.Timedelta(days=365)
-_BTYD_INPUTS = ("frequency", "recency", "T", "monetary")
 
 OnStep = Callable[[str], None]
 
@@ -82,23 +84,38 @@ class Setting:
 
     def splits(self, histories: Histories, cutoffs: Iterable[Instant]) -> tuple[Split, ...]:
         """Lay the training cutoffs behind each of `cutoffs`."""
-        first = histories.first_event + _WARM_UP if self.first is None else self.first
-        return rolling_origins(cutoffs, outcome=self.outcome, first=first, every=self.every, at_most=self.at_most)
+        return rolling_origins(
+            cutoffs,
+            outcome=self.outcome,
+            first=histories.first_event + _WARM_UP if self.first is None else self.first,
+            every=self.every,
+            at_most=self.at_most,
+            observed_until=histories.observed_until,
+        )
 
 
 class Panels:
-    """The panels of one setting; each cutoff is computed once, however many splits it serves."""
+    """The panels of one setting; each cutoff is computed once, however many splits it serves.
+
+    Attributes
+    ----------
+    names : list of str
+        The features the models may use; the panels also hold what the baselines need.
+    """
 
     def __init__(
         self,
         histories: Histories,
         setting: Setting,
-        features: Sequence[Feature] | None = None,
+        features: Sequence[str] | None = None,
         on_step: OnStep = _say_nothing,
     ) -> None:
         self.histories = histories
         self.setting = setting
-        self.features = choose_features(histories) if features is None else tuple(features)
+        chosen = {feature.name: feature for feature in choose_features(histories, features)}
+        self.names = list(chosen)
+        always = {feature.name: feature for feature in choose_features(histories, _ALWAYS)}
+        self._features = tuple((chosen | always).values())
         self._on_step = on_step
         self._snapshots: dict[pd.Timestamp, pd.DataFrame] = {}
 
@@ -113,7 +130,7 @@ class Panels:
                     gap=self.setting.outcome.gap,
                     kind=self.setting.kind,
                     active=self.setting.active,
-                    features=self.features,
+                    features=self._features,
                     on_step=self._on_step,
                 )
         return pd.concat([self._snapshots[cutoff] for cutoff in cutoffs])
@@ -172,9 +189,9 @@ def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
     """
     labels = panels.labels(split.train, known_before=split.test)
     # A contract that ends in the gap has no outcome: the labels may be fewer than the rows of the panel.
-    X = panels.at(*split.train).loc[labels.index]
-    if split.train[-1] - split.train[0] < _YEAR:
-        X = X.drop(columns=[name for name in SEASONAL if name in X])
+    learns_season = split.train[-1] - split.train[0] >= _YEAR
+    names = [name for name in panels.names if learns_season or name not in SEASONAL]
+    X = panels.at(*split.train).loc[labels.index, names]
     if labels["churned"].nunique() < 2:
         what = "left" if labels["churned"].iloc[0] else "stayed"
         raise ValueError(

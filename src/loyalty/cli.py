@@ -1,0 +1,286 @@
+"""The command line: demo, check, run, score, report, data."""
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from loyalty.config import Config
+    from loyalty.experiment import Run
+    from loyalty.histories import Histories
+
+Language = Literal["en", "ko"]
+
+app = typer.Typer(
+    help="Tell which clients are about to leave, what each will still be worth, and why.",
+    epilog="Begin with `loyalty demo`: it makes histories, learns from them and writes a report in about a minute.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+DataFolder = Annotated[
+    Path, typer.Option("--data", envvar="LOYALTY_DATA", help="Folder that the config's paths count from.")
+]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the results; made if it is not there.")]
+ReportLanguage = Annotated[
+    Language | None, typer.Option("--language", help="Of the report; by default the config's.", show_default=False)
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing unless something is wrong.")]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one message and exit code 1, never in a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        _err.print("Stopped.")
+        sys.exit(130)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Turn what a user can mend into a message; keep the traceback of what only we can."""
+    from loyalty.config import ConfigError
+    from loyalty.histories import HistoriesError
+
+    try:
+        yield
+    except (ConfigError, HistoriesError) as error:
+        _err.print(Text(str(error)))
+        raise typer.Exit(1) from None
+    except (ValueError, OSError) as error:
+        _err.print(Text(f"Error: {error}"))
+        raise typer.Exit(1) from None
+
+
+class _Bar:
+    """A progress bar on a terminal; on anything else, as in a log, nothing."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=_err, transient=True, disable=quiet or not _err.is_terminal)
+        self._task = self._progress.add_task("reading the histories", total=None)
+
+    def __enter__(self) -> "_Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def begin(self, total: int) -> None:
+        """Learn how many steps there will be."""
+        self._progress.update(self._task, total=total)
+
+    def step(self, said: str) -> None:
+        """Show one more step."""
+        self._progress.update(self._task, advance=1, description=said)
+
+
+@app.command(epilog="Example: `loyalty demo --out my-demo --clients 500 --language ko`")
+def demo(
+    out: OutFolder = Path("loyalty-demo"),
+    clients: Annotated[int, typer.Option(min=200, max=100_000, help="How many clients to make up.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    language: ReportLanguage = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make up a shop with known truth, and go the whole road with it."""
+    from loyalty.config import read_config
+    from loyalty.datasets import write_demo
+
+    with _plain_errors():
+        config_path = write_demo(out, clients=clients, seed=seed)
+        config = read_config(config_path)
+        _run_and_report(config, config_path, data=out / "data", out=out, language=language, quiet=quiet)
+    if quiet:
+        return
+    _out.print(f"\nThe histories are made up, and what is true of each client is in {out / 'data' / 'truth.parquet'}.")
+    _say_next(
+        [
+            ("look at every problem a data set may have", f"loyalty check {config_path} --data {out / 'data'}"),
+            ("score the clients a month earlier", f"loyalty score {out} --data {out / 'data'} --cutoff 2025-12-01"),
+            ("read the report in Korean", f"loyalty report {out} --language ko"),
+            ("see the experiment in MLflow", f"mlflow ui --backend-store-uri sqlite:///{out / 'mlflow.db'}"),
+            ("use your own data: copy the config and edit it", str(config_path)),
+        ]
+    )
+
+
+@app.command(epilog="Example: `loyalty check experiments/cdnow.toml --data ~/data`")
+def check(
+    config: Annotated[Path, typer.Argument(help="The experiment's TOML file.")],
+    data: DataFolder = Path(),
+) -> None:
+    """Read the histories of a config, and list everything that is wrong or worth knowing."""
+    from loyalty.config import read_config, read_histories
+    from loyalty.histories import HistoriesWarning
+
+    with _plain_errors(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", HistoriesWarning)  # shown below, with the other notes
+        read = read_config(config)
+        histories = read_histories(read, data)
+        _show_summary(histories)
+        _show_cutoffs(read, histories)
+
+
+@app.command(epilog="Example: `loyalty run experiments/online_retail_2.toml --data ~/data --out out/retail`")
+def run(
+    config: Annotated[Path, typer.Argument(help="The experiment's TOML file.")],
+    out: OutFolder,
+    data: DataFolder = Path(),
+    language: ReportLanguage = None,
+    quiet: Quiet = False,
+) -> None:
+    """Backtest, fit, score, explain, track in MLflow and write the report."""
+    from loyalty.config import read_config
+
+    with _plain_errors():
+        _run_and_report(read_config(config), config, data=data, out=out, language=language, quiet=quiet)
+    if not quiet:
+        _say_next(
+            [
+                ("score again later", f"loyalty score {out} --data {data} --cutoff DATE --out scores.parquet"),
+                ("see the experiment in MLflow", f"mlflow ui --backend-store-uri sqlite:///{out / 'mlflow.db'}"),
+            ]
+        )
+
+
+@app.command(epilog="Example: `loyalty score out/retail --data ~/data --cutoff 2011-12-10 --out scores.parquet`")
+def score(
+    model: Annotated[Path, typer.Argument(help="Folder of a run, or its folder `model`.")],
+    cutoff: Annotated[str, typer.Option(help="Where we stand; only what was known before is used.")],
+    data: DataFolder = Path(),
+    out: Annotated[Path, typer.Option(help="Parquet or CSV file to write.")] = Path("scores.parquet"),
+    language: Annotated[Language, typer.Option(help="Of the reasons.")] = "en",
+    quiet: Quiet = False,
+) -> None:
+    """Score every client at a cutoff with the models of a run, unattended."""
+    from loyalty.histories import HistoriesWarning
+    from loyalty.scoring import load, score_file
+
+    with _plain_errors(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", HistoriesWarning)
+        scores = score_file(load(model), data=data, cutoff=cutoff, out=out, language=language)
+    if not quiet:
+        at_risk = scores["churn_probability"].mean()
+        _out.print(f"{len(scores):,} clients scored at {cutoff}, mean churn probability {at_risk:.3f}: {out}")
+
+
+@app.command(epilog="Example: `loyalty report out/retail --language ko`")
+def report(
+    out: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    language: Annotated[Language, typer.Option(help="Of the report.")] = "en",
+) -> None:
+    """Write the managers' page of a run anew."""
+    from loyalty.report import write_report
+
+    with _plain_errors():
+        _out.print(str(write_report(out, language=language)))
+
+
+@app.command(epilog="Example: `loyalty data ~/data`")
+def data(
+    folder: Annotated[
+        Path | None, typer.Argument(envvar="LOYALTY_DATA", help="Folder to compare with what is known.")
+    ] = None,
+) -> None:
+    """List the public data sets that the experiments use, and check the files of a folder against them."""
+    from loyalty.datasets import PUBLIC, inventory
+
+    table = Table("name", "what", "rows", "clients", "span", "licence", box=None, pad_edge=False)
+    for known in PUBLIC.values():
+        table.add_row(
+            known.name,
+            known.title,
+            f"{known.rows:,}",
+            f"{known.clients:,}",
+            " to ".join(known.span or ()),
+            known.licence,
+        )
+    _out.print(table)
+    if folder is None:
+        _out.print("\nWhere each comes from: data/README.md. Check a folder: loyalty data FOLDER")
+        return
+    with _plain_errors():
+        states = inventory(folder)
+    _out.print()
+    for state in states:
+        _out.print(Text(f"{state.status:8} {state.file}"))
+    if any(state.status == "changed" for state in states):
+        _err.print("Some files are not the ones the experiments were measured on.")
+        raise typer.Exit(1)
+
+
+def _run_and_report(
+    config: "Config", path: Path, *, data: Path, out: Path, language: Language | None, quiet: bool
+) -> None:
+    from loyalty.experiment import run_experiment
+    from loyalty.report import write_report
+
+    with _Bar(quiet=quiet) as bar:
+        result = run_experiment(config, data=data, out=out, name=path.stem, progress=bar)
+        write_report(out, language=language or config.language)
+    if not quiet:
+        _show_run(config, result)
+
+
+def _show_run(config: "Config", result: "Run") -> None:
+    _out.print(Text(config.question, style="bold"))
+    metrics = ("auc", "log_loss", "brier", "mae", "gini", "total_error")
+    table = Table("mean over test cutoffs", *metrics, box=None, pad_edge=False)
+    for model, row in result.backtest.summary().iterrows():
+        table.add_row(str(model), *(f"{row[metric]:.3f}" if metric in row else "" for metric in metrics))
+    _out.print(table)
+    _out.print(f"\n{len(result.scores):,} clients scored at {config.cutoffs.score}. In {result.out}:")
+    for file, what in (
+        ("report.html", "the managers' page"),
+        ("scores.parquet", "every client's risk, value and reasons"),
+        ("backtest.parquet", "what was predicted at the test cutoffs"),
+        ("metrics.json", "every figure"),
+        ("model", "the models, as text; `loyalty score` uses them"),
+        ("mlflow.db", "the experiment's track"),
+    ):
+        _out.print(f"  {file:18}{what}")
+
+
+def _say_next(suggestions: list[tuple[str, str]]) -> None:
+    _out.print("\nWhat to try next:")
+    for what, command in suggestions:
+        _out.print(Text(f"  {what}\n    {command}"))
+
+
+def _show_summary(histories: "Histories") -> None:
+    summary = histories.summary()
+    table = Table("table", "rows", "clients", "first", "last", "refunds", "longest gap", box=None, pad_edge=False)
+    for name, row in summary.iterrows():
+        gap = f"{row['longest_gap_days']} days"
+        span = f"{row['first']:%Y-%m-%d}", f"{row['last']:%Y-%m-%d}"
+        table.add_row(str(name), f"{row['rows']:,}", f"{row['clients']:,}", *span, f"{row['refunds']:,}", gap)
+    _out.print(table)
+    for name, row in summary.iterrows():
+        _out.print(Text(f"{name}: {row['columns']}"))
+    for note in histories.notes:
+        _out.print(Text(f"Note: {note}"))
+
+
+def _show_cutoffs(config: "Config", histories: "Histories") -> None:
+    from loyalty.experiment import setting_of
+
+    for split in setting_of(config).splits(histories, config.test_cutoffs):
+        learned = f"{len(split.train)} training cutoffs, {split.train[0]:%Y-%m-%d} to {split.train[-1]:%Y-%m-%d}"
+        _out.print(f"Test cutoff {split.test:%Y-%m-%d}: {learned}")
+    _out.print("The histories can be used.")

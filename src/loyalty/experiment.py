@@ -1,0 +1,300 @@
+"""An experiment: from a config to a folder with predictions, figures, the served bundle and its track in MLflow."""
+
+import hashlib
+import json
+import math
+import platform
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from loyalty.backtesting import Backtest, Fitted, Panels, Setting, fit_models, run_backtest
+from loyalty.config import Config, read_histories
+from loyalty.evaluation import calibration_table, gain_curve
+from loyalty.explanation import driver_table
+from loyalty.features import CATALOGUE
+from loyalty.files import replace_file
+from loyalty.histories import Histories, HistoriesWarning
+from loyalty.scoring import Bundle
+from loyalty.tracking import log_experiment
+
+__all__ = ["Progress", "Run", "run_experiment"]
+
+_CONTACTED = np.linspace(0.0, 1.0, 101)
+#: Drivers are means over clients; beyond this many, every n-th client tells the same.
+_CLIENTS_FOR_DRIVERS = 20_000
+_DRIVERS = 12
+_PACKAGES = ("loyalty", "duckdb", "ibis-framework", "lightgbm", "mlflow", "numpy", "pandas", "scikit-learn")
+
+
+class Progress(Protocol):
+    """Who is told how far the work has come."""
+
+    def begin(self, total: int) -> None:
+        """Learn how many steps there will be."""
+
+    def step(self, said: str) -> None:
+        """Learn that one more is done."""
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def begin(self, total: int) -> None:
+        """Do nothing."""
+
+    def step(self, said: str) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What an experiment left, beside the files in `out`.
+
+    Attributes
+    ----------
+    out : Path
+        The folder: ``backtest.parquet``, ``scores.parquet``, ``metrics.json``, ``model/``, ``mlflow.db``.
+    backtest : Backtest
+        Models and baselines at the test cutoffs.
+    scores : DataFrame
+        As in ``scores.parquet``.
+    run_id : str
+        Of the run in MLflow.
+    """
+
+    out: Path
+    backtest: Backtest
+    scores: pd.DataFrame
+    run_id: str
+
+
+def run_experiment(
+    config: Config, *, data: str | Path, out: str | Path, name: str = "experiment", progress: Progress | None = None
+) -> Run:
+    """Backtest, fit, score, explain and track, and leave the results in a folder.
+
+    Every file is whole or not there; a run that fails leaves the files of the run before it.
+
+    Parameters
+    ----------
+    config : Config
+        From `loyalty.config.read_config`.
+    data : str or Path
+        The folder its paths count from.
+    out : str or Path
+        Where the results go; made if it is not there.
+    name : str, default="experiment"
+        Of the experiment in MLflow.
+    progress : Progress, optional
+        Who is told how far the work has come.
+
+    Raises
+    ------
+    HistoriesError
+        If the data are not as the config says: every problem at once.
+    ValueError
+        If the cutoffs leave nothing to learn from.
+    """
+    out, watch = Path(out), progress or Silent()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HistoriesWarning)  # said in the notes
+        histories = read_histories(config, data)
+    setting = setting_of(config)
+    panels = Panels(histories, setting, config.features, on_step=watch.step)
+    (final,) = setting.splits(histories, [config.score_cutoff])
+    watch.begin(_count_steps(setting, histories, config))
+    watch.step("histories")
+
+    result = run_backtest(panels, config.test_cutoffs, seed=config.seed, on_step=watch.step)
+    fitted = fit_models(panels, final, seed=config.seed)
+    watch.step("models for scoring")
+    fingerprints = {"data": histories.fingerprint(), "labels": _fingerprint(fitted.labels)}
+    bundle = Bundle.of(
+        fitted,
+        setting,
+        {
+            "question": config.question,
+            "score_cutoff": f"{config.score_cutoff:%Y-%m-%d}",
+            "config": config.model_dump(mode="json"),
+            "fingerprints": fingerprints,
+        },
+    )
+    panel = panels.at(config.score_cutoff)
+    if panel.empty:
+        raise ValueError(f"[cutoffs] score: no client stands at {config.score_cutoff:%Y-%m-%d}.")
+    scores = bundle.score_panel(panel)
+    watch.step("scores and reasons")
+
+    notes = [*histories.notes, *_notes_of(fitted, config), *result.notes]
+    metrics = _metrics(config, setting, result, scores, fingerprints, notes)
+    metrics["drivers"] = _drivers(fitted, panel)
+    out.mkdir(parents=True, exist_ok=True)
+    _write_table(result.of("lightgbm").drop(columns=["churned", "value"]), out / "backtest.parquet")
+    _write_table(scores, out / "scores.parquet")
+    text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    replace_file(out / "metrics.json", lambda path: path.write_text(text, encoding="utf-8"))
+    bundle.save(out / "model")
+    watch.step("files")
+    run_id = _track(config, name, out, fitted, metrics, fingerprints)
+    watch.step("MLflow")
+    return Run(out, result, scores, run_id)
+
+
+def setting_of(config: Config) -> Setting:
+    """Read the setting of a config."""
+    outcome, cutoffs = config.outcome, config.cutoffs
+    return Setting.of(
+        horizon=outcome.horizon,
+        gap=outcome.gap,
+        kind=outcome.kind,
+        active=outcome.active,
+        every=cutoffs.every,
+        first=cutoffs.first,
+        at_most=cutoffs.at_most,
+    )
+
+
+def _count_steps(setting: Setting, histories: Histories, config: Config) -> int:
+    splits = (
+        setting.splits(histories, [*config.test_cutoffs, config.score_cutoff])
+        if (config.score_cutoff not in config.test_cutoffs)
+        else setting.splits(histories, config.test_cutoffs)
+    )
+    cutoffs = {cutoff for split in splits for cutoff in (*split.train, split.test)}
+    baselines_and_models = 2 * len(config.test_cutoffs)
+    return len(cutoffs) + baselines_and_models + len(("histories", "models for scoring", "scores", "files", "MLflow"))
+
+
+def _notes_of(fitted: Fitted, config: Config) -> list[str]:
+    """Say how the models for scoring were made."""
+    train, calibrated = fitted.split.train, fitted.churn.calibration_cutoffs_
+    notes = [
+        f"The models for scoring learned from {fitted.rows:,} outcomes at {len(train)} cutoffs, "
+        f"{train[0]:%Y-%m-%d} to {train[-1]:%Y-%m-%d}."
+    ]
+    if not calibrated:
+        notes.append(
+            "The history is too short to hold out a cutoff for calibration: probabilities are as the trees give them."
+        )
+    return notes
+
+
+def _metrics(
+    config: Config,
+    setting: Setting,
+    result: Backtest,
+    scores: pd.DataFrame,
+    fingerprints: Mapping[str, str],
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """Gather what the report and MLflow show, in plain JSON."""
+    judged = result.of("lightgbm").dropna(subset="churned")
+    return {
+        "question": config.question,
+        "kind": setting.kind,
+        "horizon_days": setting.outcome.horizon.days,
+        "gap_days": setting.outcome.gap.days,
+        "active_days": None if setting.active is None else setting.active.days,
+        "currency": config.currency,
+        "score_cutoff": f"{config.score_cutoff:%Y-%m-%d}",
+        "test_cutoffs": [f"{cutoff:%Y-%m-%d}" for cutoff in config.test_cutoffs],
+        "clients_scored": len(scores),
+        "seed": config.seed,
+        "backtest": [
+            {"model": model, "cutoff": f"{cutoff:%Y-%m-%d}", "metric": metric, "value": _finite(value)}
+            for model, cutoff, metric, value in result.metrics.to_numpy()
+        ],
+        "gain": _gain(judged),
+        "calibration": _calibration(judged),
+        "notes": list(notes),
+        "btyd": {
+            f"{cutoff:%Y-%m-%d}": {name: _finite(value) for name, value in parameters.items()}
+            for cutoff, parameters in result.btyd_parameters.items()
+        },
+        "data_fingerprint": fingerprints["data"],
+        "label_fingerprint": fingerprints["labels"],
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES},
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _gain(judged: pd.DataFrame) -> dict[str, list[float]] | None:
+    """Mean and spread over the test cutoffs of the share of leavers found."""
+    curves = [
+        gain_curve(group["churned"], group["churn_probability"], _CONTACTED)
+        for _, group in judged.groupby("cutoff")
+        if group["churned"].any()
+    ]
+    if not curves:
+        return None
+    found = np.vstack(curves)
+    return {
+        "contacted": _CONTACTED.round(2).tolist(),
+        "found_mean": found.mean(axis=0).tolist(),
+        "found_low": found.min(axis=0).tolist(),
+        "found_high": found.max(axis=0).tolist(),
+    }
+
+
+def _calibration(judged: pd.DataFrame) -> list[dict[str, Any]]:
+    if judged.empty:
+        return []
+    return _records(calibration_table(judged["churned"], judged["churn_probability"]))
+
+
+def _drivers(fitted: Fitted, panel: pd.DataFrame) -> list[dict[str, Any]]:
+    names = list(fitted.churn.feature_names_in_)
+    sample = panel.iloc[:: math.ceil(len(panel) / _CLIENTS_FOR_DRIVERS)]
+    table = driver_table(fitted.churn, sample[names]).head(_DRIVERS)
+    for row in (rows := _records(table)):
+        row |= {f"meaning_{language}": said for language, said in CATALOGUE[row["feature"]].meaning.items()}
+    return rows
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [dict(zip(table.columns, row, strict=True)) for row in table.astype(object).to_numpy()]
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    replace_file(path, lambda unfinished: table.to_parquet(unfinished, index=False))
+
+
+def _fingerprint(labels: pd.DataFrame) -> str:
+    """Hash who stood where with what outcome."""
+    rows = pd.util.hash_pandas_object(labels.reset_index(), index=False).to_numpy()
+    return hashlib.sha256(rows.tobytes()).hexdigest()[:32]
+
+
+def _track(
+    config: Config, name: str, out: Path, fitted: Fitted, metrics: Mapping[str, Any], fingerprints: Mapping[str, str]
+) -> str:
+    names = list(fitted.churn.feature_names_in_)
+    settings = config.model_dump(mode="json")
+    return log_experiment(
+        out,
+        experiment=name,
+        run_name=f"{name} scored at {config.score_cutoff:%Y-%m-%d}",
+        parameters={
+            **{key: settings[key] for key in ("question", "seed", "outcome", "cutoffs", "data")},
+            "churn": fitted.churn.get_params(),
+            "value": fitted.value.get_params(),
+            "training_cutoffs": len(fitted.split.train),
+            "training_rows": fitted.rows,
+        },
+        metrics=metrics["backtest"],
+        fingerprints=fingerprints,
+        bundle=out / "model",
+        feature_names=names,
+        example=pd.DataFrame(0.0, index=[0], columns=names),
+        artifacts=[out / "metrics.json"],
+    )

@@ -1,0 +1,219 @@
+"""Scoring: the served bundle, a folder of text and JSON that turns histories into scores, the same everywhere."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from loyalty.backtesting import Fitted, Panels, Setting
+from loyalty.config import Config, read_histories
+from loyalty.explanation import Language, reason_codes
+from loyalty.features import CATALOGUE
+from loyalty.files import replace_file
+from loyalty.histories import Histories
+from loyalty.models.churn import ChurnModel
+from loyalty.models.value import ValueModel
+from loyalty.timeline import Instant, as_instant
+
+__all__ = ["Bundle", "load", "score_file"]
+
+_FORMAT = 1
+REASONS = 3
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The two models, and all that is needed to use them on new histories; no client is in it.
+
+    Attributes
+    ----------
+    churn, value : ChurnModel, ValueModel
+        Fitted.
+    setting : Setting
+        Outcome and population the models were fitted for.
+    about : mapping
+        Plain facts to keep with it: the question, the config, the fingerprints.
+
+    See Also
+    --------
+    loyalty.load : Reads what `save` wrote.
+    """
+
+    churn: ChurnModel
+    value: ValueModel
+    setting: Setting
+    about: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, fitted: Fitted, setting: Setting, about: Mapping[str, Any]) -> Self:
+        """Put fitted models and their setting together."""
+        return cls(fitted.churn, fitted.value, setting, about)
+
+    def score(self, histories: Histories, *, cutoff: Instant, language: Language = "en") -> pd.DataFrame:
+        """Score every client that stands at `cutoff`.
+
+        Parameters
+        ----------
+        histories : Histories
+            What is known.
+        cutoff : str, date or Timestamp
+            Where we stand; only what was known before is used.
+        language : {"en", "ko"}
+            Of the reasons.
+
+        Returns
+        -------
+        DataFrame
+            One row a client: `client_id`, `cutoff`, `churn_probability`, `expected_value` (net spend within the
+            horizon), `amount_sum_365d` (net spend of the past year), `value_at_risk` (churn probability times that
+            spend, where positive) and the reasons of `loyalty.reason_codes`.
+
+        Raises
+        ------
+        ValueError
+            If nobody stands at the cutoff, or the histories lack a column that the models learned from.
+        """
+        instant = as_instant(cutoff, name="cutoff")
+        names = list(self.churn.feature_names_in_)
+        panel = Panels(histories, self.setting, names).at(instant)
+        if panel.empty:
+            raise ValueError(
+                f"`cutoff`: no client stands at {instant:%Y-%m-%d}; the first purchase is of "
+                f"{histories.first_event:%Y-%m-%d}."
+            )
+        return self.score_panel(panel, language=language)
+
+    def score_panel(self, panel: pd.DataFrame, *, language: Language = "en") -> pd.DataFrame:
+        """Score the rows of a panel that holds the models' features and `amount_sum_365d`."""
+        X = panel[list(self.churn.feature_names_in_)]
+        spend = panel["amount_sum_365d"]
+        risk = self.churn.predict_proba(X)[:, 1]
+        scores = pd.DataFrame(
+            {
+                "churn_probability": risk,
+                "expected_value": self.value.predict(X),
+                "amount_sum_365d": spend,
+                "value_at_risk": risk * spend.clip(lower=0.0),
+            },
+            index=panel.index,
+        )
+        reasons = reason_codes(self.churn, X, top=REASONS, language=language)
+        return scores.join(reasons).reset_index()
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the bundle into `folder`: model text and JSON, no pickle.
+
+        The manifest is written last: a folder without ``bundle.json`` is no bundle.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "bundle.json").unlink(missing_ok=True)
+        self.churn.save(folder)
+        self.value.save(folder)
+        outcome, first = self.setting.outcome, self.setting.first
+        kept = {
+            "format": _FORMAT,
+            "loyalty": version("loyalty"),
+            "setting": {
+                "horizon": f"{outcome.horizon.days}d",
+                "gap": f"{outcome.gap.days}d",
+                "kind": self.setting.kind,
+                "active": None if self.setting.active is None else f"{self.setting.active.days}d",
+                "every": f"{self.setting.every.days}d",
+                "first": None if first is None else first.isoformat(),
+                "at_most": self.setting.at_most,
+            },
+            "about": dict(self.about),
+        }
+        text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
+        replace_file(folder / "bundle.json", lambda path: path.write_text(text, encoding="utf-8"))
+        return folder
+
+
+def score_file(
+    bundle: Bundle, *, data: str | Path, cutoff: Instant, out: str | Path, language: Language = "en"
+) -> pd.DataFrame:
+    """Score the histories in a folder, read as the bundle's config says, into a Parquet or CSV file.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        From `load`.
+    data : str or Path
+        The folder that the config's paths count from.
+    cutoff : str, date or Timestamp
+        Where we stand.
+    out : str or Path
+        The file; it is whole or not there.
+    language : {"en", "ko"}
+        Of the reasons.
+
+    Returns
+    -------
+    DataFrame
+        What was written.
+
+    Raises
+    ------
+    HistoriesError
+        Listing every problem of every table.
+    ValueError
+        If `out` is neither Parquet nor CSV, or nobody stands at the cutoff.
+    """
+    out = Path(out)
+    if out.suffix not in {".parquet", ".csv"}:
+        raise ValueError(f"`out` must end in .parquet or .csv; got {out.name!r}.")
+    config = Config.model_validate(bundle.about["config"])
+    instant = as_instant(cutoff, name="cutoff")
+    histories = read_histories(config, data, last_cutoff=instant)
+    scores = bundle.score(histories, cutoff=instant, language=language)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".parquet":
+        replace_file(out, lambda path: scores.to_parquet(path, index=False))
+    else:
+        replace_file(out, lambda path: _defused(scores).to_csv(path, index=False))
+    return scores
+
+
+def _defused(scores: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before text that a spreadsheet would take for a formula."""
+    told = scores.copy()
+    for name in told.select_dtypes(include=["object", "string"]):
+        text = told[name].astype("string")
+        told[name] = text.where(~text.str.match(r"[=+\-@\t\r]", na=False), "'" + text)
+    return told
+
+
+def load(folder: str | Path) -> Bundle:
+    """Read a bundle that a run saved.
+
+    Parameters
+    ----------
+    folder : str or Path
+        ``OUT/model`` of a run, or ``OUT`` itself.
+
+    Raises
+    ------
+    ValueError
+        If there is no bundle, or a later version of loyalty wrote it, or its features are not known here.
+    """
+    folder = Path(folder)
+    if not (folder / "bundle.json").exists() and (folder / "model" / "bundle.json").exists():
+        folder = folder / "model"
+    if not (folder / "bundle.json").exists():
+        raise ValueError(f"`folder`: there is no bundle in {str(folder)!r}. Give the folder `model` that a run wrote.")
+    kept = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+    if kept["format"] != _FORMAT:
+        raise ValueError(
+            f"`folder`: the bundle in {str(folder)!r} has format {kept['format']}, of loyalty {kept['loyalty']}; "
+            f"this version reads format {_FORMAT}. Update loyalty, or run the experiment again."
+        )
+    churn, value = ChurnModel.load(folder), ValueModel.load(folder)
+    unknown = [name for name in churn.feature_names_in_ if name not in CATALOGUE]
+    if unknown:
+        raise ValueError(f"`folder`: the models use the feature {unknown[0]!r}, which this version does not have.")
+    return Bundle(churn, value, Setting.of(**kept["setting"]), kept["about"])

@@ -1,0 +1,467 @@
+"""Every feature of the catalogue: blind to the future, indifferent to form, and equal to a slow oracle.
+
+A panel holds all features at once, so a test draws one world and looks at every column; what fails is named.
+The edge cases stand still and are told apart by feature.
+"""
+
+import os
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from loyalty.features import CATALOGUE, Feature, build_panel, choose_features
+from loyalty.features.catalogue import WINDOWS, catalogue, catalogue_page
+from loyalty.histories import Histories
+from oracles import DAY, Purchase, known_before, panel_by_client
+
+ROOT = Path(__file__).parents[1]
+CDNOW = Path(os.environ.get("LOYALTY_DATA") or ROOT.parent / "shared" / "data") / "cdnow.parquet"
+
+OUTCOME = {"horizon": "45d", "gap": "3d"}
+OUTCOME_DAYS = {"horizon_days": 45, "gap_days": 3}
+MICROSECOND, SECOND = timedelta(microseconds=1), timedelta(seconds=1)
+NUDGES = (-SECOND, -MICROSECOND, timedelta(0), MICROSECOND, SECOND)
+# At midnight, in the middle of a day, in the middle of a second.
+MIDNIGHT, MIDDAY, MID_SECOND = (
+    datetime.fromisoformat(text) for text in ("2024-07-01", "2024-07-01T13:45:10", "2024-07-01T13:45:10.500001")
+)
+
+# Worlds may hold one line twice; that is what the warning is about.
+pytestmark = pytest.mark.filterwarnings("ignore::loyalty.histories.HistoriesWarning")
+drawn = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+
+
+def frame_of(purchases) -> pd.DataFrame:
+    """Write the lines as a table, in the order given."""
+    frame = pd.DataFrame([vars(p) for p in purchases], columns=list(Purchase.__dataclass_fields__))
+    times = {name: pd.to_datetime(frame[name]).astype("datetime64[us]") for name in ("event_time", "known_at")}
+    texts = {name: frame[name].astype("string") for name in ("product_id", "category", "channel")}
+    return frame.assign(**times, **texts, discount=frame["discount"].astype("float64"))
+
+
+def panel_of(purchases, cutoff, **options) -> pd.DataFrame:
+    return build_panel(Histories(frame_of(purchases)), cutoffs=cutoff, **{**OUTCOME, **options})
+
+
+def assert_equals_oracle(panel: pd.DataFrame, purchases, *, cutoff: datetime, **options) -> None:
+    """Compare all features with the loop, and name those that differ with their first client."""
+    told = panel_by_client(purchases, cutoff=cutoff, **{**OUTCOME_DAYS, **options})
+    expected = pd.DataFrame.from_dict(told, orient="index", columns=list(CATALOGUE)).sort_index()
+    assert panel.index.tolist() == [(client, pd.Timestamp(cutoff)) for client in expected.index]
+    wrong = []
+    for name in panel.columns:
+        is_, should = panel[name].to_numpy(), expected[name].to_numpy(dtype="float64")
+        # Sums of cents that cancel leave a residue of this size.
+        differs = np.flatnonzero(~np.isclose(is_, should, rtol=1e-9, atol=1e-10, equal_nan=True))
+        if len(differs):
+            first = differs[0]
+            wrong.append(f"{name}: {expected.index[first]!r} has {is_[first]!r}, the oracle says {should[first]!r}")
+    assert not wrong, "\n".join(wrong)
+
+
+def assert_identical(one: pd.DataFrame, other: pd.DataFrame) -> None:
+    assert_frame_equal(one, other, check_exact=True)
+
+
+# Drawn worlds
+
+
+@st.composite
+def lines(draw, cutoff: datetime) -> Purchase:
+    """One line, at any time or just at a window's edge, known at once, late, or just when the cutoff falls."""
+    on_edge = st.builds(
+        lambda days, nudge: cutoff - days * DAY + nudge, st.sampled_from((0, *WINDOWS)), st.sampled_from(NUDGES)
+    )
+    event_time = draw(on_edge | st.datetimes(cutoff - 450 * DAY, cutoff + 60 * DAY))
+    later = st.integers(0, 60).map(lambda days: event_time + days * DAY)
+    about_cutoff = st.sampled_from(NUDGES).map(lambda nudge: max(event_time, cutoff + nudge))
+    texts = st.none() | st.sampled_from(["a", "b", "ㄱ"])
+    return Purchase(
+        client_id=draw(st.integers(1, 12)),
+        event_time=event_time,
+        amount=draw(st.integers(-3_000, 9_000).map(lambda cents: cents / 100) | st.just(0.0)),
+        known_at=draw(st.none() | later | about_cutoff),
+        product_id=draw(texts),
+        category=draw(texts),
+        channel=draw(texts),
+        discount=draw(st.none() | st.sampled_from([0.0, 0.1, 2.5, -1.25])),
+    )
+
+
+@st.composite
+def worlds(draw) -> tuple[list[Purchase], datetime]:
+    """Lines of a few clients, and a cutoff about which they lie."""
+    midnight = datetime.fromisoformat("2023-11-05") + draw(st.integers(0, 400)) * DAY
+    within_day = draw(st.sampled_from([timedelta(0), MIDDAY - MIDNIGHT, MID_SECOND - MIDNIGHT, DAY - MICROSECOND]))
+    cutoff = midnight + within_day
+    return draw(st.lists(lines(cutoff), min_size=1, max_size=50)), cutoff
+
+
+@settings(drawn, max_examples=30)
+@given(worlds())
+def test_equals_the_oracle(world):
+    purchases, cutoff = world
+    panel = panel_of(purchases, cutoff)
+    assert list(panel.columns) == list(CATALOGUE)
+    assert (panel.dtypes == "float64").all()
+    assert not np.isinf(panel.to_numpy()).any()
+    assert_equals_oracle(panel, purchases, cutoff=cutoff)
+
+
+@settings(drawn, max_examples=20)
+@given(worlds())
+def test_blind_to_what_is_known_at_or_after_the_cutoff(world):
+    # Later lines of whatever kind change nothing: so neither does adding, altering or deleting one.
+    purchases, cutoff = world
+    past = known_before(purchases, cutoff)
+    assume(0 < len(past) < len(purchases))
+    assert_identical(panel_of(purchases, cutoff), panel_of(past, cutoff))
+
+
+@settings(drawn, max_examples=6)
+@given(worlds(), st.randoms(use_true_random=False))
+def test_ignores_row_order_and_leaves_its_input_alone(world, random):
+    purchases, cutoff = world
+    frame = frame_of(purchases)
+    before = frame.copy(deep=True)
+    panel = build_panel(Histories(frame), cutoffs=cutoff, **OUTCOME)
+    assert_identical(frame, before)
+    assert_identical(panel, panel_of(random.sample(purchases, len(purchases)), cutoff))
+
+
+@settings(drawn, max_examples=6)
+@given(worlds())
+def test_client_ids_may_be_integers_or_text(world):
+    # "10" stands before "2", so the rows come in another order.
+    purchases, cutoff = world
+    named = [replace(p, client_id=str(p.client_id)) for p in purchases]
+    panel, by_name = panel_of(purchases, cutoff), panel_of(named, cutoff)
+    assert by_name.index.is_monotonic_increasing
+    by_number = by_name.rename(index=int, level="client_id").sort_index()
+    assert_identical(panel.reset_index(drop=True), by_number.reset_index(drop=True))
+
+
+@settings(drawn, max_examples=10)
+@given(st.lists(st.sampled_from(list(CATALOGUE)), min_size=1, max_size=8, unique=True))
+def test_a_feature_does_not_depend_on_what_else_is_asked(edges, names):
+    purchases, panels = edges
+    histories = Histories(frame_of(purchases))
+    chosen = choose_features(histories, names)
+    alone = build_panel(histories, cutoffs=MIDDAY, features=chosen, **OUTCOME)
+    assert_identical(alone, panels[MIDDAY][names])
+
+
+# Edge cases, one client each
+
+
+def on_the_edges(cutoff: datetime) -> list[Purchase]:
+    """A purchase, and a refund of an older purchase, about the edge of every window."""
+    made = []
+    for days in (0, *WINDOWS):
+        for nudge in NUDGES:
+            at = cutoff - days * DAY + nudge
+            name = f"{days}d {nudge / MICROSECOND:+.0f}us"
+            made.append(Purchase(f"buys {name}", at, 12.5, None, "book", "media", "web", 2.5))
+            made.append(Purchase(f"returns {name}", at - 10 * DAY, 80.0, None, "lamp", "home", "web", 0.0))
+            made.append(Purchase(f"returns {name}", at, -30.0, None, "lamp", "home", "post", 0.0))
+            made.append(Purchase(f"told {name}", cutoff - 400 * DAY, 7.0, max(at, cutoff - 400 * DAY), "pen"))
+    return made
+
+
+def on_days(client: str, cutoff: datetime, *days: float, amount: float = 10.0) -> list[Purchase]:
+    return [Purchase(client, cutoff - day * DAY, amount) for day in days]
+
+
+def odd_clients(cutoff: datetime) -> list[Purchase]:
+    heavy = [
+        Purchase("heavy", cutoff - (i % 700 + 1) * timedelta(hours=13), (i % 97) - 9.37, product_id=f"p{i % 61}")
+        for i in range(5_000)
+    ]
+    instant = cutoff - 20 * DAY
+    return [
+        *on_days("once", cutoff, 40),
+        *on_days("twice", cutoff, 40, 21),
+        *on_days("daily", cutoff, *range(1, 60)),
+        *on_days("uneven", cutoff, 1, 3, 4, 90, 91, 300),
+        *on_days("only refunds", cutoff, 5, 50, amount=-8.0),
+        *on_days("only gifts", cutoff, 5, 50, amount=0.0),
+        *on_days("pennies", cutoff, 5, 50, amount=0.01),
+        *on_days("pennies", cutoff, 4, amount=-5_000.0),
+        *[Purchase("at once", instant, amount, None, product) for amount in (3.0, 4.5, -1.0) for product in "xyz"],
+        Purchase("one day", instant.replace(hour=0, minute=0, second=0, microsecond=0), 5.0),
+        Purchase("one day", instant.replace(hour=23, minute=59, second=59, microsecond=999_999), 5.0),
+        Purchase("midnight", instant.replace(hour=23, minute=59, second=59, microsecond=999_999), 5.0),
+        Purchase("midnight", instant.replace(hour=0, minute=0, second=0, microsecond=0) + DAY, 5.0),
+        Purchase("surcharged", instant, 0.3, discount=-0.1),
+        Purchase("surcharged", instant, 0.6, discount=-0.8),
+        Purchase("half priced", instant, 10.0, discount=10.0),
+        Purchase("half priced", instant, 99.0, discount=None),
+        Purchase("free", instant, 0.0, discount=50.0),
+        Purchase("before 1970", datetime.fromisoformat("1969-12-31T23:59:59.750000"), 1.0),
+        *heavy,
+    ]
+
+
+CUTOFFS = (MIDNIGHT, MIDDAY, MID_SECOND)
+
+
+@pytest.fixture(scope="module")
+def edges() -> tuple[list[Purchase], dict[datetime, pd.DataFrame]]:
+    """All edge cases about three cutoffs, and their panel at each."""
+    purchases = [p for cutoff in CUTOFFS for p in on_the_edges(cutoff)] + odd_clients(MIDNIGHT)
+    histories = Histories(frame_of(purchases))
+    return purchases, {cutoff: build_panel(histories, cutoffs=cutoff, **OUTCOME) for cutoff in CUTOFFS}
+
+
+@pytest.fixture(scope="module")
+def expected(edges) -> dict[datetime, pd.DataFrame]:
+    purchases, _ = edges
+    told = {cutoff: panel_by_client(purchases, cutoff=cutoff, **OUTCOME_DAYS) for cutoff in CUTOFFS}
+    return {cutoff: pd.DataFrame.from_dict(rows, orient="index").sort_index() for cutoff, rows in told.items()}
+
+
+def test_oracle_and_catalogue_speak_of_the_same_features(expected):
+    assert set(expected[MIDNIGHT].columns) == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("cutoff", CUTOFFS, ids=["midnight", "midday", "mid-second"])
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_edge_cases(edges, expected, name, cutoff):
+    _, panels = edges
+    panel = panels[cutoff].droplevel("cutoff")[name]
+    should = expected[cutoff][name].astype("float64")
+    pd.testing.assert_series_equal(
+        panel, should, rtol=1e-9, atol=1e-10, check_names=False, check_index_type=False, check_exact=False
+    )
+
+
+def test_several_cutoffs_are_each_alone(edges):
+    purchases, panels = edges
+    together = panel_of(purchases, [MID_SECOND, MIDNIGHT, MIDDAY])
+    assert together.index.names == ["client_id", "cutoff"]
+    assert_identical(together, pd.concat([panels[cutoff] for cutoff in CUTOFFS]))
+
+
+# Written out by hand: what the loop could have misunderstood with the package
+
+
+def test_who_never_bought_has_no_rhythm_and_no_spend(edges):
+    _, panels = edges
+    row = panels[MIDNIGHT].loc[("only refunds", pd.Timestamp(MIDNIGHT))]
+    assert row[["frequency", "recency", "T", "monetary", "days_since_last", "lines_per_day_365d"]].isna().all()
+    assert row["days_since_first_record"] == 50
+    assert row["purchase_days_count_365d"] == row["products_count"] == 0
+    assert (row["amount_sum"], row["amount_sum_30d"], row["refunds_count_365d"]) == (-16, -8, 2)
+    assert np.isnan(row["refund_share_365d"])
+
+
+def test_four_purchases_by_hand():
+    at = pd.Timestamp(MIDNIGHT)
+    purchases = [
+        *on_days("ann", MIDNIGHT, 100, 40, 40, 30, amount=10.0),
+        *on_days("ann", MIDNIGHT, 20, amount=-6.0),
+        Purchase("ann", MIDNIGHT - 9.5 * DAY, 44.0, product_id="x", discount=11.0),
+    ]
+    row = panel_of(purchases, MIDNIGHT).loc[("ann", at)]
+    by_hand = {
+        "days_since_last": 10,  # from the midnight before
+        "frequency": 3,
+        "recency": 90,
+        "T": 100,
+        "gap_days_mean": 30,  # 60, 10, 20
+        "gap_days_median": 20,
+        "gap_days_sd": np.sqrt((30**2 + 20**2 + 10**2) / 2),
+        "gap_days_last": 20,
+        "gap_days_max": 60,
+        "overdue_ratio": 1 / 3,
+        "pause_ratio": 1 / 6,
+        "purchase_days_count_30d": 2,
+        "purchase_days_trend_90d": 2,
+        "amount_sum_30d": 48,
+        "amount_sum": 78,
+        "amount_trend_90d": 58,
+        "monetary": 74 / 3,  # 20, 10, 44
+        "amount_day_mean": 21,
+        "amount_day_max": 44,
+        "amount_day_last": 44,
+        "refund_share_365d": 6 / 84,
+        "lines_per_day_365d": 1.25,
+        "products_count": 1,
+        "discount_share_365d": 0.2,
+        "discounted_share_365d": 1,  # of the one line whose discount is known
+    }
+    assert row[list(by_hand)].to_dict() == pytest.approx(by_hand)
+
+
+def test_season_is_that_of_the_horizon_and_nothing_else_is():
+    purchases = on_days("ann", MIDNIGHT, 100, 40)
+    autumn = panel_of(purchases, MIDNIGHT, horizon="184d", gap="0d")  # about 1 October
+    summer = panel_of(purchases, MIDNIGHT, horizon="2d", gap="0d")
+    assert autumn[["season_sin", "season_cos"]].iloc[0].tolist() == pytest.approx([-1, 0], abs=0.03)
+    assert summer[["season_sin", "season_cos"]].iloc[0].tolist() == pytest.approx([0, -1], abs=0.03)
+    seasons = ["season_sin", "season_cos"]
+    assert_identical(autumn.drop(columns=seasons), summer.drop(columns=seasons))
+
+
+# Who has a row
+
+
+@settings(drawn, max_examples=6)
+@given(worlds(), st.sampled_from(WINDOWS))
+def test_active_keeps_clients_seen_in_the_window_as_they_were(world, days):
+    purchases, cutoff = world
+    panel = panel_of(purchases, cutoff, active=f"{days}d")
+    assert_equals_oracle(panel, purchases, cutoff=cutoff, active_days=days)
+
+
+def test_nobody_is_there_before_the_first_purchase():
+    cutoffs = [MIDNIGHT - 50 * DAY, MIDNIGHT]
+    panel = panel_of(on_days("ann", MIDNIGHT, 50, 40), cutoffs)
+    assert panel.index.tolist() == [("ann", pd.Timestamp(MIDNIGHT))]
+    nobody = panel_of(on_days("ann", MIDNIGHT, 50, 40), cutoffs[0])
+    assert nobody.empty
+    assert list(nobody.columns) == list(CATALOGUE)
+    assert nobody.index.names == ["client_id", "cutoff"]
+    assert (nobody.dtypes == "float64").all()
+
+
+def test_contract_holder_without_purchases_spent_nothing():
+    contracts = pd.DataFrame({"client_id": ["ann", "bob"], "start": ["2024-01-01", "2024-02-01"]})
+    histories = Histories(frame_of(on_days("ann", MIDNIGHT, 50)), contracts=contracts)
+    panel = build_panel(histories, cutoffs=MIDNIGHT, kind="contractual", **OUTCOME)
+    bob = panel.xs("bob").iloc[0]
+    always = {name for name, feature in CATALOGUE.items() if feature.empty is not None}
+    assert set(bob.index[bob == 0]) == always
+    assert set(bob.index[bob.notna()]) == always | {"season_sin", "season_cos"}
+    assert {"amount_sum", "amount_sum_365d", "amount_decayed_30d", "amount_trend_90d", "products_count"} <= always
+
+
+# What may be asked
+
+
+def test_features_follow_the_columns_there_are():
+    frame = frame_of(on_days("ann", MIDNIGHT, 50))[["client_id", "event_time", "amount"]]
+    panel = build_panel(Histories(frame), cutoffs=MIDNIGHT, **OUTCOME)
+    assert list(panel.columns) == [name for name, feature in CATALOGUE.items() if not feature.needs]
+    more = build_panel(Histories(frame.assign(channel="web")), cutoffs=MIDNIGHT, **OUTCOME)
+    assert set(more.columns) - set(panel.columns) == {"channels_count_365d"}
+
+
+def test_what_cannot_be_computed_is_refused_with_its_name():
+    histories = Histories(frame_of(on_days("ann", MIDNIGHT, 50))[["client_id", "event_time", "amount"]])
+    needy = CATALOGUE["products_count"]
+    with pytest.raises(ValueError, match=r"'products_count' needs the column purchases\.product_id"):
+        choose_features(histories, ["frequency", "products_count"])
+    with pytest.raises(ValueError, match=r"'products_count' needs the column purchases\.product_id"):
+        build_panel(histories, cutoffs=MIDNIGHT, features=[needy], **OUTCOME)
+    with pytest.raises(ValueError, match="'frequency' twice"):
+        choose_features(histories, ["frequency", "recency", "frequency"])
+    with pytest.raises(ValueError, match="Did you mean 'amount_sum_90d'"):
+        choose_features(histories, ["amount_sum_90"])
+    with pytest.raises(ValueError, match="at least one date; a cutoff never has a default"):
+        build_panel(histories, cutoffs=[], **OUTCOME)
+
+
+def test_a_feature_of_ones_own_joins_the_panel():
+    largest = Feature(
+        name="line_max",
+        theme="value",
+        unit="money",
+        meaning={"en": "largest amount of one line", "ko": "최대 구매 금액"},
+        expression=lambda t: t.amount.max(),
+    )
+    panel = panel_of(on_days("ann", MIDNIGHT, 50, -1), MIDNIGHT, features=[largest, CATALOGUE["overdue_ratio"]])
+    assert list(panel.columns) == ["line_max", "overdue_ratio"]
+    assert panel["line_max"].tolist() == [10.0]
+
+
+def test_each_step_is_told():
+    told = []
+    panel_of(on_days("ann", MIDNIGHT, 50), [MIDNIGHT, MIDNIGHT + DAY], on_step=told.append)
+    assert told == ["features at 2024-07-01", "features at 2024-07-02"]
+
+
+# The catalogue
+
+
+@pytest.mark.parametrize("feature", CATALOGUE.values(), ids=list(CATALOGUE))
+def test_catalogue_entry_says_what_the_name_says(feature):
+    assert re.fullmatch(r"[a-z]+(_[a-z0-9]+)*|T", feature.name)
+    window = re.search(r"_(\d+)d$", feature.name)
+    for language in ("en", "ko"):
+        meaning = feature.meaning[language]
+        assert window is None or window[1] in re.findall(r"\d+", meaning), meaning
+        assert meaning == meaning.strip()
+        assert not meaning.endswith(".")
+        assert [other.name for other in CATALOGUE.values() if other.meaning[language] == meaning] == [feature.name]
+    assert re.search("[가-힣]", feature.meaning["ko"])
+    assert feature.meaning["en"].isascii()
+    assert bool(window and re.search("_(count|sum)_", feature.name)) <= (feature.empty == 0)
+
+
+def test_a_family_says_nearly_the_same_over_any_time():
+    families = {name: feature.family for name, feature in CATALOGUE.items()}
+    assert families["amount_sum"] == families["amount_sum_30d"] == families["amount_decayed_90d"]
+    assert families["purchase_days_count_30d"] == families["purchase_days_decayed_365d"]
+    assert len({families[name] for name in ("amount_sum_90d", "amount_trend_90d", "amount_day_mean")}) == 3
+    assert families["frequency"] == "frequency"
+
+
+def test_a_name_stands_once_and_means_something():
+    frequency = CATALOGUE["frequency"]
+    with pytest.raises(ValueError, match="'frequency' stands twice"):
+        catalogue([frequency], [frequency])
+    with pytest.raises(ValueError, match="'frequency' has no `meaning` in 'ko'"):
+        replace(frequency, meaning={"en": "purchases", "ko": ""})
+    with pytest.raises(ValueError, match="`name` must be letters"):
+        replace(frequency, name="amount sum")
+
+
+def test_page_of_the_catalogue_is_current():
+    page = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+    assert page == catalogue_page(CATALOGUE.values()), "run: python -m loyalty.features > docs/features.md"
+
+
+# Real histories
+
+
+@pytest.fixture(scope="module")
+def cdnow() -> pd.DataFrame:
+    if not CDNOW.is_file():
+        pytest.skip("cdnow.parquet is not at hand; set LOYALTY_DATA to its folder")
+    return pd.read_parquet(CDNOW).rename(columns={"customer_id": "client_id", "date": "event_time"})
+
+
+def test_cdnow_equals_the_oracle(cdnow):
+    clients = np.random.default_rng(0).choice(cdnow["client_id"].unique(), 300, replace=False)
+    rows = cdnow[cdnow["client_id"].isin(clients)]
+    purchases = [
+        Purchase(int(client), at.to_pydatetime(), amount)
+        for client, at, amount in zip(rows["client_id"], rows["event_time"], rows["amount"], strict=True)
+    ]
+    cutoff = datetime.fromisoformat("1997-10-01")
+    named = [name for name, feature in CATALOGUE.items() if not feature.needs]
+    panel = build_panel(Histories(rows[["client_id", "event_time", "amount"]]), cutoffs=cutoff, **OUTCOME)
+    assert list(panel.columns) == named
+    assert len(panel) == 300
+    assert_equals_oracle(panel, purchases, cutoff=cutoff)
+
+
+def test_cdnow_is_the_same_without_its_future(cdnow):
+    columns = ["client_id", "event_time", "amount"]
+    past = cdnow[cdnow["event_time"] < "1997-10-01"]
+    assert len(past) < len(cdnow)
+    whole, cut = (
+        build_panel(Histories(frame[columns]), cutoffs="1997-10-01", active="365d", **OUTCOME)
+        for frame in (cdnow, past)
+    )
+    assert len(whole) == 23_570
+    assert_identical(whole, cut)
