@@ -85,7 +85,7 @@ def lines(draw, cutoff: datetime) -> Purchase:
     about_cutoff = st.sampled_from(NUDGES).map(lambda nudge: max(event_time, cutoff + nudge))
     texts = st.none() | st.sampled_from(["a", "b", "ㄱ"])
     return Purchase(
-        client_id=draw(st.integers(1, 12)),
+        client_id=draw(st.sampled_from([1, 2, 3, 10])),
         event_time=event_time,
         amount=draw(st.integers(-3_000, 9_000).map(lambda cents: cents / 100) | st.just(0.0)),
         known_at=draw(st.none() | later | about_cutoff),
@@ -102,10 +102,11 @@ def worlds(draw) -> tuple[list[Purchase], datetime]:
     midnight = datetime.fromisoformat("2023-11-05") + draw(st.integers(0, 400)) * DAY
     within_day = draw(st.sampled_from([timedelta(0), MIDDAY - MIDNIGHT, MID_SECOND - MIDNIGHT, DAY - MICROSECOND]))
     cutoff = midnight + within_day
-    return draw(st.lists(lines(cutoff), min_size=1, max_size=50)), cutoff
+    few, many = (st.lists(lines(cutoff), min_size=least, max_size=least + 20) for least in (1, 15))
+    return draw(few | many), cutoff
 
 
-@settings(drawn, max_examples=30)
+@settings(drawn, max_examples=20)
 @given(worlds())
 def test_equals_the_oracle(world):
     purchases, cutoff = world
@@ -116,7 +117,7 @@ def test_equals_the_oracle(world):
     assert_equals_oracle(panel, purchases, cutoff=cutoff)
 
 
-@settings(drawn, max_examples=20)
+@settings(drawn, max_examples=12)
 @given(worlds())
 def test_blind_to_what_is_known_at_or_after_the_cutoff(world):
     # Later lines of whatever kind change nothing: so neither does adding, altering or deleting one.
@@ -126,7 +127,7 @@ def test_blind_to_what_is_known_at_or_after_the_cutoff(world):
     assert_identical(panel_of(purchases, cutoff), panel_of(past, cutoff))
 
 
-@settings(drawn, max_examples=6)
+@settings(drawn, max_examples=5)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_ignores_row_order_and_leaves_its_input_alone(world, random):
     purchases, cutoff = world
@@ -137,7 +138,7 @@ def test_ignores_row_order_and_leaves_its_input_alone(world, random):
     assert_identical(panel, panel_of(random.sample(purchases, len(purchases)), cutoff))
 
 
-@settings(drawn, max_examples=6)
+@settings(drawn, max_examples=5)
 @given(worlds())
 def test_client_ids_may_be_integers_or_text(world):
     # "10" stands before "2", so the rows come in another order.
@@ -314,7 +315,7 @@ def test_season_is_that_of_the_horizon_and_nothing_else_is():
 # Who has a row
 
 
-@settings(drawn, max_examples=6)
+@settings(drawn, max_examples=5)
 @given(worlds(), st.sampled_from(WINDOWS))
 def test_active_keeps_clients_seen_in_the_window_as_they_were(world, days):
     purchases, cutoff = world

@@ -874,6 +874,7 @@ def test_the_fingerprint_sees_every_value():
         ({"category": ["a\x1fb"], "channel": ["c"]}, {"category": ["a"], "channel": ["b\x1fc"]}),
         ({"category": [None]}, {"category": ["\x00"]}),
         ({"category": ["a"]}, {"category": ["a"], "channel": ["b"]}),
+        ({"order_id": ["a"]}, {"product_id": ["a"]}),
         ({"client_id": [1]}, {"client_id": [2]}),
         ({"known_at": ["2024-01-01"]}, {"known_at": ["2024-01-02"]}),
     ],

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import ibis
 import numpy as np
 import pandas as pd
 
@@ -83,15 +84,38 @@ class Setting:
         )
 
     def splits(self, histories: Histories, cutoffs: Iterable[Instant]) -> tuple[Split, ...]:
-        """Lay the training cutoffs behind each of `cutoffs`."""
-        return rolling_origins(
-            cutoffs,
-            outcome=self.outcome,
-            first=histories.first_event + _WARM_UP if self.first is None else self.first,
-            every=self.every,
-            at_most=self.at_most,
-            observed_until=histories.observed_until,
+        """Lay the training cutoffs behind each of `cutoffs`.
+
+        Raises
+        ------
+        ValueError
+            If a test cutoff has no room for a training cutoff.
+        """
+        # One by one: an early purchase reported after one test cutoff must not move its training cutoffs.
+        return tuple(
+            split
+            for cutoff in as_cutoffs(cutoffs)
+            for split in rolling_origins(
+                [cutoff],
+                outcome=self.outcome,
+                first=_first_known(histories, cutoff) + _WARM_UP if self.first is None else self.first,
+                every=self.every,
+                at_most=self.at_most,
+                observed_until=histories.observed_until,
+            )
         )
+
+
+def _first_known(histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
+    """When the first purchase was made, as far as was known before `cutoff`."""
+    at = ibis.literal(cutoff.to_pydatetime())
+    first = histories.purchases.filter(lambda t: t.known_at < at).event_time.min().execute()
+    if pd.isna(first):
+        raise ValueError(
+            f"test cutoff {cutoff:%Y-%m-%d} leaves nothing to learn from: no purchase was known before it; the first "
+            f"was made on {histories.first_event:%Y-%m-%d}. Choose a later test cutoff."
+        )
+    return pd.Timestamp(first).as_unit("us")
 
 
 class Panels:
@@ -191,13 +215,23 @@ def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
     # A contract that ends in the gap has no outcome: the labels may be fewer than the rows of the panel.
     learns_season = split.train[-1] - split.train[0] >= _YEAR
     names = [name for name in panels.names if learns_season or name not in SEASONAL]
-    X = panels.at(*split.train).loc[labels.index, names]
+    if not names:
+        raise ValueError(
+            f"`features` names only the season, which less than a year of cutoffs before {split.test:%Y-%m-%d} cannot "
+            "tell. Name another feature."
+        )
+    if labels.empty:
+        raise ValueError(
+            f"there is nothing to learn for {split.test:%Y-%m-%d}: no client stands at its training cutoffs, "
+            f"{split.train[0]:%Y-%m-%d} to {split.train[-1]:%Y-%m-%d}. Choose a longer `active` or a later cutoff."
+        )
     if labels["churned"].nunique() < 2:
         what = "left" if labels["churned"].iloc[0] else "stayed"
         raise ValueError(
             f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client {what}. "
             "Choose another `horizon` or `active`."
         )
+    X = panels.at(*split.train).loc[labels.index, names]
     churn = ChurnModel(embargo=panels.setting.outcome.reach, random_state=seed).fit(X, labels["churned"])
     value = ValueModel(random_state=seed).fit(X, labels["value"])
     return Fitted(split, churn, value, len(X), labels)
@@ -358,6 +392,10 @@ def run_backtest(
     """Backtest on panels that serve other work as well."""
     parts, fitted, btyd, notes = [], [], {}, []
     for split in panels.setting.splits(panels.histories, cutoffs):
+        if panels.at(split.test).empty:
+            raise ValueError(
+                f"no client stands at the test cutoff {split.test:%Y-%m-%d}. Choose a longer `active` or another cutoff."
+            )
         predictions, btyd[split.test], said = predict_baselines(panels, split)
         on_step(f"baselines at {split.test:%Y-%m-%d}")
         fitted.append(fit_models(panels, split, seed=seed))
@@ -378,7 +416,8 @@ def _outcomes(panels: Panels, cutoff: pd.Timestamp) -> tuple[pd.DataFrame, list[
     until = panels.histories.observed_until
     if end > until:
         said = f"The outcome of {cutoff:%Y-%m-%d} is decided on {end:%Y-%m-%d}; recorded is up to {until:%Y-%m-%d}."
-        return pd.DataFrame({"churned": [], "value": []}), [f"{said} It is predicted, but not judged."]
+        nothing = panels.at(cutoff)[[]].assign(churned=np.nan, value=np.nan)
+        return nothing, [f"{said} It is predicted, but not judged."]
     return panels.labels([cutoff], known_before=None), []
 
 

@@ -201,16 +201,13 @@ def data(
     """List the public data sets that the experiments use, and check the files of a folder against them."""
     from loyalty.datasets import PUBLIC, inventory
 
-    table = Table("name", "what", "rows", "clients", "span", "licence", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "rows", "clients"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("what, and under which licence")
     for known in PUBLIC.values():
-        table.add_row(
-            known.name,
-            known.title,
-            f"{known.rows:,}",
-            f"{known.clients:,}",
-            " to ".join(known.span or ()),
-            known.licence,
-        )
+        counts = f"{known.rows:,}", f"{known.clients:,}" if known.clients else ""
+        table.add_row(known.name, *counts, f"{known.title}; {known.licence}")
     _out.print(table)
     if folder is None:
         _out.print("\nWhere each comes from: data/README.md. Check a folder: loyalty data FOLDER")

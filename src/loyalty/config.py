@@ -20,13 +20,24 @@ class ConfigError(ValueError):
 
 
 def _date(value: object) -> object:
-    if isinstance(value, str | dt.date):
-        return f"{as_instant(value, name='date'):%Y-%m-%d %H:%M:%S}".removesuffix(" 00:00:00")
-    return value
+    """Write a date or time in one way; pydantic names the key when it is none."""
+    if not isinstance(value, str | dt.date):
+        return value
+    try:
+        instant = as_instant(value, name="")
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("`` ")) from error
+    return f"{instant:%Y-%m-%d %H:%M:%S}".removesuffix(" 00:00:00")
 
 
 def _duration(value: object) -> object:
-    return f"{as_duration(value, name='length').days}d" if isinstance(value, str) else value
+    """Write a length of time in days; pydantic names the key when it is none."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return f"{as_duration(value, name='').days}d"
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("`` ")) from error
 
 
 Date = Annotated[str, BeforeValidator(_date)]

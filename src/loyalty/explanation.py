@@ -10,6 +10,7 @@ from scipy.special import expit
 
 from loyalty.features import CATALOGUE
 from loyalty.models.churn import ChurnModel
+from loyalty.models.trees import feature_names
 
 if TYPE_CHECKING:
     import shap
@@ -65,7 +66,7 @@ def shap_values(model: ChurnModel, X: pd.DataFrame) -> "shap.Explanation":
     """
     import shap  # takes seconds, and only notebooks draw with it
 
-    names = list(model.feature_names_in_)
+    names = feature_names(model)
     parts = model.contributions(X[names])
     return shap.Explanation(
         values=parts[:, :-1], base_values=parts[:, -1], data=X[names].to_numpy(dtype=float), feature_names=names
@@ -92,7 +93,7 @@ def driver_table(model: ChurnModel, X: pd.DataFrame) -> pd.DataFrame:
         absolute change of the probability when the driver's part is taken out, in percentage points; `direction`,
         1 if high values go with a higher risk, -1 if with a lower, 0 if neither.
     """
-    names = list(model.feature_names_in_)
+    names = feature_names(model)
     data, shares = X[names].to_numpy(dtype=float), model.contributions(X[names])
     log_odds, shares = shares.sum(axis=1), shares[:, :-1]
     rows = []
@@ -127,8 +128,9 @@ def reason_codes(model: ChurnModel, X: pd.DataFrame, *, top: int = 3, language: 
     """Say why each client's risk is above or below the usual.
 
     Features of one family, such as net spend in several windows, are one reason: their parts are added, and the
-    strongest speaks for them. A client above the model's base value gets what raises the risk, one below it what
-    lowers it; fewer than `top` reasons if no more point that way.
+    strongest speaks for them. What all clients of a cutoff share, such as the season, is no reason for one of them.
+    A client who is at a higher risk than the usual for the rest gets what raises it, one at a lower risk what lowers
+    it; fewer than `top` reasons if no more point that way.
 
     Parameters
     ----------
@@ -159,14 +161,16 @@ def reason_codes(model: ChurnModel, X: pd.DataFrame, *, top: int = 3, language: 
     >>> X = pd.DataFrame({"days_since_last": rng.integers(1, 200, 400), "frequency": rng.integers(0, 9, 400)})
     >>> model = ChurnModel(n_estimators=30).fit(X, X.days_since_last > 100)
     >>> reason_codes(model, X.iloc[[0]].assign(days_since_last=190), top=1).reason_1_text.item()
-    'Days since the last purchase: 190 days (typically 108): goes with a higher risk'
+    'Days since the last purchase: 190 days (typically 108), goes with a higher risk'
     """
     if top < 1:
         raise ValueError(f"`top` must be at least 1; got {top!r}.")
     if language not in _GOES_WITH:
         raise ValueError(f"`language` must be 'en' or 'ko'; got {language!r}.")
-    names = list(model.feature_names_in_)
-    data, shares = X[names].to_numpy(dtype=float), model.contributions(X[names])[:, :-1]
+    names = feature_names(model)
+    own = [i for i, name in enumerate(names) if not (name in CATALOGUE and CATALOGUE[name].shared)]
+    data, shares = X[names].to_numpy(dtype=float)[:, own], model.contributions(X[names])[:, own]
+    names, typical = [names[i] for i in own], model.typical_[own]
     parts, speaker = _by_family(names, shares)
     side = np.where(parts.sum(axis=1) >= 0, 1.0, -1.0)
     strength = parts * side[:, None]
@@ -177,17 +181,22 @@ def reason_codes(model: ChurnModel, X: pd.DataFrame, *, top: int = 3, language: 
         family = order[:, rank]
         told, part, feature = strength[rows, family] > 0, parts[rows, family], speaker[rows, family]
         value = data[rows, feature]
-        said = [
-            _reason(names[f], v, model.typical_[f], p > 0, language)
-            for f, v, p in zip(feature, value, part, strict=True)
-        ]
+        said = [_reason(names[f], v, typical[f], p > 0, language) for f, v, p in zip(feature, value, part, strict=True)]
         columns |= {
-            f"reason_{rank + 1}": [names[f] if t else None for f, t in zip(feature, told, strict=True)],
+            f"reason_{rank + 1}": _words([names[f] if t else None for f, t in zip(feature, told, strict=True)]),
             f"reason_{rank + 1}_value": np.where(told, value, np.nan),
             f"reason_{rank + 1}_shap": np.where(told, part, np.nan),
-            f"reason_{rank + 1}_text": [text if t else None for text, t in zip(said, told, strict=True)],
+            f"reason_{rank + 1}_text": _words([text if t else None for text, t in zip(said, told, strict=True)]),
         }
+    for rank in range(parts.shape[1], top):
+        empty = {"": _words([None] * len(X)), "_value": np.nan, "_shap": np.nan, "_text": _words([None] * len(X))}
+        columns |= {f"reason_{rank + 1}{ending}": nothing for ending, nothing in empty.items()}
     return pd.DataFrame(columns, index=X.index)
+
+
+def _words(said: list[str | None]) -> pd.api.extensions.ExtensionArray:
+    """Make a column that is text even where nobody has a reason."""
+    return pd.Series(said, dtype=pd.Index([""]).dtype).array
 
 
 def _families(names: list[str]) -> list[tuple[NDArray[np.int_], NDArray[np.int_]]]:
@@ -207,6 +216,8 @@ def _families(names: list[str]) -> list[tuple[NDArray[np.int_], NDArray[np.int_]
 def _by_family(names: list[str], shares: Floats) -> tuple[Floats, NDArray[np.int_]]:
     """Add up each client's parts by family, and find the feature that speaks for the family."""
     families = _families(names)
+    if not families:
+        return np.zeros((len(shares), 0)), np.zeros((len(shares), 0), dtype=int)
     parts = np.column_stack([shares[:, members].sum(axis=1) for members, _ in families])
     speaker = np.column_stack([able[np.abs(shares[:, able]).argmax(axis=1)] for _, able in families])
     return parts, speaker
@@ -219,7 +230,7 @@ def _reason(name: str, value: float, typical: float, raises: bool, language: Lan
     said = _said(value, unit, language)
     if language == "en":
         usual = "" if np.isnan(typical) else f" (typically {_said(typical, unit, language, with_unit=unit == 'share')})"
-        return f"{meaning[0].upper()}{meaning[1:]}: {said}{usual}: {_GOES_WITH[language][raises]}"
+        return f"{meaning[0].upper()}{meaning[1:]}: {said}{usual}, {_GOES_WITH[language][raises]}"
     usual = "" if np.isnan(typical) else f"(보통 {_said(typical, unit, language)})"
     return f"{meaning}: {said}{usual}, {_GOES_WITH[language][raises]}"
 
@@ -230,4 +241,6 @@ def _said(value: float, unit: str, language: Language, *, with_unit: bool = True
     shown = 100 * value if unit == "share" else value
     digits = 0 if abs(shown) >= 100 or float(shown).is_integer() else (1 if abs(shown) >= 10 else 2)
     text = f"{shown:,.{digits}f}"
-    return text + (_UNITS[language].get(unit, "") if with_unit else "")
+    if not with_unit:
+        return text
+    return text + (" day" if (text, unit, language) == ("1", "days", "en") else _UNITS[language].get(unit, ""))

@@ -23,7 +23,9 @@ horizon = "90d"
 active = "365d"                                 # whom we ask about: a purchase within this long before the cutoff
 
 [cutoffs]
-test = ["2025-04-01", "2025-07-01", "2025-10-01"]   # where past predictions are held against what happened
+# Where past predictions are held against what happened. Cutoffs that lie a multiple of 30 days apart share their
+# training cutoffs, which are laid every 30 days, and so the work.
+test = ["2025-04-06", "2025-07-05", "2025-10-03"]
 score = "2026-01-01"                            # where the clients are scored
 """
 

@@ -112,7 +112,12 @@ class Feature:
     @property
     def family(self) -> str:
         """The name without statistic and window: net spend says nearly the same, summed or decayed, over any time."""
-        return re.sub(r"(_count|_sum|_decayed)?(_\d+d)?$", "", self.name)
+        return re.sub(r"(_count|_sum|_decayed|_sin|_cos)?(_\d+d)?$", "", self.name)
+
+    @property
+    def shared(self) -> bool:
+        """Whether all clients of a cutoff have the same value: it moves the level, and is no reason for one of them."""
+        return self.unit == "position"
 
 
 def catalogue_page(features: Iterable[Feature]) -> str:

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from loyalty.models.calibration import PlattScaling, fit_platt
-from loyalty.models.trees import TREE_PARAMETERS, cutoffs_of, held_out_in_time, leaf_size, threads
+from loyalty.models.trees import TREE_PARAMETERS, cutoffs_of, feature_names, held_out_in_time, leaf_size, threads
 from loyalty.timeline import Duration, as_duration
 
 _FOLDS = 5
@@ -182,7 +182,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         kept = {
             "parameters": self.get_params() | {"embargo": str(as_duration(self.embargo, name="embargo").days) + "d"},
-            "features": list(self.feature_names_in_),
+            "features": feature_names(self),
             "typical": [None if np.isnan(value) else value for value in self.typical_.tolist()],
             "classes": self.classes_.tolist(),
             "calibration": {"slope": self.calibration_.slope, "level": self.calibration_.level},

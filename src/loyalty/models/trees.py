@@ -46,6 +46,19 @@ def cutoffs_of(X: ArrayLike) -> pd.DatetimeIndex | None:
     return None
 
 
+def feature_names(model: Any) -> list[str]:
+    """Name the columns that a model was fitted on.
+
+    Raises
+    ------
+    ValueError
+        If it was fitted on an array.
+    """
+    if not hasattr(model, "feature_names_in_"):
+        raise ValueError("the model was fitted on an array, whose columns have no names. Fit it on a DataFrame.")
+    return [str(name) for name in model.feature_names_in_]
+
+
 def leaf_size(wanted: int, rows: int) -> int:
     """Bound the fewest rows of a leaf by a twentieth of all rows, so that small tables can be split at all."""
     return max(1, min(wanted, rows // 20))

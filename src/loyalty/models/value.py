@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from loyalty.models.trees import TREE_PARAMETERS, leaf_size, threads
+from loyalty.models.trees import TREE_PARAMETERS, feature_names, leaf_size, threads
 
 
 class ValueModel(RegressorMixin, BaseEstimator):
@@ -104,7 +104,9 @@ class ValueModel(RegressorMixin, BaseEstimator):
         spend = np.asarray(spend, dtype=float)
         # Money has no natural unit; in units of the mean spend, LightGBM's absolute defaults fit any currency.
         positive = np.clip(spend, 0.0, None)
-        unit = positive.mean() or 1.0
+        anything = bool(positive.any())
+        # LightGBM refuses a target of zeros only; trees of a constant, times a scale of zero, predict them.
+        target = positive / positive.mean() if anything else np.ones_like(positive)
         parameters = {
             **TREE_PARAMETERS,
             "objective": "tweedie",
@@ -115,11 +117,11 @@ class ValueModel(RegressorMixin, BaseEstimator):
             "seed": self.random_state,
             "num_threads": threads(self.n_jobs, len(values)),
         }
-        self.booster_ = lgb.train(parameters, lgb.Dataset(values, positive / unit), self.n_estimators)
+        self.booster_ = lgb.train(parameters, lgb.Dataset(values, target), self.n_estimators)
         predicted = float(
             np.asarray(self.booster_.predict(values, num_threads=threads(self.n_jobs, len(values)))).sum()
         )
-        self.scale_ = max(float(spend.sum()), 0.0) / predicted if positive.any() else 0.0
+        self.scale_ = max(float(spend.sum()), 0.0) / predicted if anything else 0.0
         return self
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.float64]:
@@ -137,7 +139,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
     def save(self, folder: Path) -> None:
         """Write ``value.txt`` (the trees) and ``value.json`` (all else) into `folder`; no pickle, no client."""
         check_is_fitted(self)
-        kept = {"parameters": self.get_params(), "features": list(self.feature_names_in_), "scale": self.scale_}
+        kept = {"parameters": self.get_params(), "features": feature_names(self), "scale": self.scale_}
         (folder / "value.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         (folder / "value.txt").write_text(self.booster_.model_to_string(), encoding="utf-8")
 
