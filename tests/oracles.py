@@ -138,7 +138,7 @@ def _breadth(known: list[Purchase], cutoff: datetime) -> dict[str, float]:
     days = [day for day in _midnights(known) if day >= cutoff - 365 * DAY]
     lines = [sum(day <= p.event_time < day + DAY for p in bought) for day in days]
     return {
-        "lines_per_day_365d": statistics.fmean(lines) if lines else NAN,
+        "lines_day_mean_365d": statistics.fmean(lines) if lines else NAN,
         "products_count": len({p.product_id for p in bought} - {None}),
         "products_count_90d": len({p.product_id for p in _within(bought, cutoff, 90)} - {None}),
         "categories_count_365d": len({p.category for p in year} - {None}),

@@ -266,6 +266,11 @@ def test_deep_nesting_computes_or_is_refused_shortly(con, shape, depth):
     assert "quantity" in said or "…" in said
 
 
+def test_what_the_database_cannot_read_is_refused():
+    with pytest.raises(ExpressionError, match="cannot be read"):
+        as_sql(" + ".join(["quantity"] * 3000), COLUMNS)
+
+
 HOSTILE = st.lists(
     st.sampled_from([
         "select", "quantity", "(", ")", "*", ",", ";", "'", '"', "--", "/*", "*/", "from", "read_csv", "in", "case",

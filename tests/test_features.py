@@ -257,7 +257,7 @@ def test_several_cutoffs_are_each_alone(edges):
 def test_who_never_bought_has_no_rhythm_and_no_spend(edges):
     _, panels = edges
     row = panels[MIDNIGHT].loc[("only refunds", pd.Timestamp(MIDNIGHT))]
-    assert row[["frequency", "recency", "T", "monetary", "days_since_last", "lines_per_day_365d"]].isna().all()
+    assert row[["frequency", "recency", "T", "monetary", "days_since_last", "lines_day_mean_365d"]].isna().all()
     assert row["days_since_first_record"] == 50
     assert row["purchase_days_count_365d"] == row["products_count"] == 0
     assert (row["amount_sum"], row["amount_sum_30d"], row["refunds_count_365d"]) == (-16, -8, 2)
@@ -294,7 +294,7 @@ def test_four_purchases_by_hand():
         "amount_day_max": 44,
         "amount_day_last": 44,
         "refund_share_365d": 6 / 84,
-        "lines_per_day_365d": 1.25,
+        "lines_day_mean_365d": 1.25,
         "products_count": 1,
         "discount_share_365d": 0.2,
         "discounted_share_365d": 1,  # of the one line whose discount is known

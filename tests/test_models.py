@@ -1,13 +1,348 @@
 """The tree models: scikit-learn's rules, calibration through time, files that come back the same."""
 
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 import pytest
+from scipy.special import expit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from loyalty.models.churn import ChurnModel
+from loyalty.models.trees import feature_names, held_out_in_time, leaf_size, threads
 from loyalty.models.value import ValueModel
+
+ADDRESS = "ann.smith@example.org"
 
 
 @parametrize_with_checks([ChurnModel(n_estimators=60, learning_rate=0.1), ValueModel(n_estimators=30)])
 @pytest.mark.filterwarnings("ignore")
 def test_obeys_scikit_learn(estimator, check):
     check(estimator)
+
+
+def panel(clients=120, cutoffs=("2024-01-01", "2024-01-31", "2024-03-01", "2024-03-31"), seed=0):
+    """A panel with missing values, who left, and what was spent."""
+    rng = np.random.default_rng(seed)
+    clients_ = [ADDRESS, *(f"client-{i}" for i in range(1, clients))]
+    index = pd.MultiIndex.from_product([pd.to_datetime(list(cutoffs)), clients_], names=["cutoff", "client_id"])
+    index = index.swaplevel()
+    X = pd.DataFrame(
+        {
+            "days_since_last": rng.integers(1, 200, len(index)).astype(float),
+            "gap_days_mean": rng.gamma(2.0, 15.0, len(index)),
+            "amount_sum_90d": rng.gamma(2.0, 50.0, len(index)),
+        },
+        index=index,
+    ).mask(rng.random((len(index), 3)) < 0.1)
+    left = expit((X["days_since_last"].fillna(100) - 100) / 30) > rng.random(len(index))
+    spend = (1 - left) * X["amount_sum_90d"].fillna(60) * rng.gamma(2.0, 0.5, len(index))
+    return X, left.astype(int), spend
+
+
+def text_of(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+
+
+class TestHeldOutInTime:
+    days = pd.DatetimeIndex(pd.to_datetime(["2024-01-01", "2024-01-31", "2024-03-01", "2024-03-31"])).repeat(2)
+
+    def test_an_outcome_decided_at_the_held_out_cutoff_itself_may_be_learned_from(self):
+        pairs = held_out_in_time(self.days, embargo=pd.Timedelta(days=60))
+        assert [(seen.tolist(), held.tolist()) for seen, held in pairs] == [
+            ([0, 1], [4, 5]),  # 1 January + 60 days is 1 March
+            ([0, 1, 2, 3], [6, 7]),
+        ]
+
+    def test_one_day_more_and_it_may_not(self):
+        pairs = held_out_in_time(self.days, embargo=pd.Timedelta(days=61))
+        assert [(seen.tolist(), held.tolist()) for seen, held in pairs] == [([0, 1], [6, 7])]
+
+    def test_without_embargo_a_cutoff_never_learns_from_itself(self):
+        pairs = held_out_in_time(self.days, embargo=pd.Timedelta(0))
+        assert [held.tolist() for _, held in pairs] == [[2, 3], [4, 5], [6, 7]]
+        assert all(seen.max() < held.min() for seen, held in pairs)
+
+    def test_the_order_of_rows_does_not_matter(self):
+        mixed = np.random.default_rng(0).permutation(len(self.days))
+        straight = held_out_in_time(self.days, embargo=pd.Timedelta(days=60))
+        shuffled = held_out_in_time(self.days[mixed], embargo=pd.Timedelta(days=60))
+        for (seen, held), (seen_, held_) in zip(straight, shuffled, strict=True):
+            assert sorted(mixed[seen_]) == seen.tolist()
+            assert sorted(mixed[held_]) == held.tolist()
+
+
+class TestChurnModel:
+    def test_trees_that_calibrate_never_see_a_later_outcome(self, monkeypatch):
+        """Every row carries its cutoff in a feature, so what each set of trees saw can be read off."""
+        X, left, _ = panel()
+        day = X.index.get_level_values("cutoff").dayofyear.to_numpy(dtype=float)
+        grown, asked = [], []
+        grow, margin = ChurnModel._grow, ChurnModel._margin
+        monkeypatch.setattr(ChurnModel, "_grow", lambda s, v, c: grown.append(v[:, 0]) or grow(s, v, c))
+        monkeypatch.setattr(ChurnModel, "_margin", lambda s, b, v: asked.append(v[:, 0]) or margin(s, b, v))
+        model = ChurnModel(n_estimators=3, embargo="60d").fit(X.assign(days_since_last=day), left)
+        assert [set(days) for days in grown] == [{1.0}, {1.0, 31.0}, {1.0, 31.0, 61.0, 91.0}]
+        assert [set(days) for days in asked] == [{61.0}, {91.0}]
+        assert model.calibration_cutoffs_ == (pd.Timestamp("2024-03-01"), pd.Timestamp("2024-03-31"))
+
+    def test_outcomes_inside_the_embargo_do_not_reach_the_calibrator(self):
+        """Turn the outcomes of a cutoff that calibrates nothing and was not decided: the calibrator must not move."""
+        X, left, _ = panel(cutoffs=("2024-01-01", "2024-03-01", "2024-03-31"))
+        turned = left.where(X.index.get_level_values("cutoff") != pd.Timestamp("2024-03-01"), 1 - left)
+        fitted = [ChurnModel(n_estimators=20, embargo="90d").fit(X, y) for y in (left, turned)]
+        assert [m.calibration_cutoffs_ for m in fitted] == [(pd.Timestamp("2024-03-31"),)] * 2
+        assert fitted[0].calibration_ == fitted[1].calibration_
+        assert fitted[0].booster_.model_to_string() != fitted[1].booster_.model_to_string()
+
+    def test_calibrates_on_the_last_three_cutoffs(self):
+        X, left, _ = panel(cutoffs=pd.date_range("2024-01-01", periods=6, freq="30D"))
+        model = ChurnModel(n_estimators=3, embargo="30d").fit(X, left)
+        assert model.calibration_cutoffs_ == tuple(pd.to_datetime(["2024-03-31", "2024-04-30", "2024-05-30"]))
+
+    def test_learns_nothing_from_held_out_trees_grown_on_one_class(self):
+        X, left, _ = panel(cutoffs=("2024-01-01", "2024-03-01"))
+        left = left.where(X.index.get_level_values("cutoff") != pd.Timestamp("2024-01-01"), 0)
+        model = ChurnModel(n_estimators=20, embargo="30d").fit(X, left)
+        assert model.calibration_cutoffs_ == ()
+        assert (model.calibration_.slope, model.calibration_.level) == (1.0, 0.0)
+
+    def test_without_room_for_an_embargo_log_odds_stand(self):
+        X, left, _ = panel()
+        model = ChurnModel(n_estimators=20, embargo="365d").fit(X, left)
+        assert model.calibration_cutoffs_ == ()
+        assert model.predict_proba(X)[:, 1] == pytest.approx(expit(model.predict_margin(X)), abs=0)
+
+    def test_probability_is_the_calibrated_margin(self):
+        X, left, _ = panel()
+        model = ChurnModel(n_estimators=40, embargo="30d").fit(X, left)
+        slope, level = model.calibration_.slope, model.calibration_.level
+        assert (slope, level) != (1.0, 0.0)
+        raw = model.booster_.predict(X.to_numpy(), raw_score=True)
+        assert model.predict_proba(X)[:, 1] == pytest.approx(expit(level + slope * raw), rel=1e-12)
+        assert model.predict_proba(X).sum(axis=1) == pytest.approx(1.0)
+        assert (model.predict(X) == (model.predict_proba(X)[:, 1] > 0.5)).all()
+
+    def test_is_calibrated_out_of_time(self):
+        """Where a quarter leaves by chance alone, no probability of the next cutoff strays far from a quarter."""
+        rng = np.random.default_rng(5)
+        X, _, _ = panel(clients=1500)
+        left = (rng.random(len(X)) < 0.25).astype(int)
+        model = ChurnModel(embargo="30d").fit(X, left)
+        fresh = panel(clients=1500, cutoffs=("2024-04-30",), seed=9)[0]
+        assert model.predict_proba(fresh)[:, 1].mean() == pytest.approx(0.25, abs=0.02)
+        assert model.calibration_.slope < 1  # the trees were too sure of what is chance
+        spread = [np.std(p) for p in (model.predict_proba(fresh)[:, 1], expit(model.predict_margin(fresh)))]
+        assert spread[0] < spread[1]
+
+    def test_typical_is_the_median_of_what_is_known(self):
+        X, left, _ = panel()
+        X = X.assign(never=np.nan)
+        model = ChurnModel(n_estimators=2).fit(X, left)
+        assert model.typical_[:3] == pytest.approx(X.iloc[:, :3].median().to_numpy())
+        assert np.isnan(model.typical_[3])
+
+
+MODELS = {
+    "churn": (ChurnModel(n_estimators=25, embargo="30d"), 1),
+    "value": (ValueModel(n_estimators=25), 2),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+class TestBothModels:
+    @staticmethod
+    def predictions(model, X):
+        return model.predict_proba(X)[:, 1] if isinstance(model, ChurnModel) else model.predict(X)
+
+    def fitted(self, name, **changes):
+        model, target = MODELS[name]
+        data = panel()
+        model = type(model)(**{**model.get_params(), **changes})
+        return model.fit(data[0], data[target]), data[0]
+
+    def test_same_bits_whatever_the_threads(self, name):
+        (one, X), (two, _), (again, _) = (self.fitted(name, n_jobs=n) for n in (1, 2, 1))
+        reference = self.predictions(one, X)
+        assert np.array_equal(reference, self.predictions(two, X))
+        assert np.array_equal(reference, self.predictions(again, X))
+
+    def test_the_seed_matters(self, name):
+        (one, X), (other, _) = (self.fitted(name, random_state=seed) for seed in (0, 1))
+        assert not np.array_equal(self.predictions(one, X), self.predictions(other, X))
+
+    def test_missing_values_are_taken_as_they_are(self, name):
+        model, X = self.fitted(name)
+        nothing = X.head(1) * np.nan
+        assert np.isfinite(self.predictions(model, nothing)).all()
+        known = X.head(1).fillna(1.0)
+        assert not np.array_equal(self.predictions(model, nothing), self.predictions(model, known))
+
+    def test_infinite_values_are_refused(self, name):
+        model, X = self.fitted(name)
+        with pytest.raises(ValueError, match="infinity"):
+            self.predictions(model, X.assign(days_since_last=np.inf))
+
+    def test_input_is_not_changed(self, name):
+        X, left, spend = panel()
+        before = X.copy(deep=True)
+        model = MODELS[name][0]
+        self.predictions(type(model)(n_estimators=2).fit(X, (left, spend)[MODELS[name][1] - 1]), X)
+        pd.testing.assert_frame_equal(X, before)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            lambda X: X[X.columns[::-1]],
+            lambda X: X.drop(columns="gap_days_mean"),
+            lambda X: X.rename(columns={"gap_days_mean": "gap_days_max"}),
+            lambda X: X.assign(further=1.0),
+        ],
+        ids=["reordered", "missing", "renamed", "further"],
+    )
+    def test_other_columns_are_refused(self, name, wrong):
+        model, X = self.fitted(name)
+        with pytest.raises(ValueError, match="feature names should match"):
+            self.predictions(model, wrong(X))
+
+    def test_comes_back_from_disk_the_same_to_the_last_bit(self, name, tmp_path):
+        model, X = self.fitted(name)
+        model.save(tmp_path)
+        files = text_of(tmp_path)  # readable as text at all
+        assert sorted(files) == [f"{name}.json", f"{name}.txt"]
+        json.loads(files[f"{name}.json"], parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+        assert not any(ADDRESS in text or "client-1" in text for text in files.values())
+        back = type(model).load(tmp_path)
+        assert np.array_equal(self.predictions(back, X), self.predictions(model, X))
+        assert {k: str(v) for k, v in back.get_params().items()} == {
+            k: str(v) for k, v in model.get_params().items()
+        }
+        with pytest.raises(ValueError, match="feature names should match"):
+            self.predictions(back, X[X.columns[::-1]])
+        (tmp_path / "again").mkdir()
+        back.save(tmp_path / "again")
+        assert text_of(tmp_path / "again") == files
+
+    def test_what_was_fitted_on_an_array_cannot_be_saved(self, name, tmp_path):
+        model, target = MODELS[name]
+        data = panel()
+        model = type(model)(n_estimators=2).fit(data[0].to_numpy(), data[target].to_numpy())
+        with pytest.raises(ValueError, match="Fit it on a DataFrame"):
+            model.save(tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_works_on_a_handful_of_rows(self, name):
+        data = panel(clients=2)
+        y = pd.Series([0, 1] * 4, index=data[0].index)
+        assert np.isfinite(self.predictions(type(MODELS[name][0])(n_estimators=3).fit(data[0], y), data[0])).all()
+
+
+class TestChurnModelFiles:
+    def test_everything_learned_comes_back(self, tmp_path):
+        X, left, _ = panel()
+        model = ChurnModel(n_estimators=5, embargo=pd.Timedelta(days=30), n_jobs=1).fit(X.assign(never=np.nan), left)
+        model.save(tmp_path)
+        back = ChurnModel.load(tmp_path)
+        assert back.embargo == "30d"
+        assert back.calibration_ == model.calibration_
+        assert back.calibration_cutoffs_ == model.calibration_cutoffs_
+        assert np.array_equal(back.typical_, model.typical_, equal_nan=True)
+        assert back.classes_.tolist() == [0, 1]
+        assert np.array_equal(back.contributions(X.assign(never=1.0)), model.contributions(X.assign(never=1.0)))
+        assert feature_names(back) == [*X.columns, "never"]
+
+    def test_outcomes_may_have_names(self, tmp_path):
+        X, left, _ = panel()
+        named = left.map({0: "stayed", 1: "went"})  # churn is the class that sorts last
+        ChurnModel(n_estimators=5).fit(X, named).save(tmp_path)
+        back = ChurnModel.load(tmp_path)
+        assert set(back.predict(X)) == {"stayed", "went"}
+        assert back.classes_.tolist() == ["stayed", "went"]
+
+    @pytest.mark.parametrize("outcome", [0, 1])
+    def test_one_class_is_refused(self, outcome):
+        X, left, _ = panel()
+        with pytest.raises(ValueError, match=r"exactly two outcomes; got 1 class\."):
+            ChurnModel(n_estimators=2).fit(X, 0 * left + outcome)
+
+    def test_three_classes_are_refused(self):
+        X, left, _ = panel()
+        with pytest.raises(ValueError, match="exactly two outcomes; got 3 classes"):
+            ChurnModel(n_estimators=2).fit(X, np.arange(len(left)) % 3)
+
+    def test_contributions_add_up_to_the_calibrated_log_odds(self):
+        X, left, _ = panel()
+        model = ChurnModel(n_estimators=40, embargo="30d").fit(X, left)
+        parts = model.contributions(X)
+        assert parts.shape == (len(X), 4)
+        assert expit(parts.sum(axis=1)) == pytest.approx(model.predict_proba(X)[:, 1], rel=1e-9)
+
+
+class TestValueModel:
+    def test_predicted_and_realised_totals_agree(self):
+        X, _, spend = panel()
+        refunded = spend.mask(np.arange(len(spend)) % 10 == 0, -30.0)
+        for target in (spend, refunded):
+            assert ValueModel(n_estimators=25).fit(X, target).predict(X).sum() == pytest.approx(target.sum(), rel=1e-9)
+        assert (ValueModel(n_estimators=25).fit(X, refunded).predict(X) >= 0).all()
+
+    def test_refunds_lower_every_prediction(self):
+        X, _, spend = panel()
+        refunded = spend.mask(spend == 0, -5.0)
+        clean = ValueModel(n_estimators=25).fit(X, spend)
+        dirty = ValueModel(n_estimators=25).fit(X, refunded)
+        assert dirty.predict(X) / clean.predict(X) == pytest.approx(refunded.sum() / spend.sum())
+
+    @pytest.mark.parametrize("spend", [0.0, -3.0], ids=["nobody spent anything", "refunds only"])
+    def test_nothing_spent_is_nothing_expected(self, spend, tmp_path, capfd):
+        X, left, _ = panel()
+        model = ValueModel(n_estimators=5).fit(X, 0.0 * left + spend)
+        assert (model.predict(X) == 0).all()
+        model.save(tmp_path)
+        assert (ValueModel.load(tmp_path).predict(X) == 0).all()
+        assert capfd.readouterr().out == ""
+
+    def test_refunds_that_outweigh_all_spend_expect_nothing(self):
+        X, _, spend = panel()
+        assert (ValueModel(n_estimators=5).fit(X, spend.mask(spend < 200, -200.0)).predict(X) == 0).all()
+
+    @pytest.mark.parametrize("factor", [1000.0, 1e-4, 1e9])
+    def test_the_currency_does_not_matter(self, factor):
+        X, _, spend = panel()
+        money = {"amount_sum_90d": factor * X["amount_sum_90d"]}
+        plain = ValueModel(n_estimators=50).fit(X, spend).predict(X)
+        scaled = ValueModel(n_estimators=50).fit(X.assign(**money), factor * spend).predict(X.assign(**money))
+        assert scaled == pytest.approx(factor * plain, rel=1e-4)
+
+    def test_who_spends_more_is_expected_to(self):
+        rng = np.random.default_rng(0)
+        X = pd.DataFrame({"amount_sum_90d": rng.gamma(2.0, 50.0, 2000)})
+        model = ValueModel().fit(X, X["amount_sum_90d"] * rng.binomial(1, 0.5, 2000))
+        low, high = model.predict(pd.DataFrame({"amount_sum_90d": [40.0, 200.0]}))
+        assert low == pytest.approx(20, rel=0.25)
+        assert high == pytest.approx(100, rel=0.25)
+
+    @pytest.mark.parametrize("power", [1.0, 2.0, 0.5])
+    def test_power_out_of_range_is_refused(self, power):
+        X, _, spend = panel(clients=5)
+        with pytest.raises(ValueError, match="`variance_power` must lie strictly between 1 and 2"):
+            ValueModel(variance_power=power).fit(X, spend)
+
+
+def test_leaves_fit_small_tables():
+    assert [leaf_size(100, rows) for rows in (1, 19, 40, 1999, 2000, 10**6)] == [1, 1, 2, 99, 100, 100]
+
+
+def test_threads():
+    assert [threads(None, 10**6), threads(None, 10**6 + 1), threads(3, 10**7), threads(2, 1)] == [1, 0, 3, 2]
+
+
+def test_trees_are_silent(capfd):
+    X, left, spend = panel(clients=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ChurnModel(n_estimators=2).fit(X, left)
+        ValueModel(n_estimators=2).fit(X, spend)
+    assert capfd.readouterr() == ("", "")

@@ -49,7 +49,8 @@ class Setting:
     every : Timedelta
         Distance between training cutoffs.
     first : Timestamp or None
-        No training cutoff before this; 60 days after the first purchase if None.
+        No training cutoff before this. If None, 60 days after the first purchase, or half the way from it to the
+        latest possible training cutoff where that is earlier.
     at_most : int
         Training cutoffs per test cutoff at the most, the latest ones.
     """
@@ -98,12 +99,18 @@ class Setting:
             for split in rolling_origins(
                 [cutoff],
                 outcome=self.outcome,
-                first=_first_known(histories, cutoff) + _WARM_UP if self.first is None else self.first,
+                first=self._first(histories, cutoff) if self.first is None else self.first,
                 every=self.every,
                 at_most=self.at_most,
                 observed_until=histories.observed_until,
             )
         )
+
+    def _first(self, histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
+        """Let the client base have a little history, or, where all of it is short, half of what there is."""
+        first = _first_known(histories, cutoff)
+        latest = min(cutoff, histories.observed_until) - self.outcome.reach
+        return first + max(min(_WARM_UP, (latest - first) / 2), pd.Timedelta(0))
 
 
 def _first_known(histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
@@ -394,7 +401,7 @@ def run_backtest(
     for split in panels.setting.splits(panels.histories, cutoffs):
         if panels.at(split.test).empty:
             raise ValueError(
-                f"no client stands at the test cutoff {split.test:%Y-%m-%d}. Choose a longer `active` or another cutoff."
+                f"no client stands at the test cutoff {split.test:%Y-%m-%d}. Choose a longer `active` or another one."
             )
         predictions, btyd[split.test], said = predict_baselines(panels, split)
         on_step(f"baselines at {split.test:%Y-%m-%d}")

@@ -28,8 +28,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-_out = Console(highlight=False, soft_wrap=True)
-_err = Console(stderr=True, highlight=False, soft_wrap=True)
+# No markup, no emoji: a folder may be called "[old]" or ":sales:".
+_out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+_err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 DataFolder = Annotated[
     Path, typer.Option("--data", envvar="LOYALTY_DATA", help="Folder that the config's paths count from.")
@@ -127,6 +128,7 @@ def check(
 ) -> None:
     """Read the histories of a config, and list everything that is wrong or worth knowing."""
     from loyalty.config import read_config, read_histories
+    from loyalty.features import choose_features
     from loyalty.histories import HistoriesWarning
 
     with _plain_errors(), warnings.catch_warnings():
@@ -134,6 +136,7 @@ def check(
         read = read_config(config)
         histories = read_histories(read, data)
         _show_summary(histories)
+        choose_features(histories, read.features)
         _show_cutoffs(read, histories)
 
 
@@ -261,15 +264,13 @@ def _say_next(suggestions: list[tuple[str, str]]) -> None:
 
 
 def _show_summary(histories: "Histories") -> None:
-    summary = histories.summary()
-    table = Table("table", "rows", "clients", "first", "last", "refunds", "longest gap", box=None, pad_edge=False)
-    for name, row in summary.iterrows():
-        gap = f"{row['longest_gap_days']} days"
-        span = f"{row['first']:%Y-%m-%d}", f"{row['last']:%Y-%m-%d}"
-        table.add_row(str(name), f"{row['rows']:,}", f"{row['clients']:,}", *span, f"{row['refunds']:,}", gap)
-    _out.print(table)
-    for name, row in summary.iterrows():
-        _out.print(Text(f"{name}: {row['columns']}"))
+    for name, row in histories.summary().iterrows():
+        refunds = f"; {row['refunds']:,} refunds" if name == "purchases" else ""
+        _out.print(
+            f"{name}: {row['rows']:,} rows of {row['clients']:,} clients, {row['first']:%Y-%m-%d} to "
+            f"{row['last']:%Y-%m-%d}{refunds}; {row['duplicates']:,} duplicates; longest gap {row['longest_gap_days']} days"
+        )
+        _out.print(f"  columns: {row['columns']}")
     for note in histories.notes:
         _out.print(Text(f"Note: {note}"))
 
@@ -278,6 +279,7 @@ def _show_cutoffs(config: "Config", histories: "Histories") -> None:
     from loyalty.experiment import setting_of
 
     for split in setting_of(config).splits(histories, config.test_cutoffs):
-        learned = f"{len(split.train)} training cutoffs, {split.train[0]:%Y-%m-%d} to {split.train[-1]:%Y-%m-%d}"
-        _out.print(f"Test cutoff {split.test:%Y-%m-%d}: {learned}")
+        count = len(split.train)
+        span = f"{split.train[0]:%Y-%m-%d}" + (f" to {split.train[-1]:%Y-%m-%d}" if count > 1 else "")
+        _out.print(f"Test cutoff {split.test:%Y-%m-%d}: {count} training cutoff{'s' if count > 1 else ''}, {span}")
     _out.print("The histories can be used.")

@@ -1,9 +1,9 @@
 """The config of an experiment: a TOML file, checked to the last key before any data is read."""
 
-import datetime as dt
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -19,10 +19,8 @@ class ConfigError(ValueError):
     """Everything that is wrong with a config, in one error."""
 
 
-def _date(value: object) -> object:
-    """Write a date or time in one way; pydantic names the key when it is none."""
-    if not isinstance(value, str | dt.date):
-        return value
+def _date(value: Any) -> str:
+    """Write a date or time in one way; the error names its key."""
     try:
         instant = as_instant(value, name="")
     except ValueError as error:
@@ -30,10 +28,10 @@ def _date(value: object) -> object:
     return f"{instant:%Y-%m-%d %H:%M:%S}".removesuffix(" 00:00:00")
 
 
-def _duration(value: object) -> object:
-    """Write a length of time in days; pydantic names the key when it is none."""
-    if not isinstance(value, str):
-        return value
+def _duration(value: object) -> str:
+    """Write a length of time in days; the error names its key."""
+    if not isinstance(value, str):  # a bare number would be nanoseconds
+        raise ValueError(f"must be a number of days or weeks such as '90d' or '13w'; got {value!r}.")
     try:
         return f"{as_duration(value, name='').days}d"
     except ValueError as error:
@@ -42,22 +40,16 @@ def _duration(value: object) -> object:
 
 Date = Annotated[str, BeforeValidator(_date)]
 Length = Annotated[str, BeforeValidator(_duration)]
+#: A whole number; not a flag or a text that could be read as one.
+Whole = Annotated[int, Field(strict=True)]
+#: LightGBM's seeds have 31 bits.
+_LARGEST_SEED = 2**31 - 1
 
 
 class _Section(BaseModel):
-    """A part of the config; a key it does not know is refused with the nearest it does."""
+    """A part of the config; a key it does not know is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown_keys(cls, given: Any) -> Any:
-        if isinstance(given, dict):
-            unknown = [key for key in given if key not in cls.model_fields]
-            if unknown:
-                said = "; ".join(f"unknown key {key!r}. {nearest(key, list(cls.model_fields))}" for key in unknown)
-                raise ValueError(said)
-        return given
 
 
 class TableConfig(_Section):
@@ -101,7 +93,7 @@ class CutoffsConfig(_Section):
     score: Date
     every: Length = "30d"
     first: Date | None = None
-    at_most: int = Field(default=24, ge=1)
+    at_most: Whole = Field(default=24, ge=1)
 
 
 class Config(_Section):
@@ -124,10 +116,10 @@ class Config(_Section):
     """
 
     question: str
-    seed: int = 0
+    seed: Whole = Field(default=0, ge=0, le=_LARGEST_SEED)
     currency: str | None = None
     language: Literal["en", "ko"] = "en"
-    features: list[str] | None = None
+    features: list[str] | None = Field(default=None, min_length=1)
     data: DataConfig
     outcome: OutcomeConfig
     cutoffs: CutoffsConfig
@@ -139,6 +131,8 @@ class Config(_Section):
         late = [cutoff for cutoff in self.cutoffs.test if as_instant(cutoff, name="test") > self.score_cutoff]
         if late:
             raise ValueError(f"[cutoffs] test: {late[0]} lies after the score cutoff {self.cutoffs.score}.")
+        if self.outcome.kind == "contractual" and self.data.contracts is None:
+            raise ValueError("[outcome] kind: 'contractual' needs the table [data.contracts].")
         return self
 
     @property
@@ -183,19 +177,46 @@ def read_config(path: str | Path) -> Config:
     try:
         return Config.model_validate(given)
     except ValidationError as error:
-        listed = "\n".join(f"  {number}. {_say(problem)}" for number, problem in enumerate(error.errors(), 1))
+        listed = "\n".join(f"  {number}. {said}" for number, said in enumerate(_say_all(error), 1))
         raise ConfigError(f"{path.name} cannot be used:\n{listed}") from error
 
 
+def _say_all(error: ValidationError) -> list[str]:
+    """Put pydantic's findings in words; a key that was misspelt is not missing as well."""
+    found = error.errors(include_url=False)
+    said = {problem["loc"]: _say(problem) for problem in found if problem["type"] != "missing"}
+    for *section, key in (problem["loc"] for problem in found if problem["type"] == "missing"):
+        misspelt = any(loc[:-1] == tuple(section) and f"mean {key!r}?" in text for loc, text in said.items())
+        if not misspelt:
+            said[(*section, key)] = f"{_section_name(section)} lacks the key {key!r}."
+    return list(said.values())
+
+
 def _say(problem: Any) -> str:
-    """Put one of pydantic's findings in words."""
-    where = [str(part) for part in problem["loc"]]
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "missing":
-        section = f"[{'.'.join(where[:-1])}]" if len(where) > 1 else "the config"
-        return f"{section} lacks the key {where[-1]!r}."
-    place = f"[{'.'.join(where)}]" if "unknown key" in message else ".".join(where)
-    return f"{place}: {message}" if where else message
+    *section, key = problem["loc"] or ("",)
+    if problem["type"] == "extra_forbidden":
+        return f"{_section_name(section)}: unknown key {key!r}. {nearest(key, list(_section_at(section).model_fields))}"
+    if problem["type"] == "model_type":
+        return f"{'.'.join(problem['loc'])} must be a section, [{'.'.join(problem['loc'])}]; got {problem['input']!r}."
+    place = ".".join(str(part) for part in problem["loc"])
+    rule = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return f"{place}: {rule}" if place else rule
+    return f"{place}: {rule}; got {problem['input']!r}."
+
+
+def _section_name(section: Sequence[object]) -> str:
+    return f"[{'.'.join(str(part) for part in section)}]" if section else "the config"
+
+
+def _section_at(names: Sequence[str]) -> type[_Section]:
+    """Find the section that stands under these names."""
+    section: type[_Section] = Config
+    for name in names:
+        annotation = section.model_fields[name].annotation
+        kinds = (annotation, *get_args(annotation))
+        section = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, _Section))
+    return section
 
 
 def read_histories(config: Config, data: str | Path, *, last_cutoff: pd.Timestamp | None = None) -> Histories:

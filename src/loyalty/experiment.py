@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import platform
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +20,9 @@ from loyalty.config import Config, read_histories
 from loyalty.evaluation import calibration_table, gain_curve
 from loyalty.explanation import driver_table
 from loyalty.features import CATALOGUE
-from loyalty.files import replace_file
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.scoring import Bundle
-from loyalty.tracking import log_experiment
+from loyalty.tracking import log_experiment, tracking_uri
 
 __all__ = ["Progress", "Run", "run_experiment"]
 
@@ -109,8 +109,13 @@ def run_experiment(
     setting = setting_of(config)
     panels = Panels(histories, setting, config.features, on_step=watch.step)
     (final,) = setting.splits(histories, [config.score_cutoff])
+    tracking_uri(out)  # refuses a folder MLflow cannot work in, before any work is done
+    out.mkdir(parents=True, exist_ok=True)
     watch.begin(_count_steps(setting, histories, config))
     watch.step("histories")
+    panel = panels.at(config.score_cutoff)
+    if panel.empty:
+        raise ValueError(f"[cutoffs] score: no client stands at {config.score_cutoff:%Y-%m-%d}.")
 
     result = run_backtest(panels, config.test_cutoffs, seed=config.seed, on_step=watch.step)
     fitted = fit_models(panels, final, seed=config.seed)
@@ -126,23 +131,21 @@ def run_experiment(
             "fingerprints": fingerprints,
         },
     )
-    panel = panels.at(config.score_cutoff)
-    if panel.empty:
-        raise ValueError(f"[cutoffs] score: no client stands at {config.score_cutoff:%Y-%m-%d}.")
     scores = bundle.score_panel(panel)
     watch.step("scores and reasons")
-
     notes = [*histories.notes, *_notes_of(fitted, config), *result.notes]
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
     metrics["drivers"] = _drivers(fitted, panel)
-    out.mkdir(parents=True, exist_ok=True)
-    _write_table(result.of("lightgbm").drop(columns=["churned", "value"]), out / "backtest.parquet")
-    _write_table(scores, out / "scores.parquet")
-    text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    replace_file(out / "metrics.json", lambda path: path.write_text(text, encoding="utf-8"))
-    bundle.save(out / "model")
-    watch.step("files")
-    run_id = _track(config, name, out, fitted, metrics, fingerprints)
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
+        made = Path(folder)
+        result.of("lightgbm").drop(columns=["churned", "value"]).to_parquet(made / "backtest.parquet", index=False)
+        scores.to_parquet(made / "scores.parquet", index=False)
+        text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        (made / "metrics.json").write_text(text, encoding="utf-8")
+        bundle.save(made / "model")
+        watch.step("files")
+        run_id = _track(config, name, out, made, fitted, metrics, fingerprints)
+        _move(made, out)
     watch.step("MLflow")
     return Run(out, result, scores, run_id)
 
@@ -265,8 +268,13 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(table.columns, row, strict=True)) for row in table.astype(object).to_numpy()]
 
 
-def _write_table(table: pd.DataFrame, path: Path) -> None:
-    replace_file(path, lambda unfinished: table.to_parquet(unfinished, index=False))
+def _move(made: Path, out: Path) -> None:
+    """Put finished files where they belong; the manifest last, without which the models are no bundle."""
+    (out / "model").mkdir(exist_ok=True)
+    (out / "model" / "bundle.json").unlink(missing_ok=True)
+    files = [path for path in made.rglob("*") if path.is_file()]
+    for path in sorted(files, key=lambda path: (path.name == "bundle.json", path)):
+        path.replace(out / path.relative_to(made))
 
 
 def _fingerprint(labels: pd.DataFrame) -> str:
@@ -276,7 +284,13 @@ def _fingerprint(labels: pd.DataFrame) -> str:
 
 
 def _track(
-    config: Config, name: str, out: Path, fitted: Fitted, metrics: Mapping[str, Any], fingerprints: Mapping[str, str]
+    config: Config,
+    name: str,
+    out: Path,
+    made: Path,
+    fitted: Fitted,
+    metrics: Mapping[str, Any],
+    fingerprints: Mapping[str, str],
 ) -> str:
     names = list(fitted.churn.feature_names_in_)
     settings = config.model_dump(mode="json")
@@ -293,8 +307,8 @@ def _track(
         },
         metrics=metrics["backtest"],
         fingerprints=fingerprints,
-        bundle=out / "model",
+        bundle=made / "model",
         feature_names=names,
         example=pd.DataFrame(0.0, index=[0], columns=names),
-        artifacts=[out / "metrics.json"],
+        artifacts=[made / "metrics.json"],
     )

@@ -180,11 +180,11 @@ def score_file(
 
 
 def _defused(scores: pd.DataFrame) -> pd.DataFrame:
-    """Put an apostrophe before text that a spreadsheet would take for a formula."""
+    """Put an apostrophe before text that a spreadsheet would take for a formula, be it after spaces or full-width."""
     told = scores.copy()
     for name in told.select_dtypes(include=["object", "string"]):
         text = told[name].astype("string")
-        told[name] = text.where(~text.str.match(r"[=+\-@\t\r]", na=False), "'" + text)
+        told[name] = text.where(~text.str.match(r"[\t\r\n]|\s*[=+\-@＝＋－＠]", na=False), "'" + text)
     return told
 
 
@@ -207,10 +207,10 @@ def load(folder: str | Path) -> Bundle:
     if not (folder / "bundle.json").exists():
         raise ValueError(f"`folder`: there is no bundle in {str(folder)!r}. Give the folder `model` that a run wrote.")
     kept = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
-    if kept["format"] != _FORMAT:
+    if kept.get("format") != _FORMAT:
         raise ValueError(
-            f"`folder`: the bundle in {str(folder)!r} has format {kept['format']}, of loyalty {kept['loyalty']}; "
-            f"this version reads format {_FORMAT}. Update loyalty, or run the experiment again."
+            f"`folder`: the bundle in {str(folder)!r} has format {kept.get('format')}, of loyalty "
+            f"{kept.get('loyalty')}; this version reads format {_FORMAT}. Update loyalty, or run the experiment again."
         )
     churn, value = ChurnModel.load(folder), ValueModel.load(folder)
     unknown = [name for name in churn.feature_names_in_ if name not in CATALOGUE]

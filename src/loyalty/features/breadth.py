@@ -4,7 +4,7 @@ from loyalty.features.catalogue import Feature
 
 FEATURES = (
     Feature(
-        name="lines_per_day_365d",
+        name="lines_day_mean_365d",
         theme="breadth",
         unit="count",
         meaning={

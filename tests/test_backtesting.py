@@ -1,0 +1,334 @@
+"""Backtest: nothing known at or after a test cutoff moves what is predicted there, and the judging is honest."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import loyalty
+from loyalty import backtesting
+from loyalty.backtesting import Panels, Setting, backtest, fit_models, predict_baselines, run_backtest
+from loyalty.datasets.synthetic import synthetic_tables
+from loyalty.evaluation import churn_metrics, value_metrics
+from loyalty.features.rhythm import SEASONAL
+from loyalty.histories import Histories
+from loyalty.timeline import Outcome
+
+CUTOFF = pd.Timestamp("2025-06-01")
+UNTIL = "2026-01-01"
+FEW = ["days_since_last", "purchase_days_count_90d", "gap_days_mean", "amount_sum_90d", "refunds_count_365d"]
+MODELS = ["naive", "btyd", "lightgbm"]
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return synthetic_tables(250, seed=3).tables
+
+
+@pytest.fixture(scope="module")
+def histories(tables):
+    return Histories(tables["purchases"], observed_until=UNTIL)
+
+
+def at_cutoff(purchases, *, features=None):
+    """All predictions at the test cutoff. No `first`: where training begins is found in the data."""
+    setting = Setting.of(horizon="60d", gap="7d", active="365d", every="120d", at_most=50)
+    known = Histories(purchases, observed_until=UNTIL)
+    result = run_backtest(Panels(known, setting, features), [CUTOFF])
+    return result, result.predictions.drop(columns=["churned", "value"])
+
+
+class TestBlindToTheFuture:
+    @pytest.fixture(scope="class")
+    def reference(self, tables):
+        result, predictions = at_cutoff(tables["purchases"])
+        assert set(predictions["model"]) == set(MODELS)
+        assert result.fitted[0].churn.feature_names_in_.size > 30
+        return predictions
+
+    def test_what_became_known_later_may_be_gone(self, tables, reference):
+        purchases = tables["purchases"]
+        late = purchases["known_at"] >= CUTOFF
+        assert (late & (purchases["event_time"] < CUTOFF)).any(), "no late reports in the data: the test is blunt"
+        _, predictions = at_cutoff(purchases[~late])
+        assert_frame_equal(predictions, reference, check_exact=True)
+
+    def test_what_became_known_later_may_be_anything(self, tables, reference):
+        """Amounts and dates altered; and purchases of every time invented, reported at the very cutoff."""
+        purchases, rng = tables["purchases"], np.random.default_rng(0)
+        late = purchases["known_at"] >= CUTOFF
+        altered = purchases.copy()
+        altered.loc[late, "amount"] *= -1000.0
+        altered.loc[late, "event_time"] = CUTOFF - pd.to_timedelta(rng.integers(0, 700, late.sum()), unit="D")
+        invented = purchases[~late].sample(300, random_state=0).assign(known_at=CUTOFF, amount=1e6)
+        older = invented.assign(event_time=invented["event_time"] - pd.Timedelta(days=1500))
+        strangers = invented.assign(client_id="Z" + invented["client_id"])
+        _, predictions = at_cutoff(pd.concat([altered, invented, older, strangers]))
+        assert_frame_equal(predictions, reference, check_exact=True)
+
+    def test_what_was_known_just_before_is_seen(self, tables, reference):
+        """The same inventions, known a microsecond earlier, change every model: the tests above are not blunt."""
+        purchases = tables["purchases"]
+        known = purchases[purchases["known_at"] < CUTOFF].sample(300, random_state=0)
+        moment = CUTOFF - pd.Timedelta(microseconds=1)
+        invented = known.assign(known_at=moment, event_time=moment, amount=1e6)
+        _, predictions = at_cutoff(pd.concat([purchases, invented]), features=FEW)
+        both = predictions.merge(reference, on=["model", "client_id"])
+        changed = both["churn_probability_x"] != both["churn_probability_y"]
+        assert changed.groupby(both["model"]).mean().gt(0.5).all()
+
+    def test_the_order_of_rows_does_not_matter(self, tables):
+        purchases = tables["purchases"]
+        _, straight = at_cutoff(purchases, features=FEW)
+        _, mixed = at_cutoff(purchases.sample(frac=1.0, random_state=1), features=FEW)
+        assert_frame_equal(straight, mixed, check_exact=True)
+
+
+class TestSplits:
+    def test_no_training_outcome_passes_its_test_cutoff(self, histories, monkeypatch):
+        asked = []
+        build = backtesting.build_labels
+
+        def spy(histories, *, cutoffs, known_before, **options):
+            labels = build(histories, cutoffs=cutoffs, known_before=known_before, **options)
+            asked.append((known_before, labels.index.get_level_values("cutoff").max()))
+            return labels
+
+        monkeypatch.setattr(backtesting, "build_labels", spy)
+        setting = Setting.of(horizon="60d", gap="7d", active="365d", every="50d", at_most=3)
+        tests = pd.to_datetime(["2025-03-01", "2025-06-01"])
+        result = run_backtest(Panels(histories, setting, FEW), list(tests))
+        assert [fitted.split.test for fitted in result.fitted] == list(tests)
+        for fitted in result.fitted:
+            assert len(fitted.split.train) == 3
+            latest = fitted.labels.index.get_level_values("cutoff").max()
+            assert latest == fitted.split.train[-1] == fitted.split.test - pd.Timedelta(days=67)
+            assert fitted.churn.embargo == pd.Timedelta(days=67)
+            assert fitted.rows == len(fitted.labels)
+        learned = [(known, latest) for known, latest in asked if known is not None]
+        assert {known for known, _ in learned} == set(tests)
+        assert len(learned) == 4  # naive and LightGBM at each
+        assert all(latest + pd.Timedelta(days=67) <= known for known, latest in learned)
+        assert sum(known is None for known, _ in asked) == 2  # what is judged, is judged by all that was recorded
+
+    def test_begin_sixty_days_after_the_first_purchase_known(self, histories):
+        setting = Setting.of(horizon="60d", every="1d", at_most=10_000)
+        (split,) = setting.splits(histories, [CUTOFF])
+        assert split.train[0] >= histories.first_event + pd.Timedelta(days=60)
+        assert split.train[0] - pd.Timedelta(days=1) < histories.first_event + pd.Timedelta(days=60)
+
+    def test_a_cutoff_before_anything_was_known_is_refused(self, histories):
+        setting = Setting.of(horizon="60d")
+        with pytest.raises(ValueError, match="2020-01-01 leaves nothing to learn from: no purchase was known"):
+            setting.splits(histories, ["2020-01-01"])
+
+    @pytest.mark.parametrize(("every", "kept"), [("91d", False), ("92d", True)])
+    def test_season_is_learned_only_from_a_year_of_cutoffs(self, histories, every, kept):
+        """Four steps of 91 days are 364, of 92 are 368."""
+        setting = Setting.of(horizon="30d", active="180d", every=every, at_most=5)
+        panels = Panels(histories, setting, [*FEW, *SEASONAL])
+        (split,) = setting.splits(histories, ["2025-09-01"])
+        fitted = fit_models(panels, split)
+        assert len(split.train) == 5
+        wanted = [*FEW, *SEASONAL] if kept else FEW
+        assert list(fitted.churn.feature_names_in_) == wanted
+        assert list(fitted.value.feature_names_in_) == wanted
+
+    def test_season_alone_is_not_enough(self, histories):
+        setting = Setting.of(horizon="30d", at_most=2)
+        (split,) = setting.splits(histories, [CUTOFF])
+        with pytest.raises(ValueError, match="`features` names only the season"):
+            fit_models(Panels(histories, setting, SEASONAL), split)
+
+
+class TestPanels:
+    def test_each_cutoff_is_computed_once(self, histories):
+        said = []
+        panels = Panels(histories, Setting.of(horizon="30d"), FEW, on_step=said.append)
+        first = panels.at(CUTOFF)
+        both = panels.at(CUTOFF - pd.Timedelta(days=30), CUTOFF)
+        assert said == ["features at 2025-06-01", "features at 2025-05-02"]
+        assert_frame_equal(both.loc[(slice(None), CUTOFF), :], first)
+        assert panels.names == FEW
+        assert set(FEW) < set(first.columns)  # and what the baselines need
+
+    def test_an_unknown_feature_is_refused_with_the_nearest(self, histories):
+        with pytest.raises(ValueError, match="Did you mean 'days_since_last'"):
+            Panels(histories, Setting.of(horizon="30d"), ["days_since_lst"])
+
+
+BILLS = [
+    ("a", "2024-01-02", 1.0),
+    ("a", "2024-02-25", 9.0),
+    ("b", "2024-02-25", 9.0),
+    ("c", "2024-02-10", 9.0),
+    ("d", "2024-02-10", 9.0),
+    # ---- the training cutoff, 1 March, and its outcomes
+    ("a", "2024-03-26", 12.0),
+    ("e", "2024-03-11", 7.0),
+    ("f", "2024-03-20", 3.0),
+    ("f", "2024-03-21", -5.0),
+    # ---- the test cutoff, 31 March
+    ("c", "2024-03-31", 100.0),
+]
+
+
+class TestNaive:
+    """Four clients a month ago: two silent for 5 days, one of whom came back; two silent for 20, both gone."""
+
+    def predicted(self, horizon="30d", test="2024-03-31"):
+        bills = pd.DataFrame(BILLS, columns=["client_id", "event_time", "amount"])
+        histories = Histories(bills, observed_until="2024-07-01")
+        setting = Setting.of(horizon=horizon, first="2024-02-15")
+        (split,) = setting.splits(histories, [test])
+        predictions, parameters, _ = predict_baselines(Panels(histories, setting, ["days_since_last"]), split)
+        assert set(parameters) >= {"r", "alpha", "a", "b"}
+        assert list(predictions["btyd"].index) == list(predictions["naive"].index)
+        return predictions["naive"].droplevel("cutoff")
+
+    def test_churn_is_that_of_clients_silent_as_long(self):
+        # At 31 March silent for: a 5 days, e 20, f 11; b 35 and c, d 50 are longer than anyone before: the mean of all.
+        rates = self.predicted()["churn_probability"]
+        assert rates.to_dict() == pytest.approx({"a": 0.5, "b": 0.75, "c": 0.75, "d": 0.75, "e": 1.0, "f": 0.75})
+
+    def test_value_is_the_spend_of_the_shortest_window_that_holds_the_horizon(self):
+        spend = self.predicted()["expected_value"]  # of 30 days
+        assert spend.to_dict() == pytest.approx({"a": 12.0, "b": 0.0, "c": 0.0, "d": 0.0, "e": 7.0, "f": 0.0})
+
+    def test_value_is_prorated(self):
+        spend = self.predicted(horizon="45d")["expected_value"]  # three quarters of 60 days, from 31 January
+        assert spend.to_dict() == pytest.approx({"a": 15.75, "b": 6.75, "c": 6.75, "d": 6.75, "e": 5.25, "f": 0.0})
+
+
+class TestJudging:
+    @pytest.fixture(scope="class")
+    def result(self, histories):
+        return backtest(
+            histories, cutoffs=["2025-06-01", "2025-11-15"], horizon="60d", active="365d", every="90d", at_most=2
+        )
+
+    def test_metrics_are_those_of_the_evaluation(self, result):
+        judged = result.predictions[result.predictions["cutoff"] == CUTOFF]
+        assert set(judged["model"]) == set(MODELS)
+        for model, rows in judged.groupby("model"):
+            figures = churn_metrics(rows["churned"], rows["churn_probability"])
+            figures |= value_metrics(rows["value"], rows["expected_value"])
+            ours = result.metrics[result.metrics["model"] == model].set_index("metric")["value"]
+            assert ours.to_dict() == pytest.approx(figures, nan_ok=True, abs=0)
+
+    def test_outcomes_are_those_of_the_labels(self, result, histories):
+        labels = loyalty.build_labels(histories, cutoffs=CUTOFF, horizon="60d", active="365d")
+        for model in MODELS:
+            rows = result.of(model)
+            rows = rows[rows["cutoff"] == CUTOFF].set_index(["client_id", "cutoff"])
+            assert_frame_equal(rows[["churned", "value"]], labels.astype("float64"), check_names=False)
+
+    def test_a_censored_cutoff_is_predicted_and_not_judged(self, result):
+        late = result.predictions[result.predictions["cutoff"] == "2025-11-15"]
+        assert len(set(late.groupby("model").size())) == 1
+        assert set(late["model"]) == set(MODELS)
+        assert late["churn_probability"].between(0, 1).all()
+        assert late[["churned", "value"]].isna().all(axis=None)
+        assert set(result.metrics["cutoff"]) == {CUTOFF}
+        (note,) = [note for note in result.notes if "not judged" in note]
+        assert "2025-11-15" in note
+        assert "2026-01-14" in note  # when it will be decided
+        assert "2026-01-01" in note  # up to when is recorded
+
+    def test_nothing_but_censored_cutoffs(self, histories):
+        setting = Setting.of(horizon="60d", at_most=1)
+        result = run_backtest(Panels(histories, setting, FEW), [pd.Timestamp("2025-12-15")])
+        assert result.metrics.empty
+        assert result.summary().empty
+        assert result.predictions["churn_probability"].between(0, 1).all()
+
+    def test_summary_is_the_mean_over_cutoffs(self, small_demo):
+        result = small_demo.run.backtest
+        summary = result.summary()
+        assert list(summary.index) == MODELS
+        auc = result.metrics.query("model == 'lightgbm' and metric == 'auc'")["value"]
+        assert len(auc) == 2
+        assert summary.loc["lightgbm", "auc"] == pytest.approx(auc.mean())
+        assert {"auc", "log_loss", "brier", "mae", "gini", "total_error"} <= set(summary.columns)
+
+    def test_learning_beats_counting_in_a_world_that_can_be_learned(self, small_demo):
+        summary = small_demo.run.backtest.summary()
+        assert summary.loc["lightgbm", "auc"] > 0.75
+        assert summary.loc["lightgbm", "auc"] > summary.loc["naive", "auc"]
+        assert summary.loc["lightgbm", "log_loss"] < summary.loc["naive", "log_loss"] - 0.05
+        assert summary.loc["lightgbm", "mae"] < summary.loc["naive", "mae"]
+
+
+class TestKinds:
+    def test_contracts(self, tables):
+        histories = Histories(tables["purchases"], contracts=tables["contracts"], observed_until=UNTIL)
+        setting = Setting.of(horizon="90d", gap="14d", kind="contractual", every="60d", at_most=3)
+        result = run_backtest(Panels(histories, setting, FEW), [CUTOFF])
+        assert sorted(set(result.predictions["model"])) == ["lightgbm", "naive"]
+        assert result.btyd_parameters == {CUTOFF: {}}
+        assert any("say nothing of contracts" in note for note in result.notes)
+        rows = result.of("lightgbm").set_index(["client_id", "cutoff"])
+        holders = histories.population(cutoff=CUTOFF, kind="contractual").execute()
+        assert sorted(rows.index.get_level_values("client_id")) == sorted(holders["client_id"])
+        labels = loyalty.build_labels(histories, cutoffs=CUTOFF, horizon="90d", gap="14d", kind="contractual")
+        judged = rows.dropna(subset="churned")
+        assert sorted(judged.index) == sorted(labels.index)  # a contract that ends in the gap is not judged
+        assert result.metrics.set_index(["model", "metric"]).loc[("lightgbm", "clients"), "value"] == len(labels)
+
+    def test_buy_till_you_die_that_cannot_be_fitted_is_a_note(self, histories, monkeypatch):
+        def refuse(self, *_):
+            raise ValueError("nobody came back")
+
+        monkeypatch.setattr(backtesting.BuyTillYouDie, "fit", refuse)
+        setting = Setting.of(horizon="60d", at_most=1)
+        result = run_backtest(Panels(histories, setting, FEW), [CUTOFF])
+        assert sorted(set(result.predictions["model"])) == ["lightgbm", "naive"]
+        assert "Buy-till-you-die models could not be fitted at 2025-06-01: nobody came back" in result.notes
+
+    def test_buy_till_you_die_that_did_not_converge_is_a_note(self, histories, monkeypatch):
+        fit = backtesting.BuyTillYouDie.fit
+
+        def doubtful(self, *inputs):
+            fit(self, *inputs)
+            self.converged_, self.message_ = False, "it wanders off"
+            return self
+
+        monkeypatch.setattr(backtesting.BuyTillYouDie, "fit", doubtful)
+        setting = Setting.of(horizon="60d", at_most=1)
+        (split,) = setting.splits(histories, [CUTOFF])
+        predictions, _, notes = predict_baselines(Panels(histories, setting, FEW), split)
+        assert "btyd" in predictions
+        assert any("it wanders off" in note for note in notes)
+
+
+class TestRefusals:
+    def test_nobody_to_predict(self, histories):
+        with pytest.raises(ValueError, match="no client stands at the test cutoff 2027-01-01"):
+            backtest(histories, cutoffs="2027-01-01", horizon="60d", active="30d", first="2025-01-01", at_most=1)
+
+    def test_nobody_to_learn_from(self, histories):
+        setting = Setting.of(horizon="30d", first="2022-01-01", at_most=1)
+        (split,) = setting.splits(histories, ["2023-01-20"])
+        with pytest.raises(ValueError, match="no client stands at its training cutoffs, 2022-12-21 to 2022-12-21"):
+            fit_models(Panels(histories, setting, FEW), split)
+
+    @pytest.mark.parametrize(("outcome", "word"), [("stayed", "stayed"), ("left", "left")])
+    def test_outcomes_all_alike(self, outcome, word):
+        days = pd.date_range("2024-01-01", "2024-06-30", freq="D" if outcome == "stayed" else "400D")
+        bills = pd.DataFrame({"client_id": "a", "event_time": days, "amount": 1.0})
+        bills = pd.concat([bills, bills.assign(client_id="b")])
+        with pytest.raises(ValueError, match=f"are alike: every client {word}"):
+            backtest(
+                Histories(bills, observed_until="2024-07-01"), cutoffs="2024-06-01", horizon="30d", at_most=2
+            )
+
+    def test_no_room(self, histories):
+        with pytest.raises(ValueError, match="leaves nothing to learn from"):
+            backtest(histories, cutoffs="2023-04-01", horizon="60d")
+
+
+def test_setting_is_read_as_it_is_written():
+    setting = Setting.of(horizon="13w", gap="7d", kind="contractual", active="365d", every="2w", first="2024-01-01")
+    assert setting.outcome == Outcome.of(horizon="91d", gap="7d")
+    assert (setting.active, setting.every) == (pd.Timedelta(days=365), pd.Timedelta(days=14))
+    assert (setting.first, setting.at_most, setting.kind) == (pd.Timestamp("2024-01-01"), 24, "contractual")

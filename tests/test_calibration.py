@@ -1,0 +1,101 @@
+"""The calibrator: recovers what was done to the margins, shrinks through time, keeps the order."""
+
+import numpy as np
+import pytest
+from scipy.optimize import check_grad, minimize
+from scipy.special import expit
+
+from loyalty.models import calibration
+from loyalty.models.calibration import PlattScaling, fit_platt
+
+
+def drawn(rows, *, slope, level, groups=1, seed=0, passing=0.0):
+    """Margins, and outcomes whose true log-odds are `level` + `slope` × margin (+ something of each group)."""
+    rng = np.random.default_rng(seed)
+    margin, group = rng.normal(-0.5, 1.5, rows), np.arange(rows) % groups
+    shift = passing * rng.normal(size=groups)
+    churned = (rng.random(rows) < expit(level + slope * margin + shift[group])).astype(int)
+    return margin, churned, group
+
+
+@pytest.mark.parametrize(("slope", "level"), [(1.0, 0.0), (0.6, 0.4), (1.4, -0.7)])
+def test_recovers_slope_and_level_between_folds(slope, level):
+    found = fit_platt(*drawn(40_000, slope=slope, level=level, groups=5), through_time=False)
+    # Standard errors at this size are about 0.012 and 0.014.
+    assert found.slope == pytest.approx(slope, abs=0.04)
+    assert found.level == pytest.approx(level, abs=0.045)
+
+
+def test_every_group_has_its_own_level():
+    """A common level would bend the slope towards what differs between groups."""
+    rng = np.random.default_rng(3)
+    group = np.arange(20_000) % 2
+    margin = rng.normal(size=20_000) + 2.0 * group  # the later cutoff has higher margins …
+    churned = (rng.random(20_000) < expit(margin - 2.0 * group)).astype(int)  # … but the same churn rate
+    found = fit_platt(margin, churned, group, through_time=False)
+    assert found.slope == pytest.approx(1.0, abs=0.05)
+    assert found.level == pytest.approx(-1.0, abs=0.05)  # the mean of 0 and -2
+
+
+@pytest.mark.parametrize("cutoffs", [1, 2, 3])
+def test_through_time_only_the_lasting_share_is_corrected(cutoffs):
+    data = drawn(3_000, slope=0.5, level=0.8, groups=cutoffs)
+    full, shrunk = fit_platt(*data, through_time=False), fit_platt(*data, through_time=True)
+    share = cutoffs / (cutoffs + 4)
+    assert shrunk.slope - 1 == pytest.approx(share * (full.slope - 1), rel=1e-12)
+    assert shrunk.level == pytest.approx(share * full.level, rel=1e-12)
+
+
+def test_gradient_is_that_of_the_loss(monkeypatch):
+    seen = {}
+
+    def spy(loss, start, **options):
+        seen["loss"], seen["options"] = loss, options
+        return minimize(loss, start, **options)
+
+    monkeypatch.setattr(calibration, "minimize", spy)
+    fit_platt(*drawn(500, slope=0.7, level=0.2, groups=3), through_time=False)
+    assert seen["options"]["jac"] is True
+    for at in ([1.0, 0.0, 0.0, 0.0], [0.4, -1.0, 2.0, 0.3], [3.0, 5.0, -5.0, 1.0]):
+        off = check_grad(lambda p: seen["loss"](p)[0], lambda p: seen["loss"](p)[1], np.array(at))
+        scale = np.linalg.norm(seen["loss"](np.array(at))[1])
+        assert off / scale < 1e-5
+
+
+def test_is_where_the_loss_is_least():
+    margin, churned, group = drawn(2_000, slope=0.7, level=0.3, groups=2)
+    found = fit_platt(margin, churned, group, through_time=False)
+    shift = (found.slope + 0.05, found.slope - 0.05)
+
+    def cost(slope, levels):
+        eta = slope * margin + levels[group]
+        prior = 0.5 * ((slope - 1) / 0.5) ** 2 + 0.5 * (levels**2).sum()
+        return np.sum(np.logaddexp(0, eta) - churned * eta) + prior
+
+    def best(slope):
+        return minimize(lambda levels: cost(slope, levels), np.zeros(2)).fun
+
+    assert best(found.slope) < min(best(slope) for slope in shift)
+
+
+def test_keeps_the_order_and_stays_a_probability_at_extreme_margins():
+    margin = np.array([-1e6, -800.0, -40.0, 0.0, 40.0, 800.0, 1e6])
+    for data in (
+        drawn(400, slope=-2.0, level=0.0),  # margins that rank the wrong way: the slope stays positive
+        (np.array([-900.0, 900.0, -800.0, 800.0]), np.array([0, 1, 0, 1]), np.zeros(4, dtype=int)),
+        (np.full(50, 3.0), np.arange(50) % 2, np.zeros(50, dtype=int)),
+        (np.linspace(-1, 1, 50), np.ones(50, dtype=int), np.zeros(50, dtype=int)),  # everybody left
+    ):
+        for through_time in (False, True):
+            found = fit_platt(*data, through_time=through_time)
+            assert found.slope > 0
+            assert np.isfinite([found.slope, found.level]).all()
+            probability = found(margin)
+            assert ((probability >= 0) & (probability <= 1)).all()
+            assert (np.diff(probability) >= 0).all()
+            assert (np.diff(found(np.linspace(-3, 3, 50))) > 0).all()
+
+
+def test_nothing_to_correct_is_left_alone():
+    assert PlattScaling()(np.array([-2.0, 0.0, 1.5])) == pytest.approx(expit([-2.0, 0.0, 1.5]), abs=0)
+    assert PlattScaling(slope=0.5, level=0.1)([2.0]) == pytest.approx(expit([1.1]))
