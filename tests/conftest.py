@@ -1,11 +1,13 @@
 """What all tests share: the real data beside the clone, where it is there, and one small run of the whole road."""
 
-import re
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from demo_fixture import Demo
 
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
@@ -24,54 +26,9 @@ def shared_data() -> Path:
     return folder
 
 
-@dataclass
-class Counter:
-    """Progress that is counted."""
-
-    total: int = -1
-    steps: list[str] = field(default_factory=list)
-
-    def begin(self, total: int) -> None:
-        assert self.total == -1, "begun twice"
-        assert not self.steps, "a step before the beginning"
-        self.total = total
-
-    def step(self, said: str) -> None:
-        self.steps.append(said)
-
-
-@dataclass(frozen=True)
-class Demo:
-    """A demo on disk, and what its run left."""
-
-    config: Path
-    data: Path
-    out: Path
-    run: object
-    progress: Counter
-
-
-def make_small_demo(out: str | Path, *, clients: int = 300, seed: int = 0) -> Path:
-    """Write the demo with so few cutoffs that it runs in seconds."""
-    from loyalty.datasets.demo import write_demo
-
-    path = write_demo(out, clients=clients, seed=seed)
-    few = 'test = ["2025-07-05", "2025-10-03"]\nevery = "90d"\nat_most = 4'
-    text, count = re.subn(r"(?m)^test = .*$", few, path.read_text(encoding="utf-8"))
-    assert count == 1
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
 @pytest.fixture(scope="session")
-def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """Run the whole road once, as `loyalty run` would."""
-    from loyalty.config import read_config
-    from loyalty.experiment import run_experiment
+def small_demo(tmp_path_factory: pytest.TempPathFactory) -> "Demo":
+    """Run the whole road once."""
+    from demo_fixture import run_small_demo  # heavy imports, only for the tests that ask for it
 
-    folder = tmp_path_factory.mktemp("demo")
-    config, progress = make_small_demo(folder), Counter()
-    run = run_experiment(
-        read_config(config), data=folder / "data", out=folder / "out", name="demo", progress=progress
-    )
-    return Demo(config=config, data=folder / "data", out=folder / "out", run=run, progress=progress)
+    return run_small_demo(tmp_path_factory.mktemp("demo"))

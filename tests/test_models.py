@@ -216,9 +216,7 @@ class TestBothModels:
         assert not any(ADDRESS in text or "client-1" in text for text in files.values())
         back = type(model).load(tmp_path)
         assert np.array_equal(self.predictions(back, X), self.predictions(model, X))
-        assert {k: str(v) for k, v in back.get_params().items()} == {
-            k: str(v) for k, v in model.get_params().items()
-        }
+        assert {k: str(v) for k, v in back.get_params().items()} == {k: str(v) for k, v in model.get_params().items()}
         with pytest.raises(ValueError, match="feature names should match"):
             self.predictions(back, X[X.columns[::-1]])
         (tmp_path / "again").mkdir()

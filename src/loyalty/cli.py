@@ -268,7 +268,8 @@ def _show_summary(histories: "Histories") -> None:
         refunds = f"; {row['refunds']:,} refunds" if name == "purchases" else ""
         _out.print(
             f"{name}: {row['rows']:,} rows of {row['clients']:,} clients, {row['first']:%Y-%m-%d} to "
-            f"{row['last']:%Y-%m-%d}{refunds}; {row['duplicates']:,} duplicates; longest gap {row['longest_gap_days']} days"
+            f"{row['last']:%Y-%m-%d}{refunds}; {row['duplicates']:,} duplicates; "
+            f"longest gap {row['longest_gap_days']} days"
         )
         _out.print(f"  columns: {row['columns']}")
     for note in histories.notes:

@@ -1,5 +1,6 @@
 """Scoring: the served bundle, a folder of text and JSON that turns histories into scores, the same everywhere."""
 
+import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -175,7 +176,9 @@ def score_file(
     if out.suffix == ".parquet":
         replace_file(out, lambda path: scores.to_parquet(path, index=False))
     else:
-        replace_file(out, lambda path: _defused(scores).to_csv(path, index=False))
+        # All text in quotes: a line break within an id would begin a row, and a formula, of its own.
+        quoted = csv.QUOTE_NONNUMERIC
+        replace_file(out, lambda path: _defused(scores).to_csv(path, index=False, quoting=quoted, encoding="utf-8"))
     return scores
 
 

@@ -1,0 +1,341 @@
+"""The command line: the same work from a terminal, plain words when a user errs, and quick to ask for help."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import loyalty.datasets
+import loyalty.report
+from demo_fixture import make_small_demo
+from loyalty import cli, experiment
+from loyalty.cli import app
+from loyalty.experiment import Run
+
+COMMANDS = ["demo", "check", "run", "score", "report", "data"]
+
+
+@pytest.fixture(autouse=True)
+def plain_terminal(monkeypatch):
+    """No colours, and lines long enough not to be broken anywhere."""
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.delenv("LOYALTY_DATA", raising=False)
+
+
+def call(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def refused(*arguments):
+    """What a user is told who errs: exit code 1, nothing on stdout, and no traceback."""
+    result = call(*arguments)
+    assert result.exit_code == 1, result.output
+    assert isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+    return result.stderr
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory, small_demo):
+    """`loyalty demo`, with few cutoffs, in a folder with an unpleasant name; beside the same run from Python."""
+    folder = tmp_path_factory.mktemp("cli") / "[old] :smile: 분석"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loyalty.datasets, "write_demo", make_small_demo)
+        patch.setenv("COLUMNS", "300")
+        return folder, call("demo", "--out", folder, "--clients", "300", "--seed", "0", "--language", "ko")
+
+
+class TestDemo:
+    def test_goes_the_whole_road(self, told):
+        folder, result = told
+        assert result.exit_code == 0, result.output
+        names = {path.name for path in folder.iterdir()}
+        assert {"data", "demo.toml", "backtest.parquet", "scores.parquet", "metrics.json", "report.html"} < names
+        assert {"model", "mlflow.db", "mlartifacts"} < names
+        assert not any(name.startswith(".") for name in names)
+        assert 'lang="ko"' in (folder / "report.html").read_text(encoding="utf-8")
+
+    @pytest.mark.parametrize("name", ["backtest.parquet", "scores.parquet", "metrics.json", "model/churn.txt"])
+    def test_same_config_and_seed_same_bytes(self, told, small_demo, name):
+        assert (told[0] / name).read_bytes() == (small_demo.out / name).read_bytes()
+
+    def test_says_where_everything_lies_and_what_to_try_next(self, told):
+        folder, result = told
+        for name in ("report.html", "scores.parquet", "backtest.parquet", "metrics.json", "model", "mlflow.db"):
+            assert name in result.stdout
+        assert str(folder) in result.stdout  # brackets, colons and all
+        assert "truth.parquet" in result.stdout
+        suggested = re.findall(r"^ {4}(loyalty|mlflow) (\w+)", result.stdout, flags=re.MULTILINE)
+        assert [command for tool, command in suggested if tool == "loyalty"] == ["check", "score", "report"]
+        assert ("mlflow", "ui") in suggested
+        for model in ("naive", "btyd", "lightgbm"):
+            assert re.search(rf"^{model}\s+0\.\d{{3}}\s", result.stdout, flags=re.MULTILINE)
+        assert result.stderr == ""
+
+    def test_too_few_clients_is_a_usage_error(self):
+        result = call("demo", "--clients", "5")
+        assert result.exit_code == 2
+        assert "200" in result.stderr
+
+
+class TestCheck:
+    def test_summary(self, small_demo):
+        result = call("check", small_demo.config, "--data", small_demo.data)
+        assert result.exit_code == 0, result.output
+        purchases = pd.read_parquet(small_demo.data / "purchases.parquet")
+        rows, clients = len(purchases), purchases["client_id"].nunique()
+        refunds = int((purchases["amount"] < 0).sum())
+        assert f"purchases: {rows:,} rows of {clients:,} clients, 2023-01-01 to 2025-12-31" in result.stdout
+        assert f"{refunds:,} refunds" in result.stdout
+        for table in ("clients", "contacts", "offers", "rewards", "contracts", "events"):
+            assert re.search(rf"^{table}\b", result.stdout, flags=re.MULTILINE)
+        assert "Test cutoff 2025-10-03: 4 training cutoffs, 2024-10-08 to 2025-07-05" in result.stdout
+        assert "The histories can be used." in result.stdout
+
+    def test_every_problem_is_listed(self, tmp_path):
+        (tmp_path / "bills.csv").write_text("client,event_time,amount\n1,yesterday,2.5\n2,2024-01-01,cheap\n")
+        (tmp_path / "shop.toml").write_text(CONFIG)
+        said = refused("check", tmp_path / "shop.toml", "--data", tmp_path)
+        assert said.startswith("3 problems in the histories")
+        for place in ("purchases.client_id", "purchases.event_time", "purchases.amount"):
+            assert place in said
+        assert "yesterday" in said
+        assert "cheap" in said
+
+    def test_an_unknown_feature_is_found_before_the_run(self, tmp_path):
+        (tmp_path / "bills.csv").write_text("client_id,event_time,amount\n1,2023-01-01,2.5\n")
+        (tmp_path / "shop.toml").write_text('features = ["days_since_lst"]\n' + CONFIG)
+        result = call("check", tmp_path / "shop.toml", "--data", tmp_path)
+        assert result.exit_code == 1
+        assert "Did you mean 'days_since_last'?" in result.stderr
+
+    def test_a_cutoff_too_early_is_found_before_the_run(self, small_demo, tmp_path):
+        text = small_demo.config.read_text(encoding="utf-8").replace("2025-07-05", "2023-02-01")
+        (tmp_path / "shop.toml").write_text(text, encoding="utf-8")
+        result = call("check", tmp_path / "shop.toml", "--data", small_demo.data)
+        assert result.exit_code == 1
+        assert "2023-02-01 leaves nothing to learn from" in result.stderr
+
+
+CONFIG = """\
+question = "Who leaves?"
+[data.purchases]
+path = "bills.csv"
+[outcome]
+horizon = "30d"
+[cutoffs]
+test = ["2024-06-01"]
+score = "2024-07-01"
+"""
+
+
+class TestRun:
+    def test_runs_under_the_name_of_its_config(self, small_demo, tmp_path, monkeypatch):
+        asked = {}
+
+        def run(config, **how):
+            asked.update(how, config=config)
+            return Run(how["out"], small_demo.run.backtest, small_demo.run.scores, "run")
+
+        def report(out, *, language):
+            asked["report"] = out, language
+
+        monkeypatch.setattr(experiment, "run_experiment", run)
+        monkeypatch.setattr(loyalty.report, "write_report", report)
+        arguments = ("run", small_demo.config, "--data", small_demo.data, "--out", tmp_path)
+        result = call(*arguments)
+        assert result.exit_code == 0, result.output
+        assert (asked["name"], asked["data"], asked["out"]) == ("demo", small_demo.data, tmp_path)
+        assert asked["report"] == (tmp_path, "en")  # the config's language
+        assert f"loyalty score {tmp_path} --data {small_demo.data} --cutoff DATE" in result.stdout
+        silent = call(*arguments, "--quiet", "--language", "ko")
+        assert (silent.exit_code, silent.output) == (0, "")
+        assert asked["report"] == (tmp_path, "ko")
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            (CONFIG.replace("horizon", "horizn"), "[outcome]: unknown key 'horizn'. Did you mean 'horizon'?"),
+            (CONFIG.replace("=", "", 1), "shop.toml is not TOML"),
+            (CONFIG, "there is no file"),
+        ],
+    )
+    def test_plain_words_for_what_a_user_can_mend(self, tmp_path, text, said):
+        (tmp_path / "shop.toml").write_text(text, encoding="utf-8")
+        assert said in refused("run", tmp_path / "shop.toml", "--data", tmp_path, "--out", tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+    def test_out_is_needed(self, small_demo):
+        result = call("run", small_demo.config)
+        assert result.exit_code == 2
+        assert "--out" in result.stderr
+
+    def test_our_own_faults_keep_their_traceback(self, small_demo, tmp_path, monkeypatch):
+        def fault(*_, **__):
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(experiment, "run_experiment", fault)
+        result = call("run", small_demo.config, "--out", tmp_path)
+        assert isinstance(result.exception, ZeroDivisionError)
+
+
+class TestScore:
+    @pytest.mark.parametrize("ending", ["parquet", "csv"])
+    def test_writes_the_scores_of_the_run(self, small_demo, tmp_path, ending):
+        out = tmp_path / f"scores.{ending}"
+        result = call("score", small_demo.out, "--data", small_demo.data, "--cutoff", "2026-01-01", "--out", out)
+        assert result.exit_code == 0, result.output
+        reference = pd.read_parquet(small_demo.out / "scores.parquet")
+        mean = reference["churn_probability"].mean()
+        assert f"{len(reference):,} clients scored at 2026-01-01, mean churn probability {mean:.3f}" in result.stdout
+        if ending == "parquet":
+            assert out.read_bytes() == (small_demo.out / "scores.parquet").read_bytes()
+        else:
+            written = pd.read_csv(out, parse_dates=["cutoff"])
+            assert written["churn_probability"].tolist() == pytest.approx(reference["churn_probability"].tolist())
+            assert written["reason_1_text"].tolist() == reference["reason_1_text"].tolist()
+
+    def test_from_the_data_folder_in_the_environment(self, small_demo, tmp_path, monkeypatch):
+        monkeypatch.setenv("LOYALTY_DATA", str(small_demo.data))
+        out = tmp_path / "new" / "s.csv"
+        options = ("--cutoff", "2025-12-01", "--out", out, "--language", "ko", "--quiet")
+        result = call("score", small_demo.out / "model", *options)
+        assert (result.exit_code, result.output) == (0, "")
+        assert pd.read_csv(out)["reason_1_text"].str.contains("이탈 위험").all()
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"model": "nowhere"}, "there is no bundle in 'nowhere'"),
+            ({"cutoff": "garbage"}, "`cutoff` must be a date such as '2024-03-01'; got 'garbage'"),
+            ({"cutoff": "2019-01-01"}, "no client stands at 2019-01-01"),
+            ({"out": "scores.xlsx"}, "`out` must end in .parquet or .csv"),
+            ({"data": "nowhere"}, "purchases: there is no file"),
+        ],
+    )
+    def test_plain_words_for_what_a_user_can_mend(self, small_demo, tmp_path, changes, said):
+        given = {"model": small_demo.out, "cutoff": "2026-01-01", "data": small_demo.data, "out": tmp_path / "s.csv"}
+        given |= changes
+        options = [part for name in ("cutoff", "data", "out") for part in (f"--{name}", given[name])]
+        assert said in refused("score", given["model"], *options)
+
+    def test_a_cutoff_never_has_a_default(self, small_demo):
+        result = call("score", small_demo.out)
+        assert result.exit_code == 2
+        assert "--cutoff" in result.stderr
+
+
+class TestReport:
+    def test_writes_the_page_anew(self, told):
+        folder, _ = told
+        result = call("report", folder, "--language", "en")
+        assert result.exit_code == 0, result.output
+        assert result.stdout.strip() == str(folder / "report.html")  # a name in brackets is no markup
+        assert 'lang="en"' in (folder / "report.html").read_text(encoding="utf-8")
+
+    def test_no_run(self, tmp_path):
+        said = refused("report", tmp_path)
+        assert "lacks metrics.json, backtest.parquet, scores.parquet" in said
+
+    def test_broken_metrics(self, small_demo, tmp_path):
+        for name in ("backtest.parquet", "scores.parquet"):
+            shutil.copy(small_demo.out / name, tmp_path / name)
+        (tmp_path / "metrics.json").write_text(json.dumps({"question": "?"}))
+        assert "horizon_days" in refused("report", tmp_path)
+
+    def test_a_language_not_spoken_is_a_usage_error(self, tmp_path):
+        assert call("report", tmp_path, "--language", "fr").exit_code == 2
+
+
+class TestData:
+    def test_lists_what_is_known(self):
+        result = call("data")
+        assert result.exit_code == 0
+        for name in ("cdnow", "online_retail_2", "complete_journey"):
+            assert re.search(rf"^{name}\b", result.stdout, flags=re.MULTILINE)
+
+    def test_a_changed_file_is_an_error(self, tmp_path):
+        (tmp_path / "cdnow.parquet").write_text("not the real one")
+        result = call("data", tmp_path)
+        assert result.exit_code == 1
+        assert re.search(r"^changed +cdnow\.parquet", result.stdout, flags=re.MULTILINE)
+        assert "not the ones the experiments were measured on" in result.stderr
+
+
+class TestHelp:
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_every_command_shows_an_example(self, command):
+        result = call(command, "--help")
+        assert result.exit_code == 0
+        assert re.search(rf"Example: .*loyalty {command}\b", result.stdout)
+
+    def test_names_every_command_and_where_to_begin(self):
+        result = call("--help")
+        assert result.exit_code == 0
+        for command in COMMANDS:
+            assert re.search(rf"\b{command}\b", result.stdout)
+        assert "loyalty demo" in result.stdout
+        assert sorted(command.callback.__name__ for command in app.registered_commands) == sorted(COMMANDS)
+
+    def test_a_misspelt_command_is_a_usage_error(self):
+        result = call("scor")
+        assert result.exit_code == 2
+        assert "score" in result.stderr
+
+
+class TestProcess:
+    """A few calls for real, as a shell makes them."""
+
+    @staticmethod
+    def shell(*arguments):
+        code = "import sys; from loyalty.cli import main; sys.argv[0] = 'loyalty'; main()"
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)  # noqa: S603
+
+    def test_success(self):
+        done = self.shell("--help")
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_usage(self):
+        assert self.shell("run").returncode == 2
+
+    def test_a_missing_config(self, tmp_path):
+        done = self.shell("check", tmp_path / "none.toml")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("there is no config")
+        assert len(done.stderr.splitlines()) == 1
+
+    def test_a_missing_bundle(self, tmp_path):
+        done = self.shell("score", tmp_path, "--cutoff", "2024-01-01")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("Error: `folder`: there is no bundle")
+        assert len(done.stderr.splitlines()) == 1
+
+    def test_interruption_is_no_traceback(self, monkeypatch, capsys):
+        def interrupt():
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(cli, "app", interrupt)
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert end.value.code == 130
+        assert capsys.readouterr().err == "Stopped.\n"
+
+
+class TestBar:
+    def test_counts_on_a_terminal_and_is_silent_elsewhere(self, monkeypatch, capsys):
+        with cli._Bar(quiet=False) as bar:
+            bar.begin(2)
+            bar.step("features at 2024-01-01")
+            assert bar._progress.tasks[0].completed == 1
+            assert bar._progress.tasks[0].total == 2
+            assert bar._progress.tasks[0].description == "features at 2024-01-01"
+        assert capsys.readouterr() == ("", "")

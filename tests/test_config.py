@@ -1,0 +1,242 @@
+"""The config: everything wrong with it is said at once, with the way out, before any data is read."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from loyalty import config as config_module
+from loyalty.config import Config, ConfigError, read_config, read_histories
+from loyalty.histories import HistoriesError
+
+GOOD = """\
+question = "Who leaves?"
+[data.purchases]
+path = "purchases.csv"
+[outcome]
+horizon = "90d"
+[cutoffs]
+test = ["2024-03-01", "2024-01-01"]
+score = "2024-06-01"
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text):
+        path = tmp_path / "shop.toml"
+        path.write_text(text, encoding="utf-8")
+        return read_config(path)
+
+    return read
+
+
+@pytest.fixture
+def complaints(read):
+    """What is said of a config, line by line."""
+
+    def complaints(text):
+        with pytest.raises(ConfigError) as caught:
+            read(text)
+        head, *lines = str(caught.value).splitlines()
+        assert head == "shop.toml cannot be used:"
+        assert [line.split(".")[0].strip() for line in lines] == [str(n) for n in range(1, len(lines) + 1)]
+        return [re.sub(r"^  \d+\. ", "", line) for line in lines]
+
+    return complaints
+
+
+class TestWhatIsRead:
+    def test_defaults(self, read):
+        config = read(GOOD)
+        assert (config.seed, config.language, config.currency, config.features) == (0, "en", None, None)
+        assert (config.outcome.kind, config.outcome.gap, config.outcome.active) == ("non-contractual", "0d", None)
+        assert (config.cutoffs.every, config.cutoffs.first, config.cutoffs.at_most) == ("30d", None, 24)
+        assert config.test_cutoffs == (pd.Timestamp("2024-01-01"), pd.Timestamp("2024-03-01"))
+        assert config.score_cutoff == pd.Timestamp("2024-06-01")
+        assert list(config.data.tables()) == ["purchases"]
+
+    def test_dates_of_toml_itself(self, read):
+        native = GOOD.replace('["2024-03-01", "2024-01-01"]', "[2024-03-01, 2024-01-01T00:00:00]")
+        native = native.replace('"2024-06-01"', "2024-06-01T09:00:00+09:00")
+        assert read(native) == read(GOOD)  # 9 o'clock in Seoul is midnight UTC
+
+    def test_times_of_day_are_kept(self, read):
+        assert read(GOOD.replace('"2024-06-01"', '"2024-06-01 12:30"')).score_cutoff == pd.Timestamp("2024-06-01 12:30")
+
+    def test_weeks_are_days(self, read):
+        assert read(GOOD.replace('"90d"', '"13w"\ngap = "1w"')).outcome.model_dump() == {
+            "kind": "non-contractual",
+            "horizon": "91d",
+            "gap": "7d",
+            "active": None,
+        }
+
+    def test_comes_back_from_json_the_same(self, read):
+        config = read('features = ["T", "recency"]\nseed = 5\n' + GOOD)
+        assert Config.model_validate(config.model_dump(mode="json")) == config
+
+    def test_a_test_cutoff_may_be_the_score_cutoff(self, read):
+        assert read(GOOD.replace("2024-06-01", "2024-03-01")).score_cutoff == pd.Timestamp("2024-03-01")
+
+    def test_cannot_be_changed(self, read):
+        with pytest.raises(ValueError, match="frozen"):
+            read(GOOD).seed = 3
+
+    def test_experiments_of_the_repository(self, request):
+        files = sorted((request.config.rootpath / "experiments").glob("*.toml"))
+        assert len(files) >= 3
+        for file in files:
+            assert read_config(file).question.endswith("?")
+
+
+class TestKeys:
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("sed = 1\n" + GOOD, "the config: unknown key 'sed'. Did you mean 'seed'?"),
+            (GOOD + 'scor = "2024-06-01"', "[cutoffs]: unknown key 'scor'. Did you mean 'score'?"),
+            (GOOD.replace("horizon", "horizn"), "[outcome]: unknown key 'horizn'. Did you mean 'horizon'?"),
+            (GOOD.replace(".purchases", ".purchase"), "[data]: unknown key 'purchase'. Did you mean 'purchases'?"),
+            (GOOD.replace("path", "file"), "[data.purchases]: unknown key 'file'. There is: path, where, columns."),
+            (GOOD + '[data.offers]\npaths = ""', "[data.offers]: unknown key 'paths'. Did you mean 'path'?"),
+        ],
+    )
+    def test_an_unknown_key_is_refused_with_the_nearest(self, complaints, text, said):
+        assert said in complaints(text)
+
+    @pytest.mark.parametrize(
+        ("line", "said"),
+        [
+            ('question = "Who leaves?"\n', "the config lacks the key 'question'."),
+            ('path = "purchases.csv"\n', "[data.purchases] lacks the key 'path'."),
+            ('horizon = "90d"\n', "[outcome] lacks the key 'horizon'."),
+            ('score = "2024-06-01"\n', "[cutoffs] lacks the key 'score'."),
+            ('[outcome]\nhorizon = "90d"\n', "the config lacks the key 'outcome'."),
+        ],
+    )
+    def test_a_missing_key_is_named(self, complaints, line, said):
+        assert line in GOOD
+        assert complaints(GOOD.replace(line, "")) == [said]
+
+    def test_all_at_once(self, complaints):
+        text = "sed = 1\n" + GOOD.replace("horizon", "horizn").replace("score", "scor").replace('"Who leaves?"', "7")
+        text = text.replace('path = "purchases.csv"\n', "").replace('"2024-03-01"', '"in March"')
+        assert sorted(complaints(text)) == sorted(
+            [
+                "the config: unknown key 'sed'. Did you mean 'seed'?",
+                "[outcome]: unknown key 'horizn'. Did you mean 'horizon'?",  # and not that 'horizon' is missing as well
+                "[cutoffs]: unknown key 'scor'. Did you mean 'score'?",
+                "question: Input should be a valid string; got 7.",
+                "[data.purchases] lacks the key 'path'.",
+                "cutoffs.test.0: must be a date such as '2024-03-01'; got 'in March'.",
+            ]
+        )
+
+    def test_an_empty_config(self, complaints):
+        keys = ("question", "data", "outcome", "cutoffs")
+        assert complaints("") == [f"the config lacks the key {key!r}." for key in keys]
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("old", "new", "said"),
+        [
+            ('"90d"', "90", "outcome.horizon: must be a number of days or weeks such as '90d' or '13w'; got 90."),
+            ('"90d"', '"3 months"', "outcome.horizon: must be a number of days or weeks.*; got '3 months'"),
+            ('"90d"', '"90d"\nactive = "-1d"', "outcome.active: must be .*; got '-1d'"),
+            ('"90d"', '"90d"\nkind = "contract"', "outcome.kind: .*'non-contractual' or 'contractual'; got 'contract'"),
+            ('"90d"', '"0d"', "`horizon` must be at least one day; got '0d'"),
+            ('"2024-06-01"', "20240601", "cutoffs.score: must be a date such as '2024-03-01'; got 20240601"),
+            ('"2024-06-01"', '"now"', "cutoffs.score: must be a date .*; got 'now'"),
+            ('"2024-06-01"', '"2024-02-30"', "cutoffs.score: must be a date .*; got '2024-02-30'"),
+            ('"2024-06-01"', "09:00:00", "cutoffs.score: must be a date"),
+            ('"2024-06-01"', "true", "cutoffs.score: must be a date .*; got True"),
+            ('["2024-03-01", "2024-01-01"]', '"2024-03-01"', "cutoffs.test: .*valid list; got '2024-03-01'"),
+            ('["2024-03-01", "2024-01-01"]', "[]", "`cutoffs.test` must hold at least one date"),
+            ('"2024-01-01"]', '"2024-03-01 00:00"]', "`cutoffs.test` holds 2024-03-01 twice"),
+            ("2024-01-01", "2024-06-02", r"\[cutoffs\] test: 2024-06-02 lies after the score cutoff 2024-06-01"),
+            ("[data", "seed = true\n[data", "seed: .*integer; got True"),
+            ("[data", 'seed = "1"\n[data', "seed: .*integer; got '1'"),
+            ("[data", "seed = -1\n[data", "seed: .*greater than or equal to 0; got -1"),
+            ("[data", "seed = 2147483648\n[data", "seed: .*less than or equal to 2147483647"),
+            ("[data", 'language = "fr"\n[data', "language: .*'en' or 'ko'; got 'fr'"),
+            ("[data", "features = []\n[data", "features: .*at least 1"),
+            ("[cut", "[extra]\n[cut", "unknown key 'extra'"),
+            ("score", "at_most = 0\nscore", "cutoffs.at_most: .*greater than or equal to 1; got 0"),
+            ('[data.purchases]\npath = "purchases.csv"', "[data]\npurchases = 3", "data.purchases must be a section"),
+            ('"90d"', '"90d"\nkind = "contractual"', r"\[outcome\] kind: 'contractual' needs .* \[data.contracts\]"),
+        ],
+    )  # fmt: skip
+    def test_a_wrong_value_is_named_with_its_place(self, complaints, old, new, said):
+        assert old in GOOD
+        (complaint,) = complaints(GOOD.replace(old, new, 1))
+        assert re.search(said, complaint)
+
+
+class TestFile:
+    def test_no_such_file(self, tmp_path):
+        with pytest.raises(ConfigError, match=r"there is no config '.*none\.toml': No such file"):
+            read_config(tmp_path / "none.toml")
+
+    def test_a_folder(self, tmp_path):
+        with pytest.raises(ConfigError, match="there is no config"):
+            read_config(tmp_path)
+
+    @pytest.mark.parametrize("content", [b"question = ", b"a = 1\na = 2", b"\xff\xfe"], ids=["half", "twice", "bytes"])
+    def test_no_toml(self, tmp_path, content):
+        (tmp_path / "shop.toml").write_bytes(content)
+        with pytest.raises(ConfigError, match=r"shop\.toml is not TOML: "):
+            read_config(tmp_path / "shop.toml")
+
+
+class TestReadHistories:
+    BILLS = "customer,day,price,pieces\n1,2024-01-05,2.5,4\n2,2024-05-31,1.0,-1\n3,2024-03-01,9.0,0\n"
+
+    def text(self, path="purchases.csv"):
+        mapping = 'client_id = "customer"\nevent_time = "day"\namount = "price * pieces"\n'
+        table = f'path = "{path}"\nwhere = "pieces <> 0"\n[data.purchases.columns]\n{mapping}'
+        return GOOD.replace('path = "purchases.csv"\n', table)
+
+    def test_maps_and_filters_relative_to_the_folder(self, read, tmp_path, monkeypatch):
+        (tmp_path / "there").mkdir()
+        (tmp_path / "there" / "purchases.csv").write_text(self.BILLS)
+        monkeypatch.chdir(tmp_path.parent)
+        histories = read_histories(read(self.text()), tmp_path / "there")
+        assert histories.purchases.amount.execute().tolist() == [10.0, -1.0]
+
+    def test_absolute_paths_stand(self, read, tmp_path):
+        (tmp_path / "purchases.csv").write_text(self.BILLS)
+        config = read(self.text((tmp_path / "purchases.csv").as_posix()))
+        assert read_histories(config, "elsewhere").purchases.count().execute() == 2
+
+    def test_other_tables_are_read_as_well(self, read, tmp_path):
+        (tmp_path / "purchases.csv").write_text(self.BILLS)
+        (tmp_path / "visits.csv").write_text("client_id,event_time,what\n1,2024-01-01,visit\n")
+        text = self.text() + '[data.events]\npath = "visits.csv"\ncolumns = { kind = "what" }\n'
+        histories = read_histories(read(text), tmp_path)
+        assert histories.tables["events"].kind.execute().tolist() == ["visit"]
+
+    @pytest.mark.parametrize(("day", "refused"), [("2024-08-29", False), ("2024-08-30", True)])
+    def test_dates_beyond_the_last_horizon_are_refused(self, read, tmp_path, day, refused):
+        """90 days from 1 June 2024 end at the midnight before 30 August."""
+        (tmp_path / "purchases.csv").write_text(self.BILLS + f"4,{day},1.0,1\n")
+        config = read(self.text())
+        if not refused:
+            assert read_histories(config, tmp_path).purchases.count().execute() == 3
+            return
+        with pytest.raises(HistoriesError, match=r"purchases\.event_time: .*2024-08-30"):
+            read_histories(config, tmp_path)
+        later = read_histories(config, tmp_path, last_cutoff=pd.Timestamp("2024-06-02"))
+        assert later.purchases.count().execute() == 3
+        with pytest.raises(HistoriesError):  # an earlier cutoff than the config's changes nothing
+            read_histories(config, tmp_path, last_cutoff=pd.Timestamp("2024-01-02"))
+
+    def test_a_missing_file_is_a_problem_of_its_table(self, read, tmp_path):
+        with pytest.raises(HistoriesError, match="purchases: there is no file"):
+            read_histories(read(self.text()), tmp_path)
+
+
+def test_words_for_a_section_in_an_optional_table():
+    assert config_module._section_at(["data", "offers"]) is config_module.TableConfig
+    assert config_module._section_at([]) is Config

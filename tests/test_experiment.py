@@ -1,0 +1,318 @@
+"""An experiment: what a run leaves in its folder, and that it leaves nothing when it fails."""
+
+import json
+import math
+import re
+import warnings
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import loyalty
+from demo_fixture import Counter
+from loyalty import experiment, tracking
+from loyalty.config import Config, read_config
+from loyalty.experiment import run_experiment, setting_of
+from loyalty.histories import Histories, HistoriesError, HistoriesWarning
+from loyalty.report import write_report
+
+METRICS = ["clients", "churn_rate", "auc", "log_loss", "brier", "mean_error", "lift_top_20", "found_top_20"]
+METRICS += ["mae", "spearman", "gini", "decile_mape", "total_error"]
+TESTS = ["2025-07-05", "2025-10-03"]
+
+
+def strict(text):
+    """Read JSON that has no NaN and no Infinity."""
+    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+
+
+@pytest.fixture(scope="module")
+def metrics(small_demo):
+    return strict((small_demo.out / "metrics.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def histories(small_demo):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HistoriesWarning)
+        return Histories(small_demo.data / "purchases.parquet")
+
+
+class TestFiles:
+    def test_are_there_and_nothing_else(self, small_demo):
+        names = sorted(path.name for path in small_demo.out.iterdir() if path.name != "report.html")
+        assert names == ["backtest.parquet", "metrics.json", "mlartifacts", "mlflow.db", "model", "scores.parquet"]
+        assert sorted(path.name for path in (small_demo.out / "model").iterdir()) == [
+            "bundle.json",
+            "churn.json",
+            "churn.txt",
+            "value.json",
+            "value.txt",
+        ]
+
+    def test_backtest_has_every_test_cutoff_and_its_population(self, small_demo, histories):
+        backtest = pd.read_parquet(small_demo.out / "backtest.parquet")
+        assert list(backtest) == ["client_id", "cutoff", "churn_probability", "expected_value"]
+        wanted = {
+            (client, pd.Timestamp(cutoff))
+            for cutoff in TESTS
+            for client in histories.population(cutoff=cutoff, active="365d").execute()["client_id"]
+        }
+        assert len(backtest) == len(wanted)
+        assert set(zip(backtest["client_id"], backtest["cutoff"], strict=True)) == wanted
+        assert backtest["churn_probability"].between(0, 1).all()
+        assert (backtest["expected_value"] >= 0).all()
+        ours = small_demo.run.backtest.of("lightgbm")[list(backtest)]
+        assert_frame_equal(backtest, ours, check_exact=True)
+
+    def test_scores_are_those_of_the_bundle(self, small_demo, histories):
+        scores = pd.read_parquet(small_demo.out / "scores.parquet")
+        again = loyalty.load(small_demo.out).score(histories, cutoff="2026-01-01")
+        assert_frame_equal(scores, again, check_exact=True)
+        assert_frame_equal(scores, small_demo.run.scores, check_exact=True)
+        standing = histories.population(cutoff="2026-01-01", active="365d").execute()["client_id"]
+        assert sorted(scores["client_id"]) == sorted(standing)
+        assert scores["reason_1"].isin(list(loyalty.CATALOGUE)).all()
+
+    def test_no_client_is_in_the_models(self, small_demo):
+        clients = pd.read_parquet(small_demo.data / "purchases.parquet", columns=["client_id"])["client_id"].unique()
+        pattern = re.compile("|".join(map(re.escape, clients)).encode())
+        looked = 0
+        for folder in ("model", "mlartifacts"):
+            for path in (small_demo.out / folder).rglob("*"):
+                if path.is_file():
+                    looked += 1
+                    assert not pattern.search(path.read_bytes()), path
+                    assert path.suffix not in {".pkl", ".pickle", ".joblib"}
+        assert looked > 12
+        assert not pattern.search((small_demo.out / "metrics.json").read_bytes())
+
+    def test_report_in_both_languages(self, small_demo):
+        for language in ("ko", "en"):
+            page = write_report(small_demo.out, language=language).read_text(encoding="utf-8")
+            assert f'lang="{language}"' in page
+            assert "LightGBM" in page or "lightgbm" in page
+
+
+class TestMetrics:
+    def test_question_and_setting(self, metrics, small_demo):
+        assert metrics["question"] == read_config(small_demo.config).question
+        wanted = {"kind": "non-contractual", "horizon_days": 90, "gap_days": 0, "active_days": 365, "currency": None}
+        wanted |= {"score_cutoff": "2026-01-01", "test_cutoffs": TESTS, "seed": 0}
+        assert {key: metrics[key] for key in wanted} == wanted
+        assert metrics["clients_scored"] == len(small_demo.run.scores)
+        assert all(re.fullmatch("[0-9a-f]{32}", metrics[f"{of}_fingerprint"]) for of in ("data", "label"))
+        assert {"python", "loyalty", "lightgbm", "pandas"} <= set(metrics["versions"])
+
+    def test_backtest_is_tidy_and_complete(self, metrics, small_demo):
+        rows = pd.DataFrame(metrics["backtest"])
+        assert list(rows) == ["model", "cutoff", "metric", "value"]
+        wanted = [(m, c, k) for c in TESTS for m in ("naive", "btyd", "lightgbm") for k in METRICS]
+        assert list(zip(rows["model"], rows["cutoff"], rows["metric"], strict=True)) == wanted
+        assert rows["value"].tolist() == small_demo.run.backtest.metrics["value"].tolist()
+
+    def test_gain(self, metrics):
+        gain = metrics["gain"]
+        assert gain["contacted"] == [share / 100 for share in range(101)]
+        for name in ("found_mean", "found_low", "found_high"):
+            assert len(gain[name]) == 101
+            assert (gain[name][0], gain[name][-1]) == (0, pytest.approx(1))
+            assert all(earlier <= later + 1e-12 for earlier, later in zip(gain[name], gain[name][1:], strict=False))
+        rows = [r["value"] for r in metrics["backtest"] if (r["model"], r["metric"]) == ("lightgbm", "found_top_20")]
+        assert gain["found_mean"][20] == pytest.approx(sum(rows) / 2)
+        assert (gain["found_low"][20], gain["found_high"][20]) == pytest.approx((min(rows), max(rows)))
+
+    def test_calibration(self, metrics):
+        rows = metrics["calibration"]
+        assert len(rows) == 10
+        assert all(set(row) == {"predicted", "observed", "clients"} for row in rows)
+        assert [row["predicted"] for row in rows] == sorted(row["predicted"] for row in rows)
+        judged = [r["value"] for r in metrics["backtest"] if (r["model"], r["metric"]) == ("lightgbm", "clients")]
+        assert sum(row["clients"] for row in rows) == sum(judged)
+
+    def test_drivers(self, metrics):
+        drivers = metrics["drivers"]
+        assert 0 < len(drivers) <= 12
+        for driver in drivers:
+            known = loyalty.CATALOGUE[driver["feature"]]
+            assert (driver["meaning_en"], driver["meaning_ko"]) == (known.meaning["en"], known.meaning["ko"])
+            assert driver["direction"] in {-1, 0, 1}
+            assert 0 <= driver["effect_pp"] <= 100
+        strengths = [driver["mean_abs_shap"] for driver in drivers]
+        assert strengths == sorted(strengths, reverse=True)
+
+    def test_notes_and_baselines(self, metrics, small_demo):
+        assert any(note.startswith("The models for scoring learned from ") for note in metrics["notes"])
+        assert any("4 cutoffs, 2025-01-06 to 2025-10-03" in note for note in metrics["notes"])
+        assert list(metrics["btyd"]) == TESTS
+        assert all({"r", "alpha", "a", "b"} <= set(found) for found in metrics["btyd"].values())
+
+
+def test_progress_takes_exactly_the_steps_announced(small_demo):
+    assert len(small_demo.progress.steps) == small_demo.progress.total > 10
+    assert small_demo.progress.steps[0] == "histories"
+    assert small_demo.progress.steps[-1] == "MLflow"
+    assert len(set(small_demo.progress.steps)) == len(small_demo.progress.steps)
+
+
+class TestTracking:
+    def test_the_run_and_its_model(self, small_demo):
+        client = tracking.MlflowClient(tracking_uri=tracking.tracking_uri(small_demo.out))
+        run = client.get_run(small_demo.run.run_id)
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["data"]
+        auc = small_demo.run.backtest.summary().loc["lightgbm", "auc"]
+        assert run.data.metrics["lightgbm_auc"] == pytest.approx(auc)
+        assert run.data.params["outcome.horizon"] == "90d"
+        assert run.data.params["seed"] == "0"
+        children = client.search_runs(
+            [run.info.experiment_id], filter_string=f"tags.mlflow.parentRunId = '{small_demo.run.run_id}'"
+        )
+        assert sorted(child.data.tags["cutoff"] for child in children) == TESTS
+        assert client.get_experiment(run.info.experiment_id).name == "demo"
+        assert [file.path for file in client.list_artifacts(small_demo.run.run_id)] == ["metrics.json"]
+
+    def test_the_signature_names_the_features(self, small_demo):
+        (folder,) = [path.parent for path in (small_demo.out / "mlartifacts").rglob("MLmodel")]
+        signature = tracking.Model.load(str(folder)).signature
+        features = list(loyalty.load(small_demo.out).churn.feature_names_in_)
+        assert signature.inputs.input_names() == features
+        assert signature.outputs.input_names() == ["churn_probability", "expected_value"]
+
+
+@pytest.fixture
+def untracked(monkeypatch):
+    """Runs without MLflow, which takes longer than all else; it is tested above and in its own file."""
+    logged = []
+    monkeypatch.setattr(experiment, "log_experiment", lambda out, **what: logged.append(what) or "run")
+    return logged
+
+
+def tiny(small_demo, **changes):
+    """The demo's config with one test cutoff and two features."""
+    given = read_config(small_demo.config).model_dump(mode="json") | {"features": ["days_since_last", "amount_sum_90d"]}
+    given["cutoffs"] |= {"test": ["2025-10-03"], "at_most": 2}
+    for section, values in changes.items():
+        given[section] = given[section] | values if isinstance(values, dict) else values
+    return Config.model_validate(given)
+
+
+class TestOtherRuns:
+    def test_contracts_and_nothing_judged(self, small_demo, tmp_path, untracked):
+        """The score cutoff is a test cutoff too: its outcome is not known. Its steps are counted all the same."""
+        config = tiny(small_demo, outcome={"kind": "contractual", "active": None}, cutoffs={"test": ["2026-01-01"]})
+        progress = Counter()
+        run = run_experiment(config, data=small_demo.data, out=tmp_path / "out", progress=progress)
+        assert len(progress.steps) == progress.total
+        metrics = strict((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
+        assert (metrics["kind"], metrics["active_days"]) == ("contractual", None)
+        assert (metrics["backtest"], metrics["gain"], metrics["calibration"]) == ([], None, [])
+        assert metrics["btyd"] == {"2026-01-01": {}}
+        assert any("not judged" in note for note in metrics["notes"])
+        backtest = pd.read_parquet(tmp_path / "out" / "backtest.parquet")
+        both = backtest.merge(run.scores, on="client_id")
+        assert len(both) == len(backtest) == len(run.scores)
+        assert both["churn_probability_x"].tolist() == both["churn_probability_y"].tolist()  # one cutoff, one model
+        assert "<html" in write_report(tmp_path / "out").read_text(encoding="utf-8")
+        assert untracked[0]["metrics"] == []
+
+    def test_too_short_to_calibrate_is_noted(self, small_demo, tmp_path, untracked):
+        config = tiny(small_demo, cutoffs={"at_most": 1})
+        run_experiment(config, data=small_demo.data, out=tmp_path, progress=None)
+        notes = strict((tmp_path / "metrics.json").read_text(encoding="utf-8"))["notes"]
+        assert any("too short to hold out a cutoff" in note for note in notes)
+
+    def test_the_seed_makes_a_difference(self, small_demo, tmp_path, untracked):
+        predictions = []
+        for seed in (0, 1):
+            run_experiment(tiny(small_demo, seed=seed), data=small_demo.data, out=tmp_path / str(seed))
+            predictions.append(pd.read_parquet(tmp_path / str(seed) / "backtest.parquet"))
+            assert untracked[seed]["parameters"]["seed"] == seed
+        assert not predictions[0].equals(predictions[1])
+        assert predictions[0]["client_id"].equals(predictions[1]["client_id"])
+
+
+class TestFailures:
+    @pytest.fixture
+    def old(self, tmp_path):
+        """What another run has left."""
+        (tmp_path / "model").mkdir()
+        for name in ("backtest.parquet", "scores.parquet", "metrics.json", "model/bundle.json", "model/churn.txt"):
+            (tmp_path / name).write_text("old")
+
+        def check():
+            files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+            assert len(files) == 5
+            assert all(path.read_text() == "old" for path in files)
+            assert len(list(tmp_path.iterdir())) == 4  # no litter
+
+        return SimpleNamespace(folder=tmp_path, check=check)
+
+    def test_no_data(self, small_demo, old, untracked):
+        with pytest.raises(HistoriesError):
+            run_experiment(tiny(small_demo), data=old.folder / "nowhere", out=old.folder)
+        old.check()
+
+    def test_a_cutoff_without_room(self, small_demo, old, untracked):
+        config = tiny(small_demo, cutoffs={"test": ["2023-02-01"]})
+        with pytest.raises(ValueError, match="leaves nothing to learn from"):
+            run_experiment(config, data=small_demo.data, out=old.folder)
+        old.check()
+
+    def test_nobody_to_score(self, small_demo, old, untracked):
+        config = tiny(small_demo, cutoffs={"score": "2027-06-01"}, outcome={"active": "30d"})
+        with pytest.raises(ValueError, match=r"\[cutoffs\] score: no client stands at 2027-06-01"):
+            run_experiment(config, data=small_demo.data, out=old.folder)
+        old.check()
+
+    @pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()], ids=["disk", "stopped"])
+    def test_the_very_last_step(self, small_demo, old, monkeypatch, error):
+        def fail(*_, **__):
+            raise error
+
+        monkeypatch.setattr(experiment, "log_experiment", fail)
+        with pytest.raises(type(error)):
+            run_experiment(tiny(small_demo), data=small_demo.data, out=old.folder)
+        old.check()
+
+    def test_a_folder_mlflow_cannot_work_in_is_refused_before_any_work(self, small_demo, tmp_path):
+        progress = Counter()
+        with pytest.raises(ValueError, match="without '%20'"):
+            run_experiment(tiny(small_demo), data=small_demo.data, out=tmp_path / "my%20run", progress=progress)
+        assert progress.total == -1
+
+    def test_a_file_where_the_folder_should_be(self, small_demo, tmp_path):
+        (tmp_path / "out").write_text("mine")
+        progress = Counter()
+        with pytest.raises(FileExistsError):
+            run_experiment(tiny(small_demo), data=small_demo.data, out=tmp_path / "out", progress=progress)
+        assert progress.total == -1
+        assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_setting_is_that_of_the_config(small_demo):
+    given = tiny(
+        small_demo,
+        outcome={"horizon": "60d", "gap": "5d", "active": None},
+        cutoffs={"every": "14d", "first": "2024-01-01", "at_most": 3},
+    )
+    setting = setting_of(given)
+    days = setting.outcome.horizon.days, setting.outcome.gap.days, setting.every.days
+    assert days == (60, 5, 14)
+    assert (setting.active, setting.first, setting.at_most) == (None, pd.Timestamp("2024-01-01"), 3)
+
+
+def test_cdnow(shared_data, request, tmp_path, untracked):
+    """The experiment of the repository, on every tenth client."""
+    config = read_config(request.config.rootpath / "experiments" / "cdnow.toml")
+    given = config.model_dump(mode="json")
+    given["data"]["purchases"]["where"] = "customer_id % 8 = 0"
+    given["cutoffs"]["at_most"] = 6
+    run = run_experiment(Config.model_validate(given), data=shared_data, out=tmp_path)
+    summary = run.backtest.summary()
+    assert summary.loc["lightgbm", "clients"] == pytest.approx(23_570 / 8, rel=0.02)
+    assert summary.loc["lightgbm", "auc"] >= 0.78
+    assert summary.loc["lightgbm", "log_loss"] < 0.44
+    assert math.isfinite(summary.loc["btyd", "auc"])

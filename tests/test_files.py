@@ -1,0 +1,51 @@
+"""A file is there in full or not at all."""
+
+import os
+
+import pytest
+
+from loyalty.files import replace_file
+
+
+def test_replaces_what_was_there(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("old")
+    assert replace_file(path, lambda place: place.write_text("new")) == path
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("old")
+
+    def write(place):
+        assert place.parent == tmp_path, "moving between file systems is not atomic"
+        assert place != path
+        place.write_text("half")
+        assert path.read_text() == "old"
+        place.write_text("whole")
+
+    replace_file(path, write)
+    assert path.read_text() == "whole"
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_writer_that_fails_leaves_no_trace(tmp_path, error):
+    path = tmp_path / "scores.csv"
+    path.write_text("old")
+
+    def write(place):
+        place.write_text("half")
+        raise error
+
+    with pytest.raises(error):
+        replace_file(path, write)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["scores.csv"]  # noqa: PTH208 - hidden files as well
+
+
+def test_a_writer_that_writes_nothing_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        replace_file(tmp_path / "scores.csv", lambda place: None)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,246 @@
+"""The served bundle: the same scores from a run, from a folder and from a file; and the file is safe to open."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import loyalty
+from loyalty.backtesting import Panels, Setting, fit_models
+from loyalty.histories import Histories, HistoriesError
+from loyalty.scoring import Bundle, load, score_file
+
+COLUMNS = ["client_id", "cutoff", "churn_probability", "expected_value", "amount_sum_365d", "value_at_risk"]
+COLUMNS += [f"reason_{rank}{ending}" for rank in (1, 2, 3) for ending in ("", "_value", "_shap", "_text")]
+CUTOFF = "2024-10-01"
+
+
+def corner_shop(name="client-{:02}".format):
+    """Twelve clients of a shop that no random number had a part in: every 8, 13, 18 … days, and half of them stop."""
+    rows = []
+    for client in range(12):
+        stops = 640 - 45 * (client % 6) if client % 2 else 100_000
+        days = [day for day in range(3 * client, 640, 8 + 5 * client) if day < stops]
+        rows += [(name(client), day, 10.0 + 3 * client + day % 7) for day in days]
+        rows += [(name(client), days[-1] + 2, -5.0)] if client % 5 == 0 else []
+    bills = pd.DataFrame(rows, columns=["client_id", "day", "amount"])
+    return bills.assign(event_time=pd.Timestamp("2023-01-01") + pd.to_timedelta(bills.pop("day"), unit="D"))
+
+
+def fitted_bundle(histories, features=None):
+    setting = Setting.of(horizon="60d", active="365d", every="30d", at_most=12)
+    panels = Panels(histories, setting, features)
+    (split,) = setting.splits(histories, [CUTOFF])
+    return Bundle.of(fit_models(panels, split), setting, {"question": "Who leaves?"})
+
+
+@pytest.fixture(scope="module")
+def histories():
+    return Histories(corner_shop(), observed_until=CUTOFF)
+
+
+@pytest.fixture(scope="module")
+def bundle(histories):
+    return fitted_bundle(histories)
+
+
+@pytest.fixture(scope="module")
+def scores(bundle, histories):
+    return bundle.score(histories, cutoff=CUTOFF)
+
+
+class TestScore:
+    def test_golden_file(self, scores, request):
+        """Regenerate with `pytest tests/test_scoring.py --regenerate-golden`, and read the difference."""
+        path = request.path.parent / "golden" / "scores.csv"
+        if request.config.getoption("--regenerate-golden"):
+            path.parent.mkdir(exist_ok=True)
+            scores.to_csv(path, index=False, float_format="%.9g", lineterminator="\n")
+        golden = pd.read_csv(path, parse_dates=["cutoff"])
+        assert len(golden) == 12
+        words = [name for name in COLUMNS if re.fullmatch(r"client_id|reason_\d(_text)?", name)]
+        for name in COLUMNS:
+            ours, theirs = scores[name], golden[name]
+            if name in words:
+                assert ours.fillna("").tolist() == theirs.fillna("").tolist(), name
+            elif name == "cutoff":
+                assert ours.tolist() == theirs.tolist()
+            else:  # another minor version of LightGBM may add up in another order
+                assert ours.to_numpy() == pytest.approx(theirs.to_numpy(), rel=1e-4, abs=1e-4, nan_ok=True), name
+
+    def test_columns(self, scores):
+        assert list(scores) == COLUMNS
+        assert scores["client_id"].tolist() == [f"client-{client:02}" for client in range(12)]
+        assert (scores["cutoff"] == pd.Timestamp(CUTOFF)).all()
+        assert scores["churn_probability"].between(0, 1).all()
+        assert (scores["expected_value"] >= 0).all()
+
+    def test_value_at_risk(self, scores, histories):
+        panel = loyalty.build_panel(histories, cutoffs=CUTOFF, horizon="60d", active="365d")
+        assert scores["amount_sum_365d"].tolist() == panel["amount_sum_365d"].tolist()
+        lost = scores["churn_probability"] * scores["amount_sum_365d"].clip(lower=0)
+        assert scores["value_at_risk"].tolist() == lost.tolist()
+
+    def test_refunds_put_nothing_at_risk(self, bundle):
+        bills = pd.concat(
+            [
+                corner_shop(),
+                pd.DataFrame({"client_id": "client-00", "event_time": ["2024-09-20"], "amount": -1e6}).astype(
+                    {"event_time": "datetime64[us]"}
+                ),
+            ]
+        )
+        first = bundle.score(Histories(bills, observed_until=CUTOFF), cutoff=CUTOFF).iloc[0]
+        assert first["amount_sum_365d"] < 0
+        assert first["value_at_risk"] == 0
+
+    def test_blind_to_what_comes_after(self, bundle, scores):
+        bills = corner_shop()
+        later = bills.assign(event_time=pd.Timestamp(CUTOFF), amount=1e6 + np.arange(len(bills)))
+        assert_frame_equal(bundle.score(Histories(pd.concat([bills, later])), cutoff=CUTOFF), scores, check_exact=True)
+
+    def test_reasons_in_korean(self, bundle, histories, scores):
+        korean = bundle.score(histories, cutoff=CUTOFF, language="ko")
+        assert korean["reason_1"].tolist() == scores["reason_1"].tolist()
+        assert korean["reason_1_text"].str.contains("이탈 위험이").all()
+
+    def test_nobody_there(self, bundle, histories):
+        with pytest.raises(ValueError, match="`cutoff`: no client stands at 2020-01-01; the first purchase is of 2023"):
+            bundle.score(histories, cutoff="2020-01-01")
+
+    def test_a_column_the_models_learned_from_is_missed(self):
+        bills = corner_shop().assign(product_id="x")
+        learned = fitted_bundle(Histories(bills, observed_until=CUTOFF), ["T", "products_count"])
+        poorer = Histories(bills.drop(columns="product_id"), observed_until=CUTOFF)
+        with pytest.raises(ValueError, match=r"'products_count' needs the column purchases\.product_id"):
+            learned.score(poorer, cutoff=CUTOFF)
+
+    def test_few_features_leave_reasons_empty_but_there(self, histories, tmp_path):
+        few = fitted_bundle(histories, ["days_since_last"]).score(histories, cutoff=CUTOFF)
+        assert list(few) == COLUMNS
+        assert few[["reason_2", "reason_3", "reason_3_text", "reason_3_shap"]].isna().all(axis=None)
+        few.to_parquet(tmp_path / "few.parquet")
+        assert_frame_equal(pd.read_parquet(tmp_path / "few.parquet"), few)
+
+
+class TestFolder:
+    def test_comes_back_the_same(self, bundle, histories, scores, tmp_path):
+        assert bundle.save(tmp_path / "deep" / "model") == tmp_path / "deep" / "model"
+        names = {path.name for path in (tmp_path / "deep" / "model").iterdir()}
+        assert names == {"bundle.json", "churn.json", "churn.txt", "value.json", "value.txt"}
+        for folder in (tmp_path / "deep" / "model", tmp_path / "deep"):  # the run's folder will do as well
+            back = load(folder)
+            assert back.setting == bundle.setting
+            assert back.about == bundle.about
+            assert_frame_equal(back.score(histories, cutoff=CUTOFF), scores, check_exact=True)
+
+    def test_every_setting_comes_back(self, bundle, tmp_path):
+        setting = Setting.of(
+            horizon="90d", gap="7d", kind="contractual", active=None, every="13d", first="2024-01-01T12:00", at_most=7
+        )
+        Bundle(bundle.churn, bundle.value, setting, {}).save(tmp_path)
+        assert load(tmp_path).setting == setting
+
+    def test_holds_no_client(self, bundle, tmp_path):
+        bundle.save(tmp_path)
+        for path in tmp_path.iterdir():
+            assert "client-0" not in path.read_text(encoding="utf-8")
+
+    def test_a_bundle_half_written_is_none(self, bundle, tmp_path, monkeypatch):
+        bundle.save(tmp_path)
+
+        def fail(self, folder):
+            raise OSError("no space left")
+
+        monkeypatch.setattr(type(bundle.value), "save", fail)
+        with pytest.raises(OSError, match="no space"):
+            bundle.save(tmp_path)
+        with pytest.raises(ValueError, match="there is no bundle"):
+            load(tmp_path)
+
+    def test_no_bundle(self, tmp_path):
+        with pytest.raises(ValueError, match=r"there is no bundle in .*Give the folder `model` that a run wrote"):
+            load(tmp_path / "nowhere")
+
+    @pytest.mark.parametrize("change", [{"format": 2}, {"format": None}, None], ids=["later", "none", "something else"])
+    def test_a_format_not_known_here(self, bundle, tmp_path, change):
+        bundle.save(tmp_path)
+        path = tmp_path / "bundle.json"
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
+        with pytest.raises(ValueError, match="this version reads format 1"):
+            load(tmp_path)
+
+    def test_a_feature_not_known_here(self, bundle, tmp_path):
+        bundle.save(tmp_path)
+        path = tmp_path / "churn.json"
+        path.write_text(path.read_text(encoding="utf-8").replace("days_since_last", "days_of_thunder"))
+        with pytest.raises(ValueError, match="use the feature 'days_of_thunder', which this version does not have"):
+            load(tmp_path)
+
+
+#: Client ids, the first eight of which a spreadsheet would run.
+HOSTILE = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1", "plain", "a=b", "민수", "'quoted"]
+
+
+class TestScoreFile:
+    @pytest.fixture
+    def place(self, bundle, tmp_path):
+        """A folder with hostile client ids, and a bundle whose config reads it."""
+        corner_shop(lambda client: HOSTILE[client]).to_parquet(tmp_path / "bills.parquet", index=False)
+        config = {
+            "question": "Who leaves?",
+            "data": {"purchases": {"path": "bills.parquet"}},
+            "outcome": {"horizon": "60d", "active": "365d"},
+            "cutoffs": {"test": ["2024-06-01"], "score": CUTOFF},
+        }
+        return Bundle(bundle.churn, bundle.value, bundle.setting, {"config": config}), tmp_path
+
+    def test_parquet_holds_what_is_returned(self, place):
+        bundle, folder = place
+        scores = score_file(bundle, data=folder, cutoff=CUTOFF, out=folder / "new" / "scores.parquet")
+        assert_frame_equal(pd.read_parquet(folder / "new" / "scores.parquet"), scores)
+        assert set(scores["client_id"]) == set(HOSTILE)
+        assert list(scores) == COLUMNS
+
+    def test_csv_cannot_be_taken_for_formulas(self, place):
+        bundle, folder = place
+        scores = score_file(bundle, data=folder, cutoff=CUTOFF, out=folder / "scores.csv")
+        assert set(scores["client_id"]) == set(HOSTILE)  # what is returned is what is there
+        written = pd.read_csv(folder / "scores.csv", keep_default_na=False)
+        assert len(written) == 12
+        ids = written["client_id"].tolist()
+        harmless = ["plain", "a=b", "민수", "'quoted"]
+        assert sorted(i for i in ids if i in harmless) == sorted(harmless)
+        assert sorted(i for i in ids if i not in harmless) == sorted(f"'{i}" for i in HOSTILE[:8])
+        assert not any(re.match(r"[=+\-@]", cell) for cell in ids + written["reason_1_text"].tolist())
+        assert written["churn_probability"].to_numpy() == pytest.approx(scores["churn_probability"].to_numpy())
+
+    def test_other_endings_are_refused_before_any_work(self, place):
+        bundle, folder = place
+        with pytest.raises(ValueError, match=r"`out` must end in \.parquet or \.csv; got 'scores\.xlsx'"):
+            score_file(bundle, data="nowhere", cutoff=CUTOFF, out=folder / "scores.xlsx")
+
+    def test_data_that_are_not_there(self, place):
+        bundle, folder = place
+        with pytest.raises(HistoriesError, match="purchases: there is no file"):
+            score_file(bundle, data=folder / "nowhere", cutoff=CUTOFF, out=folder / "scores.csv")
+        assert not (folder / "scores.csv").exists()
+
+    def test_a_cutoff_that_is_none(self, place):
+        bundle, folder = place
+        with pytest.raises(ValueError, match="`cutoff` must be a date"):
+            score_file(bundle, data=folder, cutoff="soon", out=folder / "scores.csv")
+
+    def test_a_later_cutoff_than_that_of_the_config(self, place):
+        """A month on there are new bills, dated after everything the config foresaw; none is refused."""
+        bundle, folder = place
+        bills = corner_shop()
+        later = bills.groupby("client_id").tail(1).assign(event_time=pd.Timestamp("2025-01-15"))
+        pd.concat([bills, later]).to_parquet(folder / "bills.parquet", index=False)
+        scores = score_file(bundle, data=folder, cutoff="2025-02-01", out=folder / "scores.parquet")
+        assert (scores["cutoff"] == pd.Timestamp("2025-02-01")).all()
+        assert np.isfinite(scores["churn_probability"]).all()
