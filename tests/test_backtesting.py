@@ -36,7 +36,8 @@ def histories(tables):
 
 def at_cutoff(purchases, *, features=None):
     """All predictions at the test cutoff. No `first`: where training begins is found in the data."""
-    setting = Setting.of(horizon="60d", gap="7d", active="365d", every="120d", at_most=50)
+    # In steps of 112 days a cutoff falls into the first 60 days of the shop, were they not left out.
+    setting = Setting.of(horizon="60d", gap="7d", active="365d", every="112d", at_most=50)
     known = Histories(purchases, observed_until=UNTIL)
     result = run_backtest(Panels(known, setting, features), [CUTOFF])
     return result, result.predictions.drop(columns=["churned", "value"])

@@ -201,6 +201,15 @@ class Fitted:
     rows: int
     labels: pd.DataFrame
 
+    def notes(self) -> list[str]:
+        """Say what is worth knowing of how the models were made."""
+        if self.churn.calibration_cutoffs_:
+            return []
+        return [
+            f"Before {self.split.test:%Y-%m-%d} the history is too short to hold out a cutoff for calibration: the "
+            "probabilities are as the trees give them."
+        ]
+
     def predict(self, panel: pd.DataFrame) -> pd.DataFrame:
         """Predict `churn_probability` and `expected_value` for the rows of a panel."""
         X = panel[list(self.churn.feature_names_in_)]
@@ -409,7 +418,7 @@ def run_backtest(
         predictions["lightgbm"] = fitted[-1].predict(panels.at(split.test))
         on_step(f"models at {split.test:%Y-%m-%d}")
         outcomes, censored = _outcomes(panels, split.test)
-        notes += said + censored
+        notes += said + fitted[-1].notes() + censored
         parts += [
             predicted.join(outcomes).reset_index().assign(model=model) for model, predicted in predictions.items()
         ]

@@ -1,5 +1,6 @@
 """The command line: demo, check, run, score, report, data."""
 
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 Language = Literal["en", "ko"]
 
 app = typer.Typer(
-    help="Tell which clients are about to leave, what each will still be worth, and why.",
     epilog="Begin with `loyalty demo`: it makes histories, learns from them and writes a report in about a minute.",
     no_args_is_help=True,
     add_completion=False,
@@ -40,6 +40,23 @@ ReportLanguage = Annotated[
     Language | None, typer.Option("--language", help="Of the report; by default the config's.", show_default=False)
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing unless something is wrong.")]
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from loyalty import __version__
+
+        _out.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _begin(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Tell which clients are about to leave, what each will still be worth, and why."""
 
 
 def main() -> None:
@@ -169,6 +186,7 @@ def score(
     data: DataFolder = Path(),
     out: Annotated[Path, typer.Option(help="Parquet or CSV file to write.")] = Path("scores.parquet"),
     language: Annotated[Language, typer.Option(help="Of the reasons.")] = "en",
+    stale: Annotated[bool, typer.Option("--stale", help="Score even if the data end long before the cutoff.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Score every client at a cutoff with the models of a run, unattended."""
@@ -177,7 +195,7 @@ def score(
 
     with _plain_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore", HistoriesWarning)
-        scores = score_file(load(model), data=data, cutoff=cutoff, out=out, language=language)
+        scores = score_file(load(model), data=data, cutoff=cutoff, out=out, language=language, stale=stale)
     if not quiet:
         at_risk = scores["churn_probability"].mean()
         _out.print(f"{len(scores):,} clients scored at {cutoff}, mean churn probability {at_risk:.3f}: {out}")
@@ -245,6 +263,8 @@ def _show_run(config: "Config", result: "Run") -> None:
     for model, row in result.backtest.summary().iterrows():
         table.add_row(str(model), *(f"{row[metric]:.3f}" if metric in row else "" for metric in metrics))
     _out.print(table)
+    for note in result.notes:
+        _out.print(f"Note: {note}")
     _out.print(f"\n{len(result.scores):,} clients scored at {config.cutoffs.score}. In {result.out}:")
     for file, what in (
         ("report.html", "the managers' page"),
@@ -258,9 +278,13 @@ def _show_run(config: "Config", result: "Run") -> None:
 
 
 def _say_next(suggestions: list[tuple[str, str]]) -> None:
+    """Suggest commands, each by the name or path under which this one was called."""
+    called = Path(sys.argv[0])
+    folder = "" if shutil.which("loyalty") or called.name != "loyalty" else f"{called.parent}/"
     _out.print("\nWhat to try next:")
     for what, command in suggestions:
-        _out.print(Text(f"  {what}\n    {command}"))
+        path = folder if command.startswith(("loyalty ", "mlflow ")) else ""
+        _out.print(f"  {what}\n    {path}{command}")
 
 
 def _show_summary(histories: "Histories") -> None:
@@ -279,8 +303,16 @@ def _show_summary(histories: "Histories") -> None:
 def _show_cutoffs(config: "Config", histories: "Histories") -> None:
     from loyalty.experiment import setting_of
 
-    for split in setting_of(config).splits(histories, config.test_cutoffs):
+    setting = setting_of(config)
+    cutoffs = [("Test", cutoff) for cutoff in config.test_cutoffs] + [("Score", config.score_cutoff)]
+    for what, cutoff in cutoffs:
+        (split,) = setting.splits(histories, [cutoff])
+        clients = histories.population(cutoff=cutoff, kind=setting.kind, active=setting.active).count().execute()
         count = len(split.train)
         span = f"{split.train[0]:%Y-%m-%d}" + (f" to {split.train[-1]:%Y-%m-%d}" if count > 1 else "")
-        _out.print(f"Test cutoff {split.test:%Y-%m-%d}: {count} training cutoff{'s' if count > 1 else ''}, {span}")
+        learned = f"{count} training cutoff{'s' if count > 1 else ''}, {span}"
+        _out.print(f"{what} cutoff {cutoff:%Y-%m-%d}: {clients:,} clients; {learned}")
+        end = setting.outcome.window(cutoff)[1]
+        if what == "Test" and end > histories.observed_until:
+            _out.print(f"  its horizon ends on {end:%Y-%m-%d}, after the data: it is predicted, but not judged")
     _out.print("The histories can be used.")

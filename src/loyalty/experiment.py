@@ -67,12 +67,15 @@ class Run:
         As in ``scores.parquet``.
     run_id : str
         Of the run in MLflow.
+    notes : tuple of str
+        What is worth knowing of the data and the models.
     """
 
     out: Path
     backtest: Backtest
     scores: pd.DataFrame
     run_id: str
+    notes: tuple[str, ...]
 
 
 def run_experiment(
@@ -133,21 +136,17 @@ def run_experiment(
     )
     scores = bundle.score_panel(panel)
     watch.step("scores and reasons")
-    notes = [*histories.notes, *_notes_of(fitted, config), *result.notes]
+    notes = [*histories.notes, *_notes_of(fitted), *result.notes]
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
     metrics["drivers"] = _drivers(fitted, panel)
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
         made = Path(folder)
-        result.of("lightgbm").drop(columns=["churned", "value"]).to_parquet(made / "backtest.parquet", index=False)
-        scores.to_parquet(made / "scores.parquet", index=False)
-        text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        (made / "metrics.json").write_text(text, encoding="utf-8")
-        bundle.save(made / "model")
+        _write(made, result, scores, metrics, bundle)
         watch.step("files")
         run_id = _track(config, name, out, made, fitted, metrics, fingerprints)
         _move(made, out)
     watch.step("MLflow")
-    return Run(out, result, scores, run_id)
+    return Run(out, result, scores, run_id, tuple(notes))
 
 
 def setting_of(config: Config) -> Setting:
@@ -175,18 +174,14 @@ def _count_steps(setting: Setting, histories: Histories, config: Config) -> int:
     return len(cutoffs) + baselines_and_models + len(("histories", "models for scoring", "scores", "files", "MLflow"))
 
 
-def _notes_of(fitted: Fitted, config: Config) -> list[str]:
+def _notes_of(fitted: Fitted) -> list[str]:
     """Say how the models for scoring were made."""
-    train, calibrated = fitted.split.train, fitted.churn.calibration_cutoffs_
-    notes = [
+    train = fitted.split.train
+    learned = (
         f"The models for scoring learned from {fitted.rows:,} outcomes at {len(train)} cutoffs, "
         f"{train[0]:%Y-%m-%d} to {train[-1]:%Y-%m-%d}."
-    ]
-    if not calibrated:
-        notes.append(
-            "The history is too short to hold out a cutoff for calibration: probabilities are as the trees give them."
-        )
-    return notes
+    )
+    return [learned, *fitted.notes()]
 
 
 def _metrics(
@@ -266,6 +261,15 @@ def _drivers(fitted: Fitted, panel: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(table.columns, row, strict=True)) for row in table.astype(object).to_numpy()]
+
+
+def _write(made: Path, result: Backtest, scores: pd.DataFrame, metrics: Mapping[str, Any], bundle: Bundle) -> None:
+    predictions = result.of("lightgbm").drop(columns=["churned", "value"])
+    predictions.to_parquet(made / "backtest.parquet", index=False)
+    scores.to_parquet(made / "scores.parquet", index=False)
+    text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    (made / "metrics.json").write_text(text, encoding="utf-8")
+    bundle.save(made / "model")
 
 
 def _move(made: Path, out: Path) -> None:

@@ -171,7 +171,7 @@ def reason_codes(model: ChurnModel, X: pd.DataFrame, *, top: int = 3, language: 
     own = [i for i, name in enumerate(names) if not (name in CATALOGUE and CATALOGUE[name].shared)]
     data, shares = X[names].to_numpy(dtype=float)[:, own], model.contributions(X[names])[:, own]
     names, typical = [names[i] for i in own], model.typical_[own]
-    parts, speaker = _by_family(names, shares)
+    parts, speaker = _by_family(names, shares, unusual=(data != typical) & ~(np.isnan(data) & np.isnan(typical)))
     side = np.where(parts.sum(axis=1) >= 0, 1.0, -1.0)
     strength = parts * side[:, None]
     order = np.argsort(-strength, axis=1, kind="stable")
@@ -213,13 +213,17 @@ def _families(names: list[str]) -> list[tuple[NDArray[np.int_], NDArray[np.int_]
     return families
 
 
-def _by_family(names: list[str], shares: Floats) -> tuple[Floats, NDArray[np.int_]]:
-    """Add up each client's parts by family, and find the feature that speaks for the family."""
+def _by_family(names: list[str], shares: Floats, *, unusual: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int_]]:
+    """Add up each client's parts by family, and find the feature that speaks for the family.
+
+    It is the strongest of those in which the client is unusual: "2 purchases (typically 2)" explains nothing.
+    """
     families = _families(names)
     if not families:
         return np.zeros((len(shares), 0)), np.zeros((len(shares), 0), dtype=int)
     parts = np.column_stack([shares[:, members].sum(axis=1) for members, _ in families])
-    speaker = np.column_stack([able[np.abs(shares[:, able]).argmax(axis=1)] for _, able in families])
+    strength = np.abs(shares) + np.where(unusual, np.abs(shares).max(initial=0.0), 0.0)
+    speaker = np.column_stack([able[strength[:, able].argmax(axis=1)] for _, able in families])
     return parts, speaker
 
 

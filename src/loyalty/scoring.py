@@ -23,6 +23,7 @@ from loyalty.timeline import Instant, as_instant
 __all__ = ["Bundle", "load", "score_file"]
 
 _FORMAT = 1
+_WEEK = 7
 REASONS = 3
 
 
@@ -136,7 +137,13 @@ class Bundle:
 
 
 def score_file(
-    bundle: Bundle, *, data: str | Path, cutoff: Instant, out: str | Path, language: Language = "en"
+    bundle: Bundle,
+    *,
+    data: str | Path,
+    cutoff: Instant,
+    out: str | Path,
+    language: Language = "en",
+    stale: bool = False,
 ) -> pd.DataFrame:
     """Score the histories in a folder, read as the bundle's config says, into a Parquet or CSV file.
 
@@ -152,6 +159,9 @@ def score_file(
         The file; it is whole or not there.
     language : {"en", "ko"}
         Of the reasons.
+    stale : bool, default=False
+        Score even if the purchases end long before the cutoff. A night's export that failed makes everybody look
+        like a leaver, so this is refused beyond a week, or twice the longest time without a purchase.
 
     Returns
     -------
@@ -163,7 +173,7 @@ def score_file(
     HistoriesError
         Listing every problem of every table.
     ValueError
-        If `out` is neither Parquet nor CSV, or nobody stands at the cutoff.
+        If `out` is neither Parquet nor CSV, nobody stands at the cutoff, or the purchases are stale.
     """
     out = Path(out)
     if out.suffix not in {".parquet", ".csv"}:
@@ -171,15 +181,30 @@ def score_file(
     config = Config.model_validate(bundle.about["config"])
     instant = as_instant(cutoff, name="cutoff")
     histories = read_histories(config, data, last_cutoff=instant)
+    if not stale:
+        _refuse_stale(histories, instant)
     scores = bundle.score(histories, cutoff=instant, language=language)
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".parquet":
         replace_file(out, lambda path: scores.to_parquet(path, index=False))
     else:
         # All text in quotes: a line break within an id would begin a row, and a formula, of its own.
-        quoted = csv.QUOTE_NONNUMERIC
-        replace_file(out, lambda path: _defused(scores).to_csv(path, index=False, quoting=quoted, encoding="utf-8"))
+        replace_file(
+            out,
+            lambda path: _defused(scores).to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC, encoding="utf-8"),
+        )
     return scores
+
+
+def _refuse_stale(histories: Histories, cutoff: pd.Timestamp) -> None:
+    purchases = histories.summary().to_dict(orient="index")["purchases"]
+    silent = (cutoff - purchases["last"]).days
+    if silent > max(_WEEK, 2 * purchases["longest_gap_days"]):
+        raise ValueError(
+            f"the purchases end on {purchases['last']:%Y-%m-%d}, {silent} days before the cutoff {cutoff:%Y-%m-%d}, so "
+            "that everybody looks like a leaver. Bring newer data, choose an earlier cutoff, or say that it is meant: "
+            "`stale` (--stale)."
+        )
 
 
 def _defused(scores: pd.DataFrame) -> pd.DataFrame:
@@ -208,15 +233,17 @@ def load(folder: str | Path) -> Bundle:
     if not (folder / "bundle.json").exists() and (folder / "model" / "bundle.json").exists():
         folder = folder / "model"
     if not (folder / "bundle.json").exists():
-        raise ValueError(f"`folder`: there is no bundle in {str(folder)!r}. Give the folder `model` that a run wrote.")
+        raise ValueError(f"there is no bundle in {str(folder)!r}. Give the folder of a run, or its folder `model`.")
     kept = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     if kept.get("format") != _FORMAT:
         raise ValueError(
-            f"`folder`: the bundle in {str(folder)!r} has format {kept.get('format')}, of loyalty "
+            f"the bundle in {str(folder)!r} has format {kept.get('format')}, of loyalty "
             f"{kept.get('loyalty')}; this version reads format {_FORMAT}. Update loyalty, or run the experiment again."
         )
     churn, value = ChurnModel.load(folder), ValueModel.load(folder)
     unknown = [name for name in churn.feature_names_in_ if name not in CATALOGUE]
     if unknown:
-        raise ValueError(f"`folder`: the models use the feature {unknown[0]!r}, which this version does not have.")
+        raise ValueError(
+            f"the models use the feature {unknown[0]!r}, which this version does not have. Run the experiment again."
+        )
     return Bundle(churn, value, Setting.of(**kept["setting"]), kept["about"])

@@ -1,9 +1,11 @@
 """Client histories: the dated tables everything else is computed from, read and checked once, at the border."""
 
+import contextlib
 import warnings
 from collections.abc import Mapping
 from typing import Literal, get_args
 
+import duckdb
 import ibis
 import pandas as pd
 
@@ -116,7 +118,9 @@ class Histories:
         limit = None if future_from is None else as_instant(future_from, name="future_from")
         # One thread: sums of floats come out the same to the last bit, run after run.
         self._backend = ibis.duckdb.connect(threads=1)
-        self._backend.raw_sql("set TimeZone = 'UTC'; set enable_progress_bar = false")
+        self._backend.raw_sql("set TimeZone = 'UTC'")
+        with contextlib.suppress(duckdb.InvalidInputException):  # a kernel without ipywidgets has no bar to switch off
+            self._backend.raw_sql("set enable_progress_bar = false")
         self._backend.raw_sql("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
         admissions = [
             admit(

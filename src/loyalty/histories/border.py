@@ -328,10 +328,10 @@ def _note_duplicates(con: duckdb.DuckDBPyConnection, admission: Admission) -> No
         f"from stage_{admission.table.name}"
     ).fetchone()
     if counted and counted[0]:
-        rows = f"{counted[0]:,} {'row repeats' if counted[0] == 1 else 'rows repeat'}"
+        rows, kept = ("1 row repeats", "it is") if counted[0] == 1 else (f"{counted[0]:,} rows repeat", "they are")
         admission.warnings.append(
-            f"{admission.table.name}: {rows} an earlier row in every column that was read; they are kept. "
-            "If they are copies, remove them at the source."
+            f"{admission.table.name}: {rows} an earlier row in every column that was read; {kept} kept. "
+            "Copies should be removed at the source."
         )
 
 

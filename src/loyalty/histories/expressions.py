@@ -129,7 +129,7 @@ def _rewritten(expression: str, known: dict[str, str]) -> str:
         if isinstance(node, exp.Column):
             _check_column(node, known, unknown)
         elif not (isinstance(node, _ALLOWED) or _is_allowed_function(node)):
-            what = node.name if isinstance(node, exp.Anonymous) else node.key
+            what = _name_of(node)
             raise ExpressionError(
                 f"{_shown(expression)} uses `{what.lower()}`, which is not allowed",
                 f"An expression may use the columns of its own table, arithmetic, comparisons and: {_FUNCTIONS}.",
@@ -170,6 +170,13 @@ def _check_column(node: exp.Column, known: dict[str, str], unknown: list[str]) -
         unknown.append(node.name)
         return
     node.set("this", exp.to_identifier(known[node.name.lower()], quoted=True))
+
+
+def _name_of(node: exp.Expr) -> str:
+    """Name a node as its writer did: `read_csv`, not sqlglot's `readcsv`."""
+    if isinstance(node, exp.Anonymous):
+        return str(node.name)
+    return node.sql_name() if isinstance(node, exp.Func) else node.key
 
 
 def _is_allowed_function(node: exp.Expr) -> bool:
