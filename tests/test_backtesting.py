@@ -299,6 +299,16 @@ class TestKinds:
         assert sorted(set(result.predictions["model"])) == ["lightgbm", "naive"]
         assert "Buy-till-you-die models could not be fitted at 2025-06-01: nobody came back" in result.notes
 
+    def test_buy_till_you_die_knows_the_gap(self, histories):
+        """What is bought in the gap does not count, and some leave in it: silence is likelier for everyone."""
+        silent = []
+        for gap in ("0d", "30d"):
+            setting = Setting.of(horizon="60d", gap=gap, active="365d", at_most=1)
+            (split,) = setting.splits(histories, [CUTOFF])
+            predictions, _, _ = predict_baselines(Panels(histories, setting, FEW), split)
+            silent.append(predictions["btyd"]["churn_probability"])
+        assert (silent[1] > silent[0]).all()
+
     def test_buy_till_you_die_that_did_not_converge_is_a_note(self, histories, monkeypatch):
         fit = backtesting.BuyTillYouDie.fit
 

@@ -97,7 +97,9 @@ class TestCheck:
         assert f"{refunds:,} refunds" in result.stdout
         for table in ("clients", "contacts", "offers", "rewards", "contracts", "events"):
             assert re.search(rf"^{table}\b", result.stdout, flags=re.MULTILINE)
-        assert "Test cutoff 2025-10-03: 4 training cutoffs, 2024-10-08 to 2025-07-05" in result.stdout
+        assert "4 training cutoffs, 2024-10-08 to 2025-07-05" in result.stdout
+        scored = len(small_demo.run.scores)
+        assert f"Score cutoff 2026-01-01: {scored} clients; 4 training cutoffs" in result.stdout
         assert "The histories can be used." in result.stdout
 
     def test_every_problem_is_listed(self, tmp_path):
@@ -143,7 +145,7 @@ class TestRun:
 
         def run(config, **how):
             asked.update(how, config=config)
-            return Run(how["out"], small_demo.run.backtest, small_demo.run.scores, "run")
+            return Run(how["out"], small_demo.run.backtest, small_demo.run.scores, "run", ("Mind the gap.",))
 
         def report(out, *, language):
             asked["report"] = out, language
@@ -156,6 +158,7 @@ class TestRun:
         assert (asked["name"], asked["data"], asked["out"]) == ("demo", small_demo.data, tmp_path)
         assert asked["report"] == (tmp_path, "en")  # the config's language
         assert f"loyalty score {tmp_path} --data {small_demo.data} --cutoff DATE" in result.stdout
+        assert "Note: Mind the gap." in result.stdout
         silent = call(*arguments, "--quiet", "--language", "ko")
         assert (silent.exit_code, silent.output) == (0, "")
         assert asked["report"] == (tmp_path, "ko")
@@ -219,6 +222,7 @@ class TestScore:
             ({"cutoff": "2019-01-01"}, "no client stands at 2019-01-01"),
             ({"out": "scores.xlsx"}, "`out` must end in .parquet or .csv"),
             ({"data": "nowhere"}, "purchases: there is no file"),
+            ({"cutoff": "2026-03-15"}, "that it is meant: `stale` (--stale)"),
         ],
     )
     def test_plain_words_for_what_a_user_can_mend(self, small_demo, tmp_path, changes, said):
@@ -226,6 +230,10 @@ class TestScore:
         given |= changes
         options = [part for name in ("cutoff", "data", "out") for part in (f"--{name}", given[name])]
         assert said in refused("score", given["model"], *options)
+
+    def test_stale_data_when_they_are_meant(self, small_demo, tmp_path):
+        options = ("--data", small_demo.data, "--cutoff", "2026-03-15", "--out", tmp_path / "s.csv", "--stale")
+        assert call("score", small_demo.out, *options).exit_code == 0
 
     def test_a_cutoff_never_has_a_default(self, small_demo):
         result = call("score", small_demo.out)
@@ -285,6 +293,10 @@ class TestHelp:
         assert "loyalty demo" in result.stdout
         assert sorted(command.callback.__name__ for command in app.registered_commands) == sorted(COMMANDS)
 
+    def test_version(self):
+        result = call("--version")
+        assert (result.exit_code, result.stdout.strip()) == (0, loyalty.__version__)
+
     def test_a_misspelt_command_is_a_usage_error(self):
         result = call("scor")
         assert result.exit_code == 2
@@ -316,7 +328,7 @@ class TestProcess:
     def test_a_missing_bundle(self, tmp_path):
         done = self.shell("score", tmp_path, "--cutoff", "2024-01-01")
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith("Error: `folder`: there is no bundle")
+        assert done.stderr.startswith("Error: there is no bundle")
         assert len(done.stderr.splitlines()) == 1
 
     def test_interruption_is_no_traceback(self, monkeypatch, capsys):

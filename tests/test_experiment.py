@@ -305,14 +305,14 @@ def test_setting_is_that_of_the_config(small_demo):
 
 
 def test_cdnow(shared_data, request, tmp_path, untracked):
-    """The experiment of the repository, on every tenth client."""
+    """The experiment of the repository, on every sixteenth client."""
     config = read_config(request.config.rootpath / "experiments" / "cdnow.toml")
     given = config.model_dump(mode="json")
-    given["data"]["purchases"]["where"] = "customer_id % 8 = 0"
-    given["cutoffs"]["at_most"] = 6
+    given["data"]["purchases"]["where"] = "customer_id % 16 = 0"
+    given["cutoffs"]["at_most"] = 4
     run = run_experiment(Config.model_validate(given), data=shared_data, out=tmp_path)
     summary = run.backtest.summary()
-    assert summary.loc["lightgbm", "clients"] == pytest.approx(23_570 / 8, rel=0.02)
+    assert summary.loc["lightgbm", "clients"] == pytest.approx(23_570 / 16, rel=0.02)
     assert summary.loc["lightgbm", "auc"] >= 0.78
     assert summary.loc["lightgbm", "log_loss"] < 0.44
     assert math.isfinite(summary.loc["btyd", "auc"])

@@ -123,6 +123,20 @@ class TestReasonCodes:
         assert set(alone["reason_1"]) <= set(lone)  # but they do where nothing else can
         assert alone["reason_1"].notna().all()
 
+    def test_the_strongest_of_what_is_unusual_speaks(self):
+        rng = np.random.default_rng(0)
+        X = pd.DataFrame({name: rng.random(200) for name in ("amount_sum_90d", "amount_sum_365d", "amount_sum_30d")})
+        model = ChurnModel(n_estimators=2).fit(X, X["amount_sum_90d"] > 0.5)
+        model.typical_ = np.array([5.0, 5.0, np.nan])
+        shares = [[0.1, 0.9, 0.2, 0.0]] * 4
+        model.contributions = lambda rows: np.array(shares[: len(rows)])
+        clients = pd.DataFrame(
+            [[7.0, 5.0, np.nan], [5.0, 5.0, np.nan], [5.0, 5.0, 3.0], [6.0, 7.0, 3.0]], columns=X.columns
+        )
+        told = reason_codes(model, clients, top=1)["reason_1"].tolist()
+        # Unusual in 90 days; in nothing, so the strongest of all; in 30 days; in everything, so the strongest.
+        assert told == ["amount_sum_90d", "amount_sum_365d", "amount_sum_30d", "amount_sum_365d"]
+
     def test_fewer_reasons_when_no_more_point_that_way(self):
         rng = np.random.default_rng(0)
         X = pd.DataFrame({"days_since_last": rng.integers(1, 200, 400), "frequency": rng.integers(0, 9, 400)})

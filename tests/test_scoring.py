@@ -162,7 +162,9 @@ class TestFolder:
             load(tmp_path)
 
     def test_no_bundle(self, tmp_path):
-        with pytest.raises(ValueError, match=r"there is no bundle in .*Give the folder `model` that a run wrote"):
+        with pytest.raises(
+            ValueError, match=r"there is no bundle in .*Give the folder of a run, or its folder `model`"
+        ):
             load(tmp_path / "nowhere")
 
     @pytest.mark.parametrize("change", [{"format": 2}, {"format": None}, None], ids=["later", "none", "something else"])
@@ -234,6 +236,18 @@ class TestScoreFile:
         bundle, folder = place
         with pytest.raises(ValueError, match="`cutoff` must be a date"):
             score_file(bundle, data=folder, cutoff="soon", out=folder / "scores.csv")
+
+    def test_stale_data_are_refused_unless_they_are_meant(self, place):
+        """Beyond twice the longest time without a purchase."""
+        bundle, folder = place
+        out, days = folder / "scores.parquet", corner_shop()["event_time"].drop_duplicates().sort_values()
+        longest_gap = days.diff().max() - pd.Timedelta(days=1)
+        assert longest_gap > pd.Timedelta(days=4)
+        late, too_late = (days.max() + 2 * longest_gap + pd.Timedelta(days=more) for more in (0, 1))
+        score_file(bundle, data=folder, cutoff=late, out=out)
+        with pytest.raises(ValueError, match=r"days before the cutoff .* everybody looks like a leaver"):
+            score_file(bundle, data=folder, cutoff=too_late, out=out)
+        assert len(score_file(bundle, data=folder, cutoff=too_late, out=out, stale=True)) == 12
 
     def test_a_later_cutoff_than_that_of_the_config(self, place):
         """A month on there are new bills, dated after everything the config foresaw; none is refused."""

@@ -222,9 +222,14 @@ def _by_family(names: list[str], shares: Floats, *, unusual: NDArray[np.bool_]) 
     if not families:
         return np.zeros((len(shares), 0)), np.zeros((len(shares), 0), dtype=int)
     parts = np.column_stack([shares[:, members].sum(axis=1) for members, _ in families])
-    strength = np.abs(shares) + np.where(unusual, np.abs(shares).max(initial=0.0), 0.0)
-    speaker = np.column_stack([able[strength[:, able].argmax(axis=1)] for _, able in families])
+    speaker = np.column_stack([able[_loudest(shares[:, able], unusual[:, able])] for _, able in families])
     return parts, speaker
+
+
+def _loudest(shares: Floats, unusual: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Of each row, find the strongest among the unusual, or among all where none is."""
+    mute = ~unusual & unusual.any(axis=1, keepdims=True)
+    return np.where(mute, -1.0, np.abs(shares)).argmax(axis=1)
 
 
 def _reason(name: str, value: float, typical: float, raises: bool, language: Language) -> str:
