@@ -300,16 +300,17 @@ def _predict_naive(panels: Panels, split: Split, panel: pd.DataFrame) -> pd.Data
     latest = split.train[-1]
     labels = panels.labels([latest], known_before=split.test)
     before = panels.at(latest).loc[labels.index, "days_since_last"]
-    edges = (
-        np.unique(np.quantile(before.dropna(), np.linspace(0, 1, 11))[1:-1]) if before.notna().any() else np.array([])
-    )
+    known = before.dropna()
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, 11))[1:-1]) if len(known) else np.empty(0)
     rates = labels["churned"].groupby(np.searchsorted(edges, before.fillna(np.inf))).mean()
+    # A silence longer than any a rate was found for is like the longest.
+    rates = rates.reindex(range(len(edges) + 1)).ffill().fillna(labels["churned"].mean())
     silent = pd.Series(np.searchsorted(edges, panel["days_since_last"].fillna(np.inf)), index=panel.index)
     days = panels.setting.outcome.horizon.days
     window = next((w for w in WINDOWS if w >= days), WINDOWS[-1])
     return pd.DataFrame(
         {
-            "churn_probability": silent.map(rates).fillna(labels["churned"].mean()),
+            "churn_probability": silent.map(rates),
             "expected_value": panel[f"amount_sum_{window}d"].clip(lower=0.0) * (days / window),
         }
     )
