@@ -200,9 +200,10 @@ class TestNaive:
         return predictions["naive"].droplevel("cutoff")
 
     def test_churn_is_that_of_clients_silent_as_long(self):
-        # At 31 March silent for: a 5 days, e 20, f 11; b 35 and c, d 50 are longer than anyone before: the mean of all.
+        # At 31 March silent for: a 5 days, e 20; f 11, as nobody before, so the rate of a silence a little shorter;
+        # b 35 and c, d 50 are longer than anyone before: the rate of the longest.
         rates = self.predicted()["churn_probability"]
-        assert rates.to_dict() == pytest.approx({"a": 0.5, "b": 0.75, "c": 0.75, "d": 0.75, "e": 1.0, "f": 0.75})
+        assert rates.to_dict() == pytest.approx({"a": 0.5, "b": 1.0, "c": 1.0, "d": 1.0, "e": 1.0, "f": 0.5})
 
     def test_value_is_the_spend_of_the_shortest_window_that_holds_the_horizon(self):
         spend = self.predicted()["expected_value"]  # of 30 days
