@@ -188,7 +188,10 @@ SOURCES = [value for name, value in dict(globals()).items() if name.startswith("
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.__name__.removeprefix("from_"))
 def test_every_source_gives_the_same_table(source, tmp_path):
-    histories = Histories(source(tmp_path))
+    given = source(tmp_path)
+    histories = Histories(given)
+    if source is from_ibis_sqlite:
+        given.get_backend().disconnect()  # SQLite connections left open are a warning from Python 3.13 on
     # DuckDB reads an empty text in a CSV as a missing one.
     blank = None if source is from_csv else ""
     expected = [

@@ -147,7 +147,7 @@ class Calendar:
         seconds = np.floor(days) * 86_400 + 28_800 + np.floor((days % 1.0) * 50_400)
         origin = np.datetime64(self.start.to_pydatetime(), "s")
         instants = origin + seconds.astype(np.int64).astype("timedelta64[s]")
-        instants[~there] = np.datetime64("NaT")
+        instants[~there] = np.datetime64("NaT", "s")
         return instants.astype("datetime64[us]")
 
 
