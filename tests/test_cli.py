@@ -209,10 +209,17 @@ class TestScore:
     def test_from_the_data_folder_in_the_environment(self, small_demo, tmp_path, monkeypatch):
         monkeypatch.setenv("LOYALTY_DATA", str(small_demo.data))
         out = tmp_path / "new" / "s.csv"
-        options = ("--cutoff", "2025-12-01", "--out", out, "--language", "ko", "--quiet")
+        options = ("--cutoff", "2026-01-01", "--out", out, "--language", "ko", "--quiet")
         result = call("score", small_demo.out / "model", *options)
         assert (result.exit_code, result.output) == (0, "")
         assert pd.read_csv(out)["reason_1_text"].str.contains("이탈 위험").all()
+
+    def test_a_cutoff_whose_outcome_was_learned_is_told(self, small_demo, tmp_path):
+        out = tmp_path / "s.parquet"
+        result = call("score", small_demo.out, "--data", small_demo.data, "--cutoff", "2025-12-01", "--out", out)
+        assert result.exit_code == 0
+        assert "Warning: the models learned from outcomes up to" in result.stderr
+        assert out.exists()
 
     @pytest.mark.parametrize(
         ("changes", "said"),

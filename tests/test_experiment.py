@@ -222,7 +222,7 @@ class TestOtherRuns:
         config = tiny(small_demo, cutoffs={"at_most": 1})
         run_experiment(config, data=small_demo.data, out=tmp_path, progress=None)
         notes = strict((tmp_path / "metrics.json").read_text(encoding="utf-8"))["notes"]
-        assert any("too short to hold out a cutoff" in note for note in notes)
+        assert any("none could be held out for calibration" in note for note in notes)
 
     def test_the_seed_makes_a_difference(self, small_demo, tmp_path, untracked):
         predictions = []

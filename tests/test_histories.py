@@ -803,15 +803,30 @@ def test_tables_are_sorted_by_client_and_time():
     assert_frame_equal(found, Histories(bills()).purchases.execute())
 
 
-def test_observed_until_is_the_midnight_after_the_last_row_of_any_table():
+def test_observed_until_is_the_midnight_after_the_last_purchase():
     assert Histories(bills()).observed_until == pd.Timestamp("2024-03-02")
     assert Histories(dated(event_time=["2024-01-01"])).observed_until == pd.Timestamp("2024-01-02")
     assert Histories(dated(event_time=["2024-01-01 23:59:59.999999"])).observed_until == pd.Timestamp("2024-01-02")
     offers = pd.DataFrame({"client_id": ["ann"], "sent": ["2024-05-01"], "redeemed_at": ["2025-01-01"]})
-    assert Histories(bills(), offers=offers).observed_until == pd.Timestamp("2024-05-02")
+    assert Histories(bills(), offers=offers).observed_until == pd.Timestamp("2024-03-02")
     assert Histories(bills(), observed_until="2024-06-01T09:00+09:00").observed_until == pd.Timestamp("2024-06-01")
     with pytest.raises(ValueError, match="`observed_until` must be a date"):
         Histories(bills(), observed_until="soon")
+
+
+def test_a_last_day_that_stands_alone_is_told():
+    usual = pd.date_range("2024-01-01", periods=40, freq="3D")
+    apart = [*usual, usual[-1] + pd.Timedelta(days=8)]  # more than a week, and than twice three days
+    with pytest.warns(HistoriesWarning, match=r"the last day, 2024-05-05, comes 8 days after the one before"):
+        assert "2024-05-05" in Histories(dated(event_time=apart)).notes[-1]
+    assert Histories(dated(event_time=[*usual, usual[-1] + pd.Timedelta(days=7)])).notes == ()
+    assert Histories(dated(event_time=apart), observed_until="2024-05-06").notes == ()
+
+
+def test_facts_known_far_in_the_future_are_told():
+    bill = dated(event_time=["2024-01-01", "2024-01-02"], known_at=["2205-01-01", "2024-01-02"])
+    with pytest.warns(HistoriesWarning, match=r"known_at: 1 row is dated at or after 2025-01-01, first '2205-01-01"):
+        Histories(bill, future_from="2025-01-01")
 
 
 def test_the_first_event_is_the_first_purchase():

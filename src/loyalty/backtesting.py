@@ -26,6 +26,8 @@ _ALWAYS = (*_BTYD_INPUTS, "days_since_last", "days_since_first_record", *(f"amou
 #: Before a client base has a little history there is nothing to learn from.
 _WARM_UP = pd.Timedelta(days=60)
 _YEAR = pd.Timedelta(days=365)
+#: Clients that each rate of the naive baseline is drawn towards the mean by.
+_FEW = 10
 
 OnStep = Callable[[str], None]
 
@@ -206,8 +208,9 @@ class Fitted:
         if self.churn.calibration_cutoffs_:
             return []
         return [
-            f"Before {self.split.test:%Y-%m-%d} the history is too short to hold out a cutoff for calibration: the "
-            "probabilities are as the trees give them."
+            f"Of the training cutoffs before {self.split.test:%Y-%m-%d} none lies a gap and horizon after another "
+            "(see `first`, `every` and `at_most`), so none could be held out for calibration: the probabilities are as "
+            "the trees give them."
         ]
 
     def predict(self, panel: pd.DataFrame) -> pd.DataFrame:
@@ -302,9 +305,14 @@ def _predict_naive(panels: Panels, split: Split, panel: pd.DataFrame) -> pd.Data
     before = panels.at(latest).loc[labels.index, "days_since_last"]
     known = before.dropna()
     edges = np.unique(np.quantile(known, np.linspace(0, 1, 11))[1:-1]) if len(known) else np.empty(0)
-    rates = labels["churned"].groupby(np.searchsorted(edges, before.fillna(np.inf))).mean()
+    # Each rate is drawn towards the rate of all as if by a few more clients, so that few clients give no certainty.
+    overall = (
+        labels["churned"].mean() if len(labels) else panels.labels(split.train, known_before=split.test).churned.mean()
+    )
+    left = labels["churned"].groupby(np.searchsorted(edges, before.fillna(np.inf))).agg(["sum", "size"])
+    rates = (left["sum"] + _FEW * overall) / (left["size"] + _FEW)
     # A silence longer than any a rate was found for is like the longest.
-    rates = rates.reindex(range(len(edges) + 1)).ffill().fillna(labels["churned"].mean())
+    rates = rates.reindex(range(len(edges) + 1)).ffill().fillna(overall)
     silent = pd.Series(np.searchsorted(edges, panel["days_since_last"].fillna(np.inf)), index=panel.index)
     days = panels.setting.outcome.horizon.days
     window = next((w for w in WINDOWS if w >= days), WINDOWS[-1])

@@ -130,7 +130,7 @@ def demo(
     _say_next(
         [
             ("look at every problem a data set may have", f"loyalty check {config_path} --data {out / 'data'}"),
-            ("score the clients a month earlier", f"loyalty score {out} --data {out / 'data'} --cutoff 2025-12-01"),
+            ("score the clients two days later", f"loyalty score {out} --data {out / 'data'} --cutoff 2026-01-03"),
             ("read the report in Korean", f"loyalty report {out} --language ko"),
             ("see the experiment in MLflow", f"mlflow ui --backend-store-uri sqlite:///{out / 'mlflow.db'}"),
             ("use your own data: copy the config and edit it", str(config_path)),
@@ -194,7 +194,9 @@ def score(
     from loyalty.scoring import load, score_file
 
     with _plain_errors(), warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
         warnings.simplefilter("ignore", HistoriesWarning)
+        warnings.showwarning = lambda message, *_, **__: _err.print(f"Warning: {message}")
         scores = score_file(load(model), data=data, cutoff=cutoff, out=out, language=language, stale=stale)
     if not quiet:
         at_risk = scores["churn_probability"].mean()
@@ -296,8 +298,9 @@ def _show_summary(histories: "Histories") -> None:
             f"longest gap {row['longest_gap_days']} days"
         )
         _out.print(f"  columns: {row['columns']}")
+    _out.print(f"observed until {histories.observed_until:%Y-%m-%d}: outcomes that reach further are not known")
     for note in histories.notes:
-        _out.print(Text(f"Note: {note}"))
+        _out.print(f"Note: {note}")
 
 
 def _show_cutoffs(config: "Config", histories: "Histories") -> None:
@@ -315,4 +318,7 @@ def _show_cutoffs(config: "Config", histories: "Histories") -> None:
         end = setting.outcome.window(cutoff)[1]
         if what == "Test" and end > histories.observed_until:
             _out.print(f"  its horizon ends on {end:%Y-%m-%d}, after the data: it is predicted, but not judged")
+    stale = histories.staleness(config.score_cutoff)
+    if stale:
+        _out.print(f"Note: {stale}")
     _out.print("The histories can be used.")

@@ -1,5 +1,6 @@
 """The config of an experiment: a TOML file, checked to the last key before any data is read."""
 
+import glob
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,8 +62,9 @@ class TableConfig(_Section):
 
 
 class DataConfig(_Section):
-    """The tables of the histories."""
+    """The tables of the histories, and up to when they were recorded (the midnight after the last purchase if None)."""
 
+    observed_until: Date | None = None
     purchases: TableConfig
     clients: TableConfig | None = None
     contacts: TableConfig | None = None
@@ -128,6 +130,10 @@ class Config(_Section):
     def _check_together(self) -> Self:
         Outcome.of(horizon=self.outcome.horizon, gap=self.outcome.gap)
         as_cutoffs(self.cutoffs.test, name="cutoffs.test")
+        days = [f"{cutoff:%Y-%m-%d}" for cutoff in self.test_cutoffs]
+        twice = [day for day in days if days.count(day) > 1]
+        if twice:
+            raise ValueError(f"[cutoffs] test: two cutoffs are on {twice[0]}; a run tells cutoffs apart by their day.")
         late = [cutoff for cutoff in self.cutoffs.test if as_instant(cutoff, name="test") > self.score_cutoff]
         if late:
             raise ValueError(f"[cutoffs] test: {late[0]} lies after the score cutoff {self.cutoffs.score}.")
@@ -219,6 +225,11 @@ def _section_at(names: Sequence[str]) -> type[_Section]:
     return section
 
 
+def _located(data: str | Path, path: str) -> str:
+    """Join the folder and a table's path; only the path may be a pattern."""
+    return str(Path(glob.escape(str(data)) if glob.has_magic(path) else data) / path)
+
+
 def read_histories(config: Config, data: str | Path, *, last_cutoff: pd.Timestamp | None = None) -> Histories:
     """Read the histories of a config.
 
@@ -241,8 +252,9 @@ def read_histories(config: Config, data: str | Path, *, last_cutoff: pd.Timestam
     tables = config.data.tables()
     reach = Outcome.of(horizon=config.outcome.horizon, gap=config.outcome.gap).reach
     return Histories(
-        **{name: str(Path(data) / table.path) for name, table in tables.items()},
+        **{name: _located(data, table.path) for name, table in tables.items()},
         columns={name: table.columns for name, table in tables.items()},
         where={name: table.where for name, table in tables.items() if table.where is not None},
+        observed_until=config.data.observed_until,
         future_from=(config.score_cutoff if last_cutoff is None else max(last_cutoff, config.score_cutoff)) + reach,
     )

@@ -20,7 +20,7 @@ from loyalty.config import Config, read_histories
 from loyalty.evaluation import calibration_table, gain_curve
 from loyalty.explanation import driver_table
 from loyalty.features import CATALOGUE
-from loyalty.histories import Histories, HistoriesWarning
+from loyalty.histories import Histories, HistoriesWarning, OutcomeKind
 from loyalty.scoring import Bundle
 from loyalty.tracking import log_experiment, tracking_uri
 
@@ -132,11 +132,13 @@ def run_experiment(
             "score_cutoff": f"{config.score_cutoff:%Y-%m-%d}",
             "config": config.model_dump(mode="json"),
             "fingerprints": fingerprints,
+            "learned_until": f"{final.train[-1] + setting.outcome.reach:%Y-%m-%d}",
         },
     )
     scores = bundle.score_panel(panel)
     watch.step("scores and reasons")
-    notes = [*histories.notes, *_notes_of(fitted), *result.notes]
+    stale = histories.staleness(config.score_cutoff)
+    notes = [*histories.notes, *([stale] if stale else []), *_notes_of(fitted, setting.kind), *result.notes]
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
     metrics["drivers"] = _drivers(fitted, panel)
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
@@ -174,14 +176,17 @@ def _count_steps(setting: Setting, histories: Histories, config: Config) -> int:
     return len(cutoffs) + baselines_and_models + len(("histories", "models for scoring", "scores", "files", "MLflow"))
 
 
-def _notes_of(fitted: Fitted) -> list[str]:
+def _notes_of(fitted: Fitted, kind: OutcomeKind) -> list[str]:
     """Say how the models for scoring were made."""
     train = fitted.split.train
     learned = (
         f"The models for scoring learned from {fitted.rows:,} outcomes at {len(train)} cutoffs, "
         f"{train[0]:%Y-%m-%d} to {train[-1]:%Y-%m-%d}."
     )
-    return [learned, *fitted.notes()]
+    notes = [learned, *fitted.notes()]
+    if kind == "contractual":
+        notes.append("The features speak of purchases only: contracts set the outcome, and explain nothing yet.")
+    return notes
 
 
 def _metrics(

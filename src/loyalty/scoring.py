@@ -2,6 +2,7 @@
 
 import csv
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,7 +24,6 @@ from loyalty.timeline import Instant, as_instant
 __all__ = ["Bundle", "load", "score_file"]
 
 _FORMAT = 1
-_WEEK = 7
 REASONS = 3
 
 
@@ -54,6 +54,12 @@ class Bundle:
     def of(cls, fitted: Fitted, setting: Setting, about: Mapping[str, Any]) -> Self:
         """Put fitted models and their setting together."""
         return cls(fitted.churn, fitted.value, setting, about)
+
+    @property
+    def learned_until(self) -> pd.Timestamp | None:
+        """Up to when outcomes were learned from, where it is known; earlier scores are no test of the models."""
+        said = self.about.get("learned_until")
+        return None if said is None else as_instant(said, name="learned_until")
 
     def score(self, histories: Histories, *, cutoff: Instant, language: Language = "en") -> pd.DataFrame:
         """Score every client that stands at `cutoff`.
@@ -181,8 +187,19 @@ def score_file(
     config = Config.model_validate(bundle.about["config"])
     instant = as_instant(cutoff, name="cutoff")
     histories = read_histories(config, data, last_cutoff=instant)
-    if not stale:
-        _refuse_stale(histories, instant)
+    said = histories.staleness(instant)
+    if said and not stale:
+        raise ValueError(
+            f"{said} Bring newer data, choose an earlier cutoff, or say that it is meant: `stale` (--stale)."
+        )
+    learned_until = bundle.learned_until
+    if learned_until is not None and instant < learned_until:
+        warnings.warn(
+            f"the models learned from outcomes up to {learned_until:%Y-%m-%d}: at the cutoff {instant:%Y-%m-%d} they "
+            "know what was to come, and look better than they are.",
+            UserWarning,
+            stacklevel=2,
+        )
     scores = bundle.score(histories, cutoff=instant, language=language)
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".parquet":
@@ -194,17 +211,6 @@ def score_file(
             lambda path: _defused(scores).to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC, encoding="utf-8"),
         )
     return scores
-
-
-def _refuse_stale(histories: Histories, cutoff: pd.Timestamp) -> None:
-    purchases = histories.summary().to_dict(orient="index")["purchases"]
-    silent = (cutoff - purchases["last"]).days
-    if silent > max(_WEEK, 2 * purchases["longest_gap_days"]):
-        raise ValueError(
-            f"the purchases end on {purchases['last']:%Y-%m-%d}, {silent} days before the cutoff {cutoff:%Y-%m-%d}, so "
-            "that everybody looks like a leaver. Bring newer data, choose an earlier cutoff, or say that it is meant: "
-            "`stale` (--stale)."
-        )
 
 
 def _defused(scores: pd.DataFrame) -> pd.DataFrame:

@@ -138,7 +138,9 @@ def build_panel(
             on_step(f"features at {cutoff:%Y-%m-%d}")
     panel = pd.concat(snapshots, ignore_index=True)
     panel["cutoff"] = panel["cutoff"].astype("datetime64[us]")
-    return panel.set_index(["client_id", "cutoff"])
+    panel = panel.set_index(["client_id", "cutoff"])
+    panel.attrs["reach_days"] = outcome.reach.days  # so that a model knows when these rows' outcomes are decided
+    return panel
 
 
 def _snapshot(

@@ -18,6 +18,11 @@ from loyalty.timeline import Duration, Instant, as_duration, as_instant
 
 __all__ = ["TABLES", "Column", "Histories", "HistoriesError", "HistoriesWarning", "OutcomeKind", "Problem", "Table"]
 
+#: Days without a purchase that are nothing unusual in any trade.
+_WEEK = 7
+#: Days with purchases from which on their rhythm can be told.
+_MONTH = 30
+
 #: What leaving means: no purchase within the horizon, or the end of the last contract.
 OutcomeKind = Literal["non-contractual", "contractual"]
 
@@ -43,7 +48,7 @@ class Histories:
         Which rows of a source to take.
     observed_until : str, date or Timestamp, optional
         Up to when the histories were recorded; outcomes that reach further are not known yet. By default the
-        midnight after the last dated row.
+        midnight after the last purchase.
     future_from : str, date or Timestamp, optional
         Rows dated at or after this are refused as future-dated.
 
@@ -137,9 +142,11 @@ class Histories:
         self._settle(admissions)
         self._backend.raw_sql("set enable_external_access = false")
         self.tables = {a.table.name: self._backend.table(a.table.name) for a in admissions}
-        self.observed_until = (
-            self._midnight_after_last() if observed_until is None else as_instant(observed_until, name="observed_until")
-        )
+        if observed_until is None:
+            self.observed_until = self._midnight_after_last()
+            self._tell_lone_end()
+        else:
+            self.observed_until = as_instant(observed_until, name="observed_until")
 
     def _settle(self, admissions: list[Admission]) -> None:
         """Raise all problems at once, or keep the notes and give the warnings."""
@@ -168,9 +175,64 @@ class Histories:
         ]
 
     def _midnight_after_last(self) -> pd.Timestamp:
-        lasts = [f"select max({quoted(TABLES[name].time)}) as last from {name}" for name in self.tables]
-        (last,) = self._backend.con.execute(f"select max(last) from ({' union all '.join(lasts)})").fetchall()[0]
-        return (pd.Timestamp(last).floor("D") + pd.Timedelta(days=1)).as_unit("us")
+        last = pd.Timestamp(self.purchases.event_time.max().execute())
+        return (last.floor("D") + pd.Timedelta(days=1)).as_unit("us")
+
+    def _tell_lone_end(self) -> None:
+        """Warn if the last day stands far from the rest: a wrong date makes outcomes look decided that are not."""
+        days = self._purchase_days(None)
+        gaps = days.diff().dt.days.to_numpy()[1:]
+        if len(gaps) >= _MONTH and gaps[-1] > max(_WEEK, 2 * gaps[:-1].max()):
+            said = (
+                f"purchases: the last day, {days.iloc[-1]:%Y-%m-%d}, comes {gaps[-1]:.0f} days after the one before; "
+                "if it is a wrong date, outcomes look decided that are not."
+            )
+            self.notes = (*self.notes, said)
+            warnings.warn(said, HistoriesWarning, stacklevel=3)
+
+    def _purchase_days(self, before: pd.Timestamp | None) -> "pd.Series[pd.Timestamp]":
+        """List the days with a row in `purchases`, of those known before an instant."""
+        known = self.purchases
+        if before is not None:
+            known = known.filter(lambda t: t.known_at < ibis.literal(before.to_pydatetime()))
+        return known.select(day=known.event_time.truncate("D")).distinct().order_by("day").execute()["day"]
+
+    def staleness(self, cutoff: Instant) -> str:
+        """Say so if the purchases end long before a cutoff, where everybody looks like a leaver.
+
+        Long is more than a week, and more than twice the longest time without a purchase until then.
+
+        Parameters
+        ----------
+        cutoff : str, date or Timestamp
+            Where we stand.
+
+        Returns
+        -------
+        str
+            A sentence; empty if the purchases are fresh.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> bills = pd.DataFrame({"client_id": [1, 2], "event_time": ["2024-01-01", "2024-01-05"], "amount": 9.0})
+        >>> Histories(bills).staleness("2024-01-15")
+        'The purchases known at 2024-01-15 end on 2024-01-05, 10 days before: everybody looks like a leaver.'
+        >>> Histories(bills).staleness("2024-01-13")
+        ''
+        """
+        instant = as_instant(cutoff, name="cutoff")
+        days = self._purchase_days(instant)
+        if days.empty:
+            return ""
+        silent = (instant - days.iloc[-1]).days
+        longest = days.diff().dt.days.max() if len(days) > 1 else 0
+        if silent <= max(_WEEK, 2 * longest):
+            return ""
+        return (
+            f"The purchases known at {instant:%Y-%m-%d} end on {days.iloc[-1]:%Y-%m-%d}, {silent} days before: "
+            "everybody looks like a leaver."
+        )
 
     @property
     def purchases(self) -> ibis.Table:

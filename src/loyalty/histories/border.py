@@ -257,7 +257,7 @@ def _note_zone(con: duckdb.DuckDBPyConnection, admission: Admission, column: Col
 def _check(con: duckdb.DuckDBPyConnection, admission: Admission, future_from: pd.Timestamp | None) -> None:
     """Run every check of the table, in one pass over the stage."""
     table = admission.table
-    checks: list[tuple[str, str, str, str, str]] = []  # column, condition, shown text, found, remedy
+    checks: list[tuple[str, str, str, str, str]] = []  # column, condition, shown text, found, remedy; none: a warning
     for column in _present(admission):
         checks += _column_checks(column, admission.theirs[column.name], admission.text(column.name))
         if column.after and column.after in admission.columns:
@@ -268,15 +268,27 @@ def _check(con: duckdb.DuckDBPyConnection, admission: Admission, future_from: pd
                 f"{{count}} before `{column.after}`, first {{shown}} in row {{row}}",
                 "A later fact cannot precede its event; correct the dates, or leave the rows out with `where`.",
             ))  # fmt: skip
+    limit = f"timestamp '{future_from}'"
     if future_from is not None and table.time in admission.columns:
         checks.append((
             table.time,
-            f"{quoted(table.time)} >= timestamp '{future_from}'",
+            f"{quoted(table.time)} >= {limit}",
             f"{quoted(table.time)}::varchar",
             f"{{count}} dated at or after {future_from:%Y-%m-%d}, beyond the last cutoff and its horizon, "
             "first {shown} in row {row}",
             "Correct the dates, choose a later cutoff, or leave the rows out with `where`.",
         ))  # fmt: skip
+        checks += [
+            (
+                column.name,
+                f"{quoted(column.name)} >= {limit} and {quoted(table.time)} < {limit}",
+                f"{quoted(column.name)}::varchar",
+                f"{{count}} dated at or after {future_from:%Y-%m-%d}, first {{shown}} in row {{row}}",
+                "",
+            )
+            for column in _present(admission)
+            if column.kind == "time" and column.name != table.time
+        ]
     at = admission.row
     aggregates = ", ".join(
         f"count(*) filter ({c}), min({at}) filter ({c}), arg_min({shown}, {at}) filter ({c})"
@@ -288,9 +300,14 @@ def _check(con: duckdb.DuckDBPyConnection, admission: Admission, future_from: pd
     assert row is not None  # noqa: S101 - an aggregate without groups has one row
     for i, (name, _, _, found, remedy) in enumerate(checks):
         count, first, shown = row[3 * i : 3 * i + 3]
-        if count:
-            rows = f"{count:,} {'row is' if count == 1 else 'rows are'}"
+        if not count:
+            continue
+        rows = f"{count:,} {'row is' if count == 1 else 'rows are'}"
+        if remedy:
             admission.refuse(name, found.format(count=rows, row=f"{first:,}", shown=repr(_short(shown))), remedy)
+        else:
+            said = found.format(count=rows, row=f"{first:,}", shown=repr(_short(shown)))
+            admission.warnings.append(f"{table.name}.{name}: {said}; known at no cutoff. Is it a typo?")
 
 
 def _column_checks(column: Column, theirs: str, text: str) -> list[tuple[str, str, str, str, str]]:

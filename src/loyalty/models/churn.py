@@ -1,6 +1,7 @@
 """Churn: the calibrated probability that a client leaves within the horizon."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +15,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from loyalty.models.calibration import PlattScaling, fit_platt
-from loyalty.models.trees import TREE_PARAMETERS, cutoffs_of, feature_names, held_out_in_time, leaf_size, threads
+from loyalty.models.trees import (
+    TREE_PARAMETERS,
+    cutoffs_of,
+    feature_names,
+    held_out_in_time,
+    leaf_size,
+    model_text,
+    threads,
+)
 from loyalty.timeline import Duration, as_duration
 
 _FOLDS = 5
@@ -37,9 +46,10 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         Shrinkage of each tree.
     min_child_samples : int, default=100
         Fewest rows in a leaf, but never more than a twentieth of all rows.
-    embargo : str or timedelta, default="0d"
+    embargo : str or timedelta, optional
         Time a cutoff's outcome takes to be decided, gap and horizon together: trees that calibrate at a cutoff
-        see only cutoffs at least this much earlier.
+        see only cutoffs at least this much earlier. By default what `build_panel` noted in ``X.attrs``;
+        without that note, with a warning, none.
     random_state : int, default=0
         Seed handed to LightGBM.
     n_jobs : int, optional
@@ -88,7 +98,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         n_estimators: int = 300,
         learning_rate: float = 0.03,
         min_child_samples: int = 100,
-        embargo: Duration = "0d",
+        embargo: Duration | None = None,
         random_state: int = 0,
         n_jobs: int | None = None,
     ) -> None:
@@ -114,6 +124,11 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If there are not exactly two outcomes.
+
+        Warns
+        -----
+        UserWarning
+            If there are several cutoffs and nothing says how long an outcome takes to be decided.
         """
         cutoffs = cutoffs_of(X)
         values, target = validate_data(self, X, y, dtype="float64", ensure_all_finite="allow-nan", ensure_min_samples=2)
@@ -124,7 +139,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
                 f"Only binary classification is supported: `y` must hold exactly two outcomes; "
                 f"got {len(self.classes_)} class{'' if len(self.classes_) == 1 else 'es'}."
             )
-        folds = self._folds(cutoffs, codes)
+        folds = self._folds(cutoffs, codes, self._embargo(X))
         held_out_rows = [held_out for _, held_out in folds]
         margins = [self._margin(self._grow(values[seen], codes[seen]), values[held_out]) for seen, held_out in folds]
         self.calibration_ = PlattScaling()
@@ -181,7 +196,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         """Write ``churn.txt`` (the trees) and ``churn.json`` (all else) into `folder`; no pickle, no client."""
         check_is_fitted(self)
         kept = {
-            "parameters": self.get_params() | {"embargo": str(as_duration(self.embargo, name="embargo").days) + "d"},
+            "parameters": self.get_params() | {"embargo": self._written_embargo()},
             "features": feature_names(self),
             "typical": [None if np.isnan(value) else value for value in self.typical_.tolist()],
             "classes": self.classes_.tolist(),
@@ -189,7 +204,10 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             "calibration_cutoffs": [f"{cutoff:%Y-%m-%d %H:%M:%S}" for cutoff in self.calibration_cutoffs_],
         }
         (folder / "churn.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-        (folder / "churn.txt").write_text(self.booster_.model_to_string(), encoding="utf-8")
+        (folder / "churn.txt").write_text(model_text(self.booster_), encoding="utf-8")
+
+    def _written_embargo(self) -> str | None:
+        return None if self.embargo is None else f"{as_duration(self.embargo, name='embargo').days}d"
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -205,12 +223,27 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         model.calibration_cutoffs_ = tuple(pd.Timestamp(cutoff) for cutoff in kept["calibration_cutoffs"])
         return model
 
+    def _embargo(self, X: ArrayLike) -> pd.Timedelta | None:
+        """Read the embargo given, or the one a panel carries."""
+        if self.embargo is not None:
+            return as_duration(self.embargo, name="embargo")
+        days = X.attrs.get("reach_days") if isinstance(X, pd.DataFrame) else None
+        return None if days is None else pd.Timedelta(days=days)
+
     def _folds(
-        self, cutoffs: pd.DatetimeIndex | None, codes: NDArray[np.int_]
+        self, cutoffs: pd.DatetimeIndex | None, codes: NDArray[np.int_], embargo: pd.Timedelta | None
     ) -> list[tuple[NDArray[np.int_], NDArray[np.int_]]]:
         """Pair rows to learn from with later (or, without cutoffs, other) rows to calibrate on."""
         if cutoffs is not None:
-            pairs = held_out_in_time(cutoffs, embargo=as_duration(self.embargo, name="embargo"))
+            if embargo is None and len(cutoffs.unique()) > 1:
+                warnings.warn(
+                    "`embargo` is not known, since `X` has several cutoffs and does not come from `build_panel`: "
+                    "outcomes are taken to be decided by the next cutoff. Give gap and horizon together, as '90d'.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+            embargo = pd.Timedelta(0) if embargo is None else embargo
+            pairs = held_out_in_time(cutoffs, embargo=embargo)
             return [(seen, held_out) for seen, held_out in pairs if len(np.unique(codes[seen])) == 2]
         folds = min(_FOLDS, int(np.bincount(codes).min()))
         if folds < 2:

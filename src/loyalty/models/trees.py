@@ -1,9 +1,11 @@
 """What the tree models share: LightGBM's settings, and trees that have not seen what they are judged on."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -57,6 +59,17 @@ def feature_names(model: Any) -> list[str]:
     if not hasattr(model, "feature_names_in_"):
         raise ValueError("the model was fitted on an array, whose columns have no names. Fit it on a DataFrame.")
     return [str(name) for name in model.feature_names_in_]
+
+
+def model_text(booster: lgb.Booster) -> str:
+    """Write the trees without the extremes of each feature, which are values of single clients.
+
+    LightGBM keeps the range of every feature for information; predictions do not use it.
+    """
+    text: str = booster.model_to_string()
+    return re.sub(
+        r"^feature_infos=.*$", "feature_infos=" + " ".join(["[-inf:inf]"] * booster.num_feature()), text, flags=re.M
+    )
 
 
 def leaf_size(wanted: int, rows: int) -> int:

@@ -11,7 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from loyalty.models.trees import TREE_PARAMETERS, feature_names, leaf_size, threads
+from loyalty.models.trees import TREE_PARAMETERS, feature_names, leaf_size, model_text, threads
+
+#: The least share of the spend that refunds beyond a client's own purchases can leave of the predictions.
+_LEAST_KEPT = 0.5
 
 
 class ValueModel(RegressorMixin, BaseEstimator):
@@ -19,7 +22,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
 
     Gradient-boosted trees with Tweedie deviance [1]_, whose compound Poisson-Gamma law has a mass at zero and a
     heavy tail. A client whose refunds outweigh the purchases counts as zero while learning; what that adds is
-    taken off all predictions again, so that predicted and realised totals agree on the rows learned from.
+    taken off all predictions again, so that predicted and realised totals agree on the rows learned from. At most
+    half is taken off: one large order that came back must not make everybody else worthless.
 
     Parameters
     ----------
@@ -121,7 +125,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
         predicted = float(
             np.asarray(self.booster_.predict(values, num_threads=threads(self.n_jobs, len(values)))).sum()
         )
-        self.scale_ = max(float(spend.sum()), 0.0) / predicted if anything else 0.0
+        gross = float(positive.sum())
+        self.scale_ = max(float(spend.sum()), _LEAST_KEPT * gross) / predicted if anything else 0.0
         return self
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.float64]:
@@ -141,7 +146,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         kept = {"parameters": self.get_params(), "features": feature_names(self), "scale": self.scale_}
         (folder / "value.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-        (folder / "value.txt").write_text(self.booster_.model_to_string(), encoding="utf-8")
+        (folder / "value.txt").write_text(model_text(self.booster_), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -125,7 +125,7 @@ def summarise(run: RunFolder) -> Summary:
         found=found,
         lift=found / TOP_SHARE if pd.isna(lift) else lift,
         auc=auc,
-        backtests=len(set(run.metrics.test_cutoffs)) or run.backtest["cutoff"].nunique(),
+        backtests=len({measure.cutoff for measure in run.metrics.backtest}),
     )
 
 
