@@ -214,6 +214,17 @@ class TestScore:
         assert (result.exit_code, result.output) == (0, "")
         assert pd.read_csv(out)["reason_1_text"].str.contains("이탈 위험").all()
 
+    def test_what_was_read_is_counted_beside_the_problems(self, small_demo, tmp_path):
+        bad = pd.read_parquet(small_demo.data / "purchases.parquet")
+        bad.loc[bad.index[3], "amount"] = float("inf")
+        for file in small_demo.data.glob("*.parquet"):
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+        bad.to_parquet(tmp_path / "purchases.parquet", index=False)
+        result = call("check", small_demo.config, "--data", tmp_path)
+        assert result.exit_code == 1
+        assert "purchases.amount: 1 row is NaN or infinite, first 'inf' in row 4" in result.stderr
+        assert f"Rows read: purchases {len(bad):,}, clients " in result.stderr
+
     def test_a_cutoff_whose_outcome_was_learned_is_told(self, small_demo, tmp_path):
         out = tmp_path / "s.parquet"
         result = call("score", small_demo.out, "--data", small_demo.data, "--cutoff", "2025-12-01", "--out", out)

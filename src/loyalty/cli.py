@@ -78,6 +78,9 @@ def _plain_errors() -> Iterator[None]:
         yield
     except (ConfigError, HistoriesError) as error:
         _err.print(Text(str(error)))
+        if isinstance(error, HistoriesError) and error.rows:
+            read = ", ".join(f"{name} {rows:,}" for name, rows in error.rows.items())
+            _err.print(f"Rows read: {read}.")
         raise typer.Exit(1) from None
     except (ValueError, OSError) as error:
         _err.print(Text(f"Error: {error}"))

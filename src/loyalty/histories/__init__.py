@@ -154,7 +154,7 @@ class Histories:
         if not problems:
             problems = self._compare_client_ids(admissions)
         if problems:
-            raise HistoriesError(problems)
+            raise HistoriesError(problems, {a.table.name: a.rows for a in admissions if a.rows})
         self.notes = tuple(note for a in admissions for note in (*a.notes, *a.warnings))
         for admission in admissions:
             for warning in admission.warnings:

@@ -33,6 +33,7 @@ class Admission:
     theirs: Mapping[str, str] = field(default_factory=dict)
     attributes: tuple[str, ...] = ()
     prefix: str = ""
+    rows: int = 0
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -175,6 +176,7 @@ def _stage(
         found = f"`where` leaves none of its {before:,} rows" if before else "the table is empty"
         admission.refuse("", found, "Check `where` and the source." if before else "Leave the table out, or fill it.")
         return False
+    admission.rows = rows
     for column in _present(admission):
         _note_zone(con, admission, column, kinds[column.name])
     return True

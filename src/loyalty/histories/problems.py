@@ -1,6 +1,6 @@
 """What is wrong with a table, said once, with the way out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -35,10 +35,13 @@ class HistoriesError(ValueError):
     ----------
     problems : tuple of Problem
         In the order of the tables.
+    rows : dict of str to int
+        How many rows were read of each table that could be read.
     """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], rows: Mapping[str, int] | None = None) -> None:
         self.problems = tuple(problems)
+        self.rows = dict(rows or {})
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         listed = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(self.problems, 1))
         super().__init__(f"{count} in the histories (rows are counted from 1):\n{listed}")
