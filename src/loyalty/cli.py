@@ -70,7 +70,7 @@ def main() -> None:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Turn what a user can mend into a message; keep the traceback of what only we can."""
+    """End with a message and exit code 1 instead of a traceback; anything but a bad value or file is our own bug."""
     from loyalty.config import ConfigError
     from loyalty.histories import HistoriesError
 
