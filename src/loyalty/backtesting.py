@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import ibis
 import numpy as np
 import pandas as pd
 
@@ -11,7 +10,7 @@ from loyalty.evaluation import churn_metrics, value_metrics
 from loyalty.features import build_panel, choose_features
 from loyalty.features.catalogue import WINDOWS
 from loyalty.features.rhythm import SEASONAL
-from loyalty.histories import Histories, OutcomeKind
+from loyalty.histories import Histories, OutcomeKind, at_instant
 from loyalty.labels import build_labels
 from loyalty.models.btyd import BuyTillYouDie
 from loyalty.models.churn import ChurnModel
@@ -117,7 +116,7 @@ class Setting:
 
 def _first_known(histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
     """When the first purchase was made, as far as was known before `cutoff`."""
-    at = ibis.literal(cutoff.to_pydatetime())
+    at = at_instant(cutoff)
     first = histories.purchases.filter(lambda t: t.known_at < at).event_time.min().execute()
     if pd.isna(first):
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any
 import ibis
 import pandas as pd
 
-from loyalty.histories import Histories, OutcomeKind
+from loyalty.histories import Histories, OutcomeKind, at_instant
 from loyalty.timeline import Duration, Instant, Outcome, as_cutoffs, as_instant
 
 __all__ = ["CensoredHorizonWarning", "build_labels"]
@@ -122,9 +122,11 @@ def _tell_censored(
 def _value(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome, known: pd.Timestamp | None) -> ibis.Table:
     """Add up the window: whether anything was bought, and the net spend."""
     start, end = outcome.window(cutoff)
-    inside = histories.purchases.filter(lambda t: (t.event_time >= _at(start)) & (t.event_time < _at(end)))
+    inside = histories.purchases.filter(
+        lambda t: (t.event_time >= at_instant(start)) & (t.event_time < at_instant(end))
+    )
     if known is not None:
-        inside = inside.filter(lambda t: t.known_at < _at(known))
+        inside = inside.filter(lambda t: t.known_at < at_instant(known))
     return inside.group_by("client_id").aggregate(
         bought=lambda t: (t.amount > 0).max().cast("int8"), value=lambda t: t.amount.sum()
     )
@@ -137,18 +139,14 @@ def _contract_ended(
     opens, closes = outcome.window(cutoff)
     contracts = histories.tables["contracts"]
     if known is not None:
-        contracts = contracts.filter(lambda t: t.known_at < _at(known))
+        contracts = contracts.filter(lambda t: t.known_at < at_instant(known))
     if "end" not in contracts.columns:
         contracts = contracts.mutate(end=ibis.null("timestamp(6)"))
 
     def in_force(t: Any, instant: pd.Timestamp) -> Any:
-        return (t.start < _at(instant)) & (t.end.isnull() | (t.end >= _at(instant)))  # noqa: PD003 - Ibis, not pandas
+        return (t.start < at_instant(instant)) & (t.end.isnull() | (t.end >= at_instant(instant)))  # noqa: PD003 - Ibis, not pandas
 
     by_client = contracts.group_by("client_id").aggregate(
         open_=lambda t: in_force(t, opens).max(), close=lambda t: in_force(t, closes).max()
     )
     return by_client.filter(lambda t: t.open_).select("client_id", churned=lambda t: 1 - t.close.cast("int8"))
-
-
-def _at(instant: pd.Timestamp) -> ibis.Value:
-    return ibis.literal(instant.to_pydatetime(warn=False))

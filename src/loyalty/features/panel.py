@@ -12,7 +12,7 @@ import pandas as pd
 
 from loyalty.features import breadth, promotion, rhythm, value
 from loyalty.features.catalogue import Feature, catalogue
-from loyalty.histories import Histories, OutcomeKind
+from loyalty.histories import Histories, OutcomeKind, at_instant
 from loyalty.timeline import Duration, Instant, Outcome, as_cutoffs
 
 #: Every feature by name, in the order of the panel's columns.
@@ -157,14 +157,14 @@ def _snapshot(
             row = row.left_join(told, "client_id").drop("client_id_right")
     start, end = outcome.window(cutoff)
     told_of = {f.name: _or_empty(f, row[f.name]) for f in computed if f.grain != "snapshot"}
-    row = row.select("client_id", **told_of, horizon_middle=_literal(start + (end - start) / 2))
+    row = row.select("client_id", **told_of, horizon_middle=at_instant(start + (end - start) / 2))
     columns = {f.name: _or_empty(f, f.expression(row)) if f.grain == "snapshot" else row[f.name] for f in features}
-    return row.select("client_id", cutoff=_literal(cutoff), **columns).order_by("client_id")
+    return row.select("client_id", cutoff=at_instant(cutoff), **columns).order_by("client_id")
 
 
 def _known(histories: Histories, cutoff: pd.Timestamp) -> ibis.Table:
     """Let through the purchases known strictly before the cutoff, with their age."""
-    return histories.purchases.filter(lambda t: t.known_at < _literal(cutoff)).mutate(
+    return histories.purchases.filter(lambda t: t.known_at < at_instant(cutoff)).mutate(
         age_days=lambda t: _age_days(t.event_time, cutoff)
     )
 
@@ -182,11 +182,7 @@ def _purchase_days(known: ibis.Table, cutoff: pd.Timestamp) -> ibis.Table:
 
 def _age_days(time: ibis.Value, cutoff: pd.Timestamp) -> ibis.Value:
     # In whole microseconds: a window's edge is exact, and 30 days are 30.0.
-    return time.delta(_literal(cutoff), unit="microsecond") / -_MICROSECONDS
-
-
-def _literal(instant: pd.Timestamp) -> ibis.Value:
-    return ibis.literal(instant.to_pydatetime(warn=False))
+    return time.delta(at_instant(cutoff), unit="microsecond") / -_MICROSECONDS
 
 
 def _or_empty(feature: Feature, value: ibis.Value) -> ibis.Value:

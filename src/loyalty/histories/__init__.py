@@ -16,7 +16,17 @@ from loyalty.histories.schema import TABLES, Column, Table
 from loyalty.histories.sources import Source, quoted, text_literal
 from loyalty.timeline import Duration, Instant, as_duration, as_instant
 
-__all__ = ["TABLES", "Column", "Histories", "HistoriesError", "HistoriesWarning", "OutcomeKind", "Problem", "Table"]
+__all__ = [
+    "TABLES",
+    "Column",
+    "Histories",
+    "HistoriesError",
+    "HistoriesWarning",
+    "OutcomeKind",
+    "Problem",
+    "Table",
+    "at_instant",
+]
 
 #: Days without a purchase that are nothing unusual in any trade.
 _WEEK = 7
@@ -25,6 +35,11 @@ _MONTH = 30
 
 #: What leaving means: no purchase within the horizon, or the end of the last contract.
 OutcomeKind = Literal["non-contractual", "contractual"]
+
+
+def at_instant(instant: pd.Timestamp) -> ibis.Value:
+    """Write an instant as Ibis compares it with the times of the tables."""
+    return ibis.literal(instant.to_pydatetime(warn=False))
 
 
 class Histories:
@@ -194,7 +209,7 @@ class Histories:
         """List the days with a row in `purchases`, of those known before an instant."""
         known = self.purchases
         if before is not None:
-            known = known.filter(lambda t: t.known_at < ibis.literal(before.to_pydatetime()))
+            known = known.filter(lambda t: t.known_at < at_instant(before))
         return known.select(day=known.event_time.truncate("D")).distinct().order_by("day").execute()["day"]
 
     def staleness(self, cutoff: Instant) -> str:
@@ -280,12 +295,12 @@ class Histories:
         if kind not in get_args(OutcomeKind):
             raise ValueError(f"`kind` must be 'non-contractual' or 'contractual'; got {kind!r}.")
         instant = as_instant(cutoff, name="cutoff")
-        at = ibis.literal(instant.to_pydatetime())
+        at = at_instant(instant)
         bought = self.purchases.filter(lambda t: t.known_at < at)
         last = bought.group_by("client_id").aggregate(last_purchase=lambda t: t.event_time.max())
         if active is not None:
             since = instant - as_duration(active, name="active")
-            last = last.filter(lambda t: t.last_purchase >= ibis.literal(since.to_pydatetime()))
+            last = last.filter(lambda t: t.last_purchase >= at_instant(since))
         if kind == "non-contractual":
             return last.select("client_id")
         if "contracts" not in self.tables:

@@ -1,4 +1,4 @@
-"""Numbers behind the buy-till-you-die models: likelihoods, their maximum, and the mean over dropout.
+"""Numbers behind the buy-till-you-die models: rows merged, likelihoods and their maximum.
 
 Everything runs in logs and on distinct rows with their counts; no hypergeometric function is called.
 """
