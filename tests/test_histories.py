@@ -544,6 +544,14 @@ def test_every_later_fact_is_held_against_its_event():
     assert {(table, column) for table, column, _ in AFTER} == {
         *((name, "known_at") for name in TABLES),
         ("contacts", "replied_at"), ("contacts", "resolved_at"), ("offers", "redeemed_at"), ("contracts", "end"),
+        ("contracts", "renews_at"), ("rewards", "expires_at"),
+    }  # fmt: skip
+
+
+def test_later_facts_are_told_from_planned_dates():
+    later = {(table.name, column.name) for table in TABLES.values() for column in table.columns if column.later}
+    assert later == {
+        ("contacts", "replied_at"), ("contacts", "resolved_at"), ("offers", "redeemed_at"), ("contracts", "end"),
     }  # fmt: skip
 
 
@@ -827,6 +835,17 @@ def test_facts_known_far_in_the_future_are_told():
     bill = dated(event_time=["2024-01-01", "2024-01-02"], known_at=["2205-01-01", "2024-01-02"])
     with pytest.warns(HistoriesWarning, match=r"known_at: 1 row is dated at or after 2025-01-01, first '2205-01-01"):
         Histories(bill, future_from="2025-01-01")
+
+
+def test_planned_dates_may_lie_in_the_future():
+    contracts = pd.DataFrame({"client_id": [1], "start": ["2024-01-01"], "renews_at": ["2026-01-01"]})
+    rewards = pd.DataFrame({"client_id": [1], "event_time": ["2024-01-01"], "expires_at": ["2026-01-01"]})
+    bill = dated(event_time=["2024-01-01"])
+    histories = Histories(bill, contracts=contracts, rewards=rewards, future_from="2025-01-01")
+    assert histories.notes == ()
+    assert stored(histories, "renews_at", "contracts") == stored(histories, "expires_at", "rewards")
+    with pytest.warns(HistoriesWarning, match="contracts.end: 1 row is dated at or after 2025-01-01"):
+        Histories(bill, contracts=contracts.rename(columns={"renews_at": "end"}), future_from="2025-01-01")
 
 
 def test_the_first_event_is_the_first_purchase():

@@ -53,7 +53,7 @@ class Histories:
     ----------
     purchases : source
         `client_id`, `event_time`, `amount`; optional `known_at`, `order_id`, `product_id`, `category`,
-        `channel`, `quantity`, `discount`.
+        `channel`, `quantity`, `discount`, `cost`.
     clients, contacts, offers, rewards, contracts, events : source, optional
         The other tables; their columns are in ``data/README.md`` and in ``loyalty.histories.TABLES``.
     columns : mapping of table name to mapping of canonical name to expression, optional

@@ -268,7 +268,8 @@ def _check(con: duckdb.DuckDBPyConnection, admission: Admission, future_from: pd
                 f"{quoted(column.name)} < {quoted(column.after)}",
                 f"{quoted(column.name)}::varchar || ' before ' || {quoted(column.after)}::varchar",
                 f"{{count}} before `{column.after}`, first {{shown}} in row {{row}}",
-                "A later fact cannot precede its event; correct the dates, or leave the rows out with `where`.",
+                f"A {'planned date' if column.planned else 'later fact'} cannot precede its event; "
+                "correct the dates, or leave the rows out with `where`.",
             ))  # fmt: skip
     limit = f"timestamp '{future_from}'"
     if future_from is not None and table.time in admission.columns:
@@ -289,7 +290,7 @@ def _check(con: duckdb.DuckDBPyConnection, admission: Admission, future_from: pd
                 "",
             )
             for column in _present(admission)
-            if column.kind == "time" and column.name != table.time
+            if column.kind == "time" and column.name != table.time and not column.planned
         ]
     at = admission.row
     aggregates = ", ".join(

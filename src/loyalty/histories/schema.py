@@ -19,13 +19,29 @@ class Column:
     required : bool
         Whether the table is refused without it, and with a null in it.
     after : str
-        The time column it may not precede; a later fact about an earlier event.
+        The time column it may not precede.
+    planned : bool
+        Whether it is a date agreed in advance: it is known with its row, and may lie in the future.
     """
 
     name: str
     kind: Kind
     required: bool = False
     after: str = ""
+    planned: bool = False
+
+    @property
+    def later(self) -> bool:
+        """Whether it is a later fact about an earlier event, unknown until its own date.
+
+        Examples
+        --------
+        A contract's end is known when it has come; the day on which it renews is known from its start:
+
+        >>> [column.name for column in TABLES["contracts"].columns if column.later]
+        ['end']
+        """
+        return bool(self.after) and not self.planned and self.name != "known_at"
 
 
 @dataclass(frozen=True)
@@ -72,6 +88,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 Column("channel", "text"),
                 Column("quantity", "number"),
                 Column("discount", "number"),
+                Column("cost", "number"),
             ),
             _table("clients", time="joined_at", attributes=True),
             _table(
@@ -79,6 +96,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 Column("direction", "text"),
                 Column("channel", "text"),
                 Column("kind", "text"),
+                Column("topic", "text"),
                 Column("replied_at", "time", after="event_time"),
                 Column("resolved_at", "time", after="event_time"),
                 Column("satisfaction", "number"),
@@ -94,11 +112,18 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 Column("redeemed_at", "time", after="sent"),
                 time="sent",
             ),
-            _table("rewards", Column("kind", "text"), Column("points", "number"), Column("tier", "text")),
+            _table(
+                "rewards",
+                Column("kind", "text"),
+                Column("points", "number"),
+                Column("tier", "text"),
+                Column("expires_at", "time", after="event_time", planned=True),
+            ),
             _table(
                 "contracts",
                 Column("contract_id", "id"),
                 Column("end", "time", after="start"),
+                Column("renews_at", "time", after="start", planned=True),
                 Column("plan", "text"),
                 Column("fee", "number"),
                 time="start",
