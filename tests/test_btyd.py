@@ -12,8 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import approx_fprime
 from sklearn.exceptions import NotFittedError
 
-from loyalty.models._btyd_dropout import _two_or_more, chance_of_purchase, purchases_while_active
-from loyalty.models._btyd_likelihood import (
+from loyalty.btyd import BetaGeometricNBD, BuyTillYouDie, GammaGamma
+from loyalty.btyd._dropout import _two_or_more, chance_of_purchase, purchases_while_active
+from loyalty.btyd._likelihood import (
     PurchaseRows,
     SpendRows,
     distinct_rows,
@@ -21,7 +22,6 @@ from loyalty.models._btyd_likelihood import (
     rising,
     spend_log_likelihood,
 )
-from loyalty.models.btyd import BetaGeometricNBD, BuyTillYouDie, GammaGamma
 
 SHARED = Path(__file__).parents[1] / ".." / "shared" / "data"
 CDNOW = {"r": 0.2426, "alpha": 4.414, "a": 0.793, "b": 2.426}

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from loyalty.btyd import BuyTillYouDie
 from loyalty.evaluation import churn_metrics, value_metrics
 from loyalty.features import build_panel, choose_features
 from loyalty.features.catalogue import WINDOWS
 from loyalty.features.rhythm import SEASONAL
 from loyalty.histories import Histories, OutcomeKind, at_instant
 from loyalty.labels import build_labels
-from loyalty.models.btyd import BuyTillYouDie
 from loyalty.models.churn import ChurnModel
 from loyalty.models.value import ValueModel
 from loyalty.timeline import Duration, Instant, Outcome, Split, as_cutoffs, as_duration, as_instant, rolling_origins

@@ -1,1 +1,1 @@
-"""Models: what a client will do, with a baseline always beside it."""
+"""Models: what a client will do, learned from the features."""

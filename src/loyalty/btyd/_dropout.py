@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from loyalty.models._btyd_likelihood import Codes, Floats
+from loyalty.btyd._likelihood import Codes, Floats
 
 _TAIL = 34.0  # e**-34 is below rounding
 _LARGEST_STEP = 0.25

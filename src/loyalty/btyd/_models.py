@@ -13,8 +13,8 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from loyalty.models._btyd_dropout import chance_of_purchase, purchases_while_active
-from loyalty.models._btyd_likelihood import (
+from loyalty.btyd._dropout import chance_of_purchase, purchases_while_active
+from loyalty.btyd._likelihood import (
     Floats,
     Maximum,
     PurchaseRows,
@@ -238,7 +238,7 @@ class BetaGeometricNBD(BaseEstimator):
 
         Notes
         -----
-        Worked out as a sum of positive terms (see `loyalty.models._btyd_dropout`), not through the hypergeometric
+        Worked out as a sum of positive terms (see `loyalty.btyd._dropout`), not through the hypergeometric
         function of the paper, which fails for heavy buyers and at extreme parameters.
         """
         check_is_fitted(self)
