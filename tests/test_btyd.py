@@ -1,5 +1,7 @@
 """BG/NBD and Gamma-Gamma against mpmath, simulation, published figures and extremes."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import mpmath as mp
@@ -12,8 +14,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import approx_fprime
 from sklearn.exceptions import NotFittedError
 
-from loyalty.btyd import BetaGeometricNBD, BuyTillYouDie, GammaGamma
-from loyalty.btyd._dropout import _two_or_more, chance_of_purchase, purchases_while_active
+import loyalty.btyd
+from loyalty.btyd import (
+    BetaGeometricNBD,
+    BuyTillYouDie,
+    GammaGamma,
+    _dropout,
+    expected_purchases,
+    probability_alive,
+    probability_no_purchase,
+)
+from loyalty.btyd._dropout import chance_of_purchase, purchases_while_active, two_or_more
 from loyalty.btyd._likelihood import (
     PurchaseRows,
     SpendRows,
@@ -233,18 +244,28 @@ def closed_form(c, k, a, beta):
 @pytest.mark.parametrize("b", [1e-4, 2.426, 1e4])
 @pytest.mark.parametrize("x", [0, 1, 30, 700])
 def test_expected_purchases_equal_the_closed_form(a, b, x):
-    reach = np.array([1e-6, 0.1, 3.0, 1e3])
     for r in (1e-4, 0.24, 9.0):
         k, beta = r + x, b + x
-        got = purchases_while_active(reach, np.full(4, k), a=a, beta=np.full(4, beta))
-        expected = np.array([closed_form(c, k, a, beta) for c in reach])
-        assert_allclose(got, expected, rtol=1e-10)
+        for reach in (1e-6, 0.1, 3.0, 1e3):
+            got = purchases_while_active(reach, k, a, beta)
+            assert got == pytest.approx(closed_form(reach, k, a, beta), rel=1e-10, abs=0)
+
+
+@pytest.mark.parametrize("reach", [0.3, 0.49, 0.5, 0.7, 1.0, 1.3, 2.0])
+@pytest.mark.parametrize("a", [0.793, 5.0])
+def test_heavy_buyers_keep_their_digits_where_the_sum_gives_way_to_the_integral(reach, a):
+    got = purchases_while_active(reach, 1500.24, a, 1502.4)
+    assert got == pytest.approx(closed_form(reach, 1500.24, a, 1502.4), rel=1e-10, abs=0)
+    chance = chance_of_purchase(reach, 1e-3, 1500.24, a, 1502.4)
+    with mp.workdps(50):
+        silent = [(1 + h) ** -mp.mpf("1500.24") * mp.hyp2f1("1500.24", a, a + mp.mpf("1502.4"), -reach / (1 + h))
+                  for h in (mp.mpf(0), mp.mpf("1e-3"))]  # fmt: skip
+    assert chance == pytest.approx(float(silent[0] - silent[1]), rel=1e-10, abs=0)
 
 
 def test_expected_purchases_at_a_equal_1_where_the_closed_form_is_0_by_0():
     near = [closed_form(2.0, 3.2, 1.0 + step, 4.4) for step in (1e-9, -1e-9)]
-    got = purchases_while_active(np.array([2.0]), np.array([3.2]), a=1.0, beta=np.array([4.4]))
-    assert got[0] == pytest.approx(np.mean(near), rel=1e-12)
+    assert purchases_while_active(2.0, 3.2, 1.0, 4.4) == pytest.approx(np.mean(near), rel=1e-12)
 
 
 @pytest.mark.parametrize("shape", [1e-4, 0.5, 3.0, 800.0, 1e4])
@@ -253,7 +274,7 @@ def test_two_or_more_events_keep_their_digits_when_rare(shape):
     with mp.workdps(80):
         k, exact_odds = mp.mpf(shape), [mp.mpf(float(o)) for o in odds]
         exact = [float(1 - (1 + o) ** -k * (1 + k * o / (1 + o))) for o in exact_odds]
-    assert_allclose(_two_or_more(odds, np.array(shape), -shape * np.log1p(odds)), exact, rtol=3e-12)
+    assert_allclose([two_or_more(o, shape, -shape * np.log1p(o)) for o in odds], exact, rtol=3e-12)
 
 
 @pytest.mark.parametrize(
@@ -263,6 +284,8 @@ def test_two_or_more_events_keep_their_digits_when_rare(shape):
         (20.0, 1e-3, 40.2, 0.01, 41.0),
         (0.01, 5.0, 0.3, 12.0, 1e-3),
         (3.0, 3.0, 2.0, 1.0, 1.0),
+        (1e3, 1e2, 200.0, 0.7, 30.0),
+        (1e-9, 1e-9, 0.24, 0.8, 2.4),
     ],
 )
 def test_chance_after_a_gap_equals_the_mean_over_dropout(gap, reach, k, a, beta):
@@ -272,8 +295,19 @@ def test_chance_after_a_gap_equals_the_mean_over_dropout(gap, reach, k, a, beta)
 
     with mp.workdps(50):
         expected = float(outlast(0) - outlast(reach))
-    got = chance_of_purchase(np.array([gap]), np.array([reach]), np.array([k]), a=a, beta=np.array([beta]))
-    assert got[0] == pytest.approx(expected, rel=1e-10)
+    assert chance_of_purchase(gap, reach, k, a, beta) == pytest.approx(expected, rel=1e-10, abs=0)
+
+
+@pytest.mark.parametrize("a", [1e-3, 0.793, 1.0, 40.0])
+@pytest.mark.parametrize(
+    ("reach", "k", "beta"), [(0.4, 2.2, 4.4), (5.0, 90.0, 92.0), (30.0, 0.3, 2.4), (1e-7, 3.0, 0.1)]
+)
+def test_the_sum_and_the_integral_agree(a, reach, k, beta, monkeypatch):
+    sums = purchases_while_active(reach, k, a, beta), chance_of_purchase(reach, 0.7, k, a, beta)
+    monkeypatch.setattr(_dropout, "_LONGEST_SUM", 0)
+    integrals = purchases_while_active.py_func(reach, k, a, beta), chance_of_purchase.py_func(reach, 0.7, k, a, beta)
+    assert sums != integrals
+    assert_allclose(sums, integrals, rtol=1e-10, atol=1e-20)
 
 
 def test_probability_alive_is_the_active_share_of_the_likelihood():
@@ -286,6 +320,26 @@ def test_probability_alive_is_the_active_share_of_the_likelihood():
             active /= mp.gamma(r) * (alpha + mp.mpf(T)) ** (r + x)
             expected = float(active / exact_purchase_likelihood(x, tx, T, *point))
         assert model.probability_alive([x], [tx], [T])[0] == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize(
+    "point", [tuple(CDNOW.values()), (0.01, 900.0, 3.0, 0.02), (1e4, 1e6, 1e-4, 1e4), (9, 0.1, 0.5, 7)]
+)
+@pytest.mark.parametrize("horizon", [1e-3, 39.0, 5e4])
+def test_frozen_predictions_equal_the_paper(point, horizon):
+    clients = [*CLIENTS[:-1], (260, 1.0, 364.0), (1500, 3600.0, 3650.0), (3, 1e-6, 1e5)]
+    parameters = dict(zip(CDNOW, point, strict=True))
+    history = np.array(clients, float).T
+    alive = probability_alive(*history, parameters=parameters)
+    purchases = expected_purchases(*history, parameters=parameters, horizon=horizon)
+    for row, (x, tx, T) in enumerate(clients):
+        with mp.workdps(60):
+            r, alpha, a, b, silence = *map(mp.mpf, point), mp.mpf(T) - mp.mpf(tx)
+            odds = a / (b + x - 1) * (1 + silence / (alpha + tx)) ** (r + x) if x else mp.mpf(0)
+            active = mp.mpf(closed_form(mp.mpf(horizon) / (alpha + T), r + x, a, b + x))
+            exact = 1 / (1 + odds), active / (1 + odds)
+        assert alive[row] == pytest.approx(float(exact[0]), rel=1e-10, abs=1e-300)
+        assert purchases[row] == pytest.approx(float(exact[1]), rel=1e-10, abs=1e-300)
 
 
 def test_predictions_agree_with_simulated_clients():
@@ -383,6 +437,125 @@ def test_longer_silence_lowers_the_probability_of_being_alive():
     assert np.all(np.diff(alive) < 0)
     heavy = purchases_model(**CDNOW).probability_alive([3, 30], [30.0, 30.0], [60.0, 60.0])
     assert heavy[1] < heavy[0]  # the same silence says more of a frequent buyer
+
+
+# Frozen parameters ---------------------------------------------------------------------------------------------------
+
+
+def frozen_predictions(x, tx, T, parameters):
+    return (
+        probability_alive(x, tx, T, parameters=parameters),
+        expected_purchases(x, tx, T, parameters=parameters, horizon=90),
+        expected_purchases(x, tx, T, parameters=parameters, horizon=90, gap=30),
+        probability_no_purchase(x, tx, T, parameters=parameters, horizon=90),
+        probability_no_purchase(x, tx, T, parameters=parameters, horizon=90, gap=30),
+    )
+
+
+def test_a_model_predicts_what_its_frozen_parameters_predict(simulated):
+    x, tx, T, monetary = (column[:400] for column in simulated)
+    model = BuyTillYouDie().fit(x, tx, T, monetary)
+    frozen = frozen_predictions(x, tx, T, model.parameters_)
+    own = model.purchases_
+    assert_array_equal(own.probability_alive(x, tx, T), frozen[0])
+    assert_array_equal(own.expected_purchases(90, x, tx, T), frozen[1])
+    assert_array_equal(own.expected_purchases(90, x, tx, T, gap=30), frozen[2])
+    assert_array_equal(own.probability_no_purchase(90, x, tx, T), frozen[3])
+    assert_array_equal(own.probability_no_purchase(90, x, tx, T, gap=30), frozen[4])
+
+
+def test_a_client_has_the_same_numbers_to_the_last_bit_in_any_batch():
+    rng = np.random.default_rng(8)
+    x = rng.choice([0, 0, 1, 2, 7, 60, 900, 5000], 3_001).astype(float)
+    T = rng.uniform(1e-3, 900, len(x))
+    tx = np.where(x > 0, T * rng.uniform(0.01, 1, len(x)), 0.0)
+    for parameters in (CDNOW, {"r": 30.0, "alpha": 0.01, "a": 2e-3, "b": 500.0}):
+        together = frozen_predictions(x, tx, T, parameters)
+        assert all(np.all(np.isfinite(values)) for values in together)
+        order = rng.permutation(len(x))
+        frame = np.column_stack([x, tx, T])[order]  # strided columns
+        frame.flags.writeable = False
+        for values, other in zip(together, frozen_predictions(*frame.T, parameters), strict=True):
+            assert_array_equal(values[order], other)
+        for row in range(0, len(x), 61):
+            alone = frozen_predictions(x[row : row + 1], tx[row : row + 1], T[row : row + 1], parameters)
+            assert [value[0] for value in alone] == [values[row] for values in together]
+
+
+any_number = st.floats(allow_nan=True, allow_infinity=True)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    x=st.one_of(st.integers(0, 5), st.integers(0, 2**60), st.sampled_from([1e300, 1.7e308]), any_number),
+    ends=st.tuples(any_number, any_number) | st.tuples(between(1e-300, 1e300), between(1e-300, 1e300)).map(sorted),
+    parameters=extreme,
+    horizon=st.one_of(between(1e-300, 1e300), st.just(0.0)),
+    gap=st.one_of(between(1e-300, 1e300), st.just(0.0)),
+)
+def test_no_number_is_too_much_for_frozen_parameters(x, ends, parameters, horizon, gap):
+    tx, T = (0.0, ends[1]) if x == 0 else ends
+    history = [x], [tx], [T]
+    alive = probability_alive(*history, parameters=parameters)[0]
+    purchases = expected_purchases(*history, parameters=parameters, horizon=horizon, gap=gap)[0]
+    silent = probability_no_purchase(*history, parameters=parameters, horizon=horizon, gap=gap)[0]
+    possible = 0 <= tx <= T < np.inf and 0 <= x < np.inf and x == np.floor(x) and (x > 0) == (tx > 0)
+    if possible:
+        assert 0 <= alive <= 1
+        assert 0 <= purchases < np.inf
+        assert 0 <= silent <= 1
+    else:
+        assert np.isnan([alive, purchases, silent]).all()
+
+
+def test_a_new_client_is_active_and_buys_at_the_mean_rate_to_come():
+    nothing = [0], [0], [0]
+    assert probability_alive(*nothing, parameters=CDNOW)[0] == 1.0
+    got = expected_purchases(*nothing, parameters=CDNOW, horizon=39)[0]
+    assert got == pytest.approx(closed_form(39 / 4.414, 0.2426, 0.793, 2.426), rel=1e-12)
+
+
+def test_missing_and_impossible_histories_are_missing():
+    rows = [
+        (np.nan, 1, 2), (1, np.nan, 2), (1, 1, np.nan), (0, 0, np.nan), (0, np.nan, 2),
+        (np.inf, 1, 2), (1, np.inf, np.inf), (1, 1, np.inf), (-1, 1, 2), (1.5, 1, 2), (1, -1, 2),
+        (1, 3, 2), (0, 0, -1), (0, 1, 2), (2, 0, 2),
+    ]  # fmt: skip
+    for values in frozen_predictions(*np.array([*rows, (2, 1, 2)], float).T, CDNOW):
+        assert_array_equal(np.isnan(values), [True] * len(rows) + [False])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"parameters": {"r": 1.0, "alpha": 1.0, "a": 1.0}}, "positive number for 'b'; got nan"),
+        ({"parameters": {**CDNOW, "a": 0.0}}, "positive number for 'a'; got 0.0"),
+        ({"parameters": {**CDNOW, "r": np.inf}}, "positive number for 'r'; got inf"),
+        ({"horizon": -1.0}, "`horizon` must be a finite number"),
+        ({"gap": np.nan}, "`gap` must be a finite number"),
+        ({"T": [1.0, 2.0]}, r"one value per client; got shapes \(1,\), \(1,\), \(2,\)"),
+        ({"frequency": [[1.0]], "recency": [[1.0]], "T": [[2.0]]}, r"one value per client; got shapes \(1, 1\)"),
+        ({"recency": 1.0}, r"one value per client; got shapes \(1,\), \(\), \(1,\)"),
+    ],
+)
+def test_impossible_frozen_input_is_refused(change, message):
+    given = {"frequency": [1.0], "recency": [1.0], "T": [2.0], "parameters": CDNOW, "horizon": 9.0, **change}
+    for predict in (expected_purchases, probability_no_purchase):
+        with pytest.raises(ValueError, match=message):
+            predict(**given)
+
+
+def test_nobody_at_all_has_no_numbers():
+    assert all(len(values) == 0 for values in frozen_predictions([], [], [], CDNOW))
+
+
+def test_the_door_is_light_and_says_what_it_has():
+    code = "import loyalty.btyd, sys; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+    assert not {"numba", "pandas", "scipy", "sklearn"} & set(done.stdout.split())
+    assert all(getattr(loyalty.btyd, name).__doc__ for name in loyalty.btyd.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'ParetoNBD'"):
+        loyalty.btyd.ParetoNBD  # noqa: B018
 
 
 # Fitting -------------------------------------------------------------------------------------------------------------

@@ -1,111 +1,257 @@
-"""Means over the dropout probability of clients still active, exact to about ten digits for any parameters.
+"""What one client who may leave after any purchase will do: compiled, and exact to about ten digits.
 
 A client active at T with x repeat purchases has a purchase rate λ ~ Gamma(k, α + T), k = r + x, and a dropout
-probability p ~ Beta(a, β), β = b + x, independent of each other. With λ integrated out, what is wanted is the mean of
-some decreasing function g of p. Two exact steps make the integral harmless at both ends, also for a or β near 0:
+probability p ~ Beta(a, β), β = b + x, independent of each other. If he could not leave, his purchases N in a horizon
+would be negative binomial with shape k and success odds ``horizon / (α + T)``; he outlasts n purchases with probability
+``s(n) = E (1 − p)**n = (β)_n / (a + β)_n``. So he makes ``Σ P(N = n) (s(0) + … + s(n − 1))`` purchases, and after a gap
+with N in it he buys with chance ``Σ P(N = n) s(n) P(any more | n)``. Every term is positive: nothing cancels. A sum
+stops where a geometric bound on all that is left no longer matters.
+
+A sum too long, of thousands of purchases, gives way to the mean over p of a decreasing function g. Two exact steps make
+that integral harmless at both ends, also for a or β near 0:
 
 - integration by parts, E[g] under Beta(a, β) = E[g − (1 − p) g′ / (a + β)] under Beta(a + 1, β);
 - g(1) is set aside, so that what remains falls to 0 as p → 1 and can be taken under Beta(a + 1, β + 1).
 
 On the logit scale the integrand is then analytic and falls off exponentially on both sides, where the trapezoid rule
-converges geometrically. Every term is positive: nothing cancels.
+converges geometrically.
+
+Each client is worked out by himself: his numbers are the same to the last bit, alone or among others. Numba looks for
+changes in this file only when it reuses what it compiled; so nothing here calls compiled code of another file.
 """
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numba import njit
 
-from loyalty.btyd._likelihood import Codes, Floats
+from loyalty.btyd._frozen import Floats
 
+_SMALL = 1e-13  # of a sum: what may be left out
+_LONGEST_SUM = 2_000
+_NO_UNDERFLOW = -600.0  # the logarithm of a first term that later ones can still be built on
 _TAIL = 34.0  # e**-34 is below rounding
 _LARGEST_STEP = 0.25
-_BLOCK = 2_048  # rows worked on at once
+# Numbers are cut here, so that no finite input overflows; no client comes near them.
+_MOST_PURCHASES = 2.0**53
+_LONGEST_REACH = 1e100
 
 
-def purchases_while_active(reach: Floats, k: Floats, *, a: float, beta: Floats) -> Floats:
-    """Mean number of purchases in a horizon of an active client.
+def log_odds_gone(frequency: Floats, recency: Floats, T: Floats, r: float, alpha: float, a: float, b: float) -> Floats:
+    """Log odds that a client with at least one repeat purchase has left by T."""
+    silence = np.log((alpha + T) / (alpha + recency))
+    return np.log(a / (b + (frequency - 1.0))) + (r + frequency) * silence
 
-    Parameters
-    ----------
-    reach : ndarray of shape (n,)
-        horizon / (α + T).
-    k, beta : ndarray of shape (n,)
-        r + frequency and b + frequency.
-    a : float
-        Dropout parameter.
-    """
-    at_one = -np.expm1(-k * np.log1p(reach))
 
-    def remainder(rows: Codes, p: Floats, stay: Floats) -> Floats:
-        odds, shape = reach[rows, None] * p, k[rows, None]
-        log_none = -shape * np.log1p(odds)
-        one_or_more = -np.expm1(log_none)
-        steepness = _two_or_more(odds, shape, log_none) / (p * p * (a + beta[rows, None]))
-        return np.maximum(one_or_more / p - at_one[rows, None], 0.0) / stay + steepness
+_log_odds_gone: Any = njit(cache=True, error_model="numpy")(log_odds_gone)
 
+
+@njit(cache=True, error_model="numpy")
+def probability_alive(
+    frequency: Floats, recency: Floats, T: Floats, r: float, alpha: float, a: float, b: float
+) -> Floats:
+    """Probability that each client is still active at T; NaN for an impossible history."""
+    chances = np.empty(len(T))
+    for row in range(len(T)):
+        chances[row] = _logistic(-_odds(frequency[row], recency[row], T[row], r, alpha, a, b))
+    return chances
+
+
+@njit(cache=True, error_model="numpy")
+def expected_purchases(
+    horizon: float,
+    gap: float,
+    frequency: Floats,
+    recency: Floats,
+    T: Floats,
+    r: float,
+    alpha: float,
+    a: float,
+    b: float,
+) -> Floats:
+    """Mean number of purchases of each client in ``(T + gap, T + gap + horizon]``; NaN for an impossible history."""
+    purchases = np.empty(len(T))
+    for row in range(len(T)):
+        alive = _logistic(-_odds(frequency[row], recency[row], T[row], r, alpha, a, b))
+        purchases[row] = alive
+        if alive > 0.0:
+            k, beta, exposure = _posterior(frequency[row], T[row], r, alpha, b)
+            active = purchases_while_active(_reach(gap + horizon, exposure), k, a, beta)
+            if gap > 0.0:
+                active = max(active - purchases_while_active(_reach(gap, exposure), k, a, beta), 0.0)
+            purchases[row] = alive * active
+    return purchases
+
+
+@njit(cache=True, error_model="numpy")
+def probability_no_purchase(
+    horizon: float,
+    gap: float,
+    frequency: Floats,
+    recency: Floats,
+    T: Floats,
+    r: float,
+    alpha: float,
+    a: float,
+    b: float,
+) -> Floats:
+    """Probability that each client does not buy in ``(T + gap, T + gap + horizon]``; NaN for an impossible history."""
+    chances = np.empty(len(T))
+    for row in range(len(T)):
+        odds = _odds(frequency[row], recency[row], T[row], r, alpha, a, b)
+        chances[row] = odds
+        if not np.isnan(odds):
+            k, beta, exposure = _posterior(frequency[row], T[row], r, alpha, b)
+            reach = _reach(horizon, exposure)
+            if gap > 0.0:
+                silent = 1.0 - chance_of_purchase(_reach(gap, exposure), reach, k, a, beta)
+            else:
+                silent = np.exp(-k * np.log1p(reach))
+            chances[row] = min(_logistic(odds) + _logistic(-odds) * silent, 1.0)  # the sum may round to above 1
+    return chances
+
+
+@njit(cache=True, error_model="numpy")
+def purchases_from_start(T: Floats, r: float, alpha: float, a: float, b: float) -> Floats:
+    """Mean number of repeat purchases of a new client until each T."""
+    purchases = np.empty(len(T))
+    for row in range(len(T)):
+        purchases[row] = purchases_while_active(_reach(T[row], alpha), r, a, b)
+    return purchases
+
+
+@njit(cache=True, error_model="numpy")
+def _odds(x: float, tx: float, T: float, r: float, alpha: float, a: float, b: float) -> float:
+    """Log odds that any client has left; NaN for an impossible history."""
+    possible = np.isfinite(x) and x == np.floor(x) and np.isfinite(T) and tx <= T
+    if not (possible and ((x == 0.0 and tx == 0.0) or (x > 0.0 and tx > 0.0))):
+        return np.nan
+    if x == 0.0:
+        return -np.inf
+    return _log_odds_gone(x, tx, T, r, alpha, a, b)
+
+
+@njit(cache=True, error_model="numpy")
+def _logistic(log_odds: float) -> float:
+    return 1.0 / (1.0 + np.exp(-log_odds))
+
+
+@njit(cache=True, error_model="numpy")
+def _posterior(x: float, T: float, r: float, alpha: float, b: float) -> tuple[float, float, float]:
+    bought = min(x, _MOST_PURCHASES)
+    return r + bought, b + bought, alpha + T
+
+
+@njit(cache=True, error_model="numpy")
+def _reach(length: float, exposure: float) -> float:
+    return min(length / exposure, _LONGEST_REACH)
+
+
+@njit(cache=True, error_model="numpy")
+def purchases_while_active(reach: float, k: float, a: float, beta: float) -> float:
+    """Mean number of purchases of an active client in a horizon; `reach` is horizon / (α + T)."""
     never_leaving = k * reach
-    return np.minimum(at_one + _mean_of_remainder(remainder, never_leaving, a=a, beta=beta), never_leaving)
+    log_none = -k * np.log1p(reach)
+    if log_none > _NO_UNDERFLOW:
+        z = reach / (1.0 + reach)
+        chance, growth = np.exp(log_none), z * k
+        stay, through, total = 1.0, 0.0, 0.0
+        for n in range(_LONGEST_SUM):
+            chance *= growth  # of n + 1 purchases, if he cannot leave
+            through += stay
+            total += chance * through
+            stay *= (beta + n) / (a + beta + n)
+            growth = z * (k + (n + 1.0)) / (n + 2.0)
+            if _is_small(chance, max(growth, z), through, stay, total):
+                return min(total, never_leaving)
+    at_one = -np.expm1(log_none)
+    rest = _mean_of_remainder(True, never_leaving, at_one, 0.0, reach, k, a, beta)
+    return min(at_one + rest, never_leaving)
 
 
-def chance_of_purchase(gap: Floats, reach: Floats, k: Floats, *, a: float, beta: Floats) -> Floats:
-    """Chance that an active client outlasts the gap and then buys within the horizon.
-
-    Parameters
-    ----------
-    gap, reach : ndarray of shape (n,)
-        gap / (α + T) and horizon / (α + T).
-    k, beta : ndarray of shape (n,)
-        r + frequency and b + frequency.
-    a : float
-        Dropout parameter.
-    """
-
-    def value(p: Floats | float, g: Floats, h: Floats, shape: Floats) -> tuple[Floats, Floats]:
-        waited = 1.0 + p * g
-        lasting, window = np.exp(-shape * np.log(waited)), np.log1p(h / waited)
-        steepness = -shape * g / waited * lasting * np.expm1(-(shape + 1.0) * window)
-        return -lasting * np.expm1(-shape * window), steepness
-
-    def remainder(rows: Codes, p: Floats, stay: Floats) -> Floats:
-        g, h, shape, total = gap[rows, None], reach[rows, None], k[rows, None], a + beta[rows, None]
-        here, steepness = value(p, g, h, shape)
-        return np.maximum(here - value(1.0, g, h, shape)[0], 0.0) / stay + steepness / total
-
-    at_one = value(1.0, gap, reach, k)[0]
-    return np.clip(at_one + _mean_of_remainder(remainder, k * gap, a=a, beta=beta), 0.0, 1.0)
+@njit(cache=True, error_model="numpy")
+def chance_of_purchase(gap: float, reach: float, k: float, a: float, beta: float) -> float:
+    """Chance that an active client outlasts the gap and then buys; `gap` and `reach` are lengths / (α + T)."""
+    log_none = -k * np.log1p(gap)
+    if log_none > _NO_UNDERFLOW:
+        z, later = gap / (1.0 + gap), reach / (1.0 + gap)
+        chance, growth = np.exp(log_none), z * k
+        none = np.exp(-k * np.log1p(later))  # no purchase in the horizon after n in the gap
+        stay, bought = 1.0, -np.expm1(-k * np.log1p(later))
+        total = chance * bought
+        for n in range(_LONGEST_SUM):
+            chance *= growth
+            stay *= (beta + n) / (a + beta + n)
+            bought = min(bought + none * (later / (1.0 + later)), 1.0)
+            none /= 1.0 + later
+            total += chance * stay * bought
+            growth = z * (k + (n + 1.0)) / (n + 2.0)
+            if _is_small(chance, max(growth, z), stay * bought, stay * none, total):
+                return min(total, 1.0)
+    at_one = _chance_at(1.0, gap, reach, k)[0]
+    rest = _mean_of_remainder(False, k * gap, at_one, gap, reach, k, a, beta)
+    return min(at_one + rest, 1.0)
 
 
-def _two_or_more(odds: Floats, shape: Floats, log_none: Floats) -> Floats:
+@njit(cache=True, error_model="numpy")
+def _is_small(chance: float, growth: float, value: float, slope: float, total: float) -> bool:
+    """Whether all later terms together hardly matter: chances × `growth` each time, values + at most `slope`."""
+    rest = 1.0 - growth
+    return rest > 0.0 and chance * growth * (value * rest + slope) <= _SMALL * total * rest * rest
+
+
+@njit(cache=True, error_model="numpy")
+def _remainder(
+    counting: bool, p: float, stay: float, at_one: float, gap: float, reach: float, k: float, total: float
+) -> float:
+    """Of the purchases in the horizon if `counting`, else of the chance of one after the gap; `stay` is 1 − p."""
+    if counting:
+        log_none = -k * np.log1p(reach * p)
+        here = -np.expm1(log_none) / p
+        steepness = two_or_more(reach * p, k, log_none) / (p * p)
+    else:
+        here, steepness = _chance_at(p, gap, reach, k)
+    return max(here - at_one, 0.0) / stay + steepness / total
+
+
+@njit(cache=True, error_model="numpy")
+def _chance_at(p: float, gap: float, reach: float, k: float) -> tuple[float, float]:
+    waited = 1.0 + p * gap
+    lasting, window = np.exp(-k * np.log(waited)), np.log1p(reach / waited)
+    steepness = -k * gap / waited * lasting * np.expm1(-(k + 1.0) * window)
+    return -lasting * np.expm1(-k * window), steepness
+
+
+@njit(cache=True, error_model="numpy")
+def two_or_more(odds: float, shape: float, log_none: float) -> float:
     """Chance of two or more events, negative binomial with `shape` and success odds `odds`."""
     z = odds / (1.0 + odds)
-    direct = -np.expm1(log_none + np.log1p(shape * z))
+    if (shape + 1.0) * z >= 1e-3:
+        return -np.expm1(log_none + np.log1p(shape * z))
     # For rare events the direct form loses digits; four terms of the series are then exact.
     series = 1.0 + (shape + 2) * z / 3 * (1.0 + (shape + 3) * z / 4 * (1.0 + (shape + 4) * z / 5))
-    rare = shape * (shape + 1.0) / 2.0 * z * z * np.exp(log_none) * series
-    return np.where((shape + 1.0) * z < 1e-3, rare, direct)
+    return shape * (shape + 1.0) / 2.0 * z * z * np.exp(log_none) * series
 
 
+@njit(cache=True, error_model="numpy")
 def _mean_of_remainder(
-    remainder: Callable[[Codes, Floats, Floats], Floats], knee: Floats, *, a: float, beta: Floats
-) -> Floats:
-    """Mean of `remainder` × (1 − p) under Beta(a + 1, beta); the remainder is flat for p well below 1 / knee."""
+    counting: bool, knee: float, at_one: float, gap: float, reach: float, k: float, a: float, beta: float
+) -> float:
+    """Mean of the remainder × (1 − p) under Beta(a + 1, beta); the remainder is flat for p well below 1 / knee."""
     left, right = a + 1.0, beta + 1.0
     middle = np.log(left / right)
     width = np.sqrt(1.0 / left + 1.0 / right)
-    low = np.minimum(middle, -np.log(np.maximum(knee, 1e-300))) - _TAIL / left
+    low = min(middle, -np.log(max(knee, 1e-300))) - _TAIL / left
     if a > 1.0:  # The weight alone then outruns the 1 / p² of the remainder.
-        low = np.maximum(low, middle - _TAIL / (a - 1.0))
+        low = max(low, middle - _TAIL / (a - 1.0))
     low, high = low - 8.0 * width, middle + _TAIL / right + 8.0 * width
-    nodes = np.ceil((high - low) / np.minimum(_LARGEST_STEP, width / 1.8)).astype(np.int64) + 1
-    mean = np.empty(len(beta))
-    order = np.argsort(nodes, kind="stable")
-    for start in range(0, len(order), _BLOCK):
-        rows = order[start : start + _BLOCK]  # These need about equally many nodes.
-        place = np.linspace(0.0, 1.0, int(nodes[rows].max()))
-        u = np.exp(-(low[rows, None] + (high - low)[rows, None] * place))
+    steps = int(np.ceil((high - low) / min(_LARGEST_STEP, width / 1.8)))
+    top = -left * np.log1p(right / left) - right * np.log1p(left / right)
+    weights, values = 0.0, 0.0
+    for step in range(steps + 1):
+        u = np.exp(-(low + (high - low) * (step / steps)))
+        weight = np.exp(-left * np.log1p(u) - right * np.log1p(1.0 / u) - top)
         p = 1.0 / (1.0 + u)
-        weight = -left * np.log1p(u) - right[rows, None] * np.log1p(1.0 / u)
-        weight = np.exp(weight - weight.max(axis=1, keepdims=True))
-        values = remainder(rows, p, u * p)
-        mean[rows] = (weight * values).sum(axis=1) / weight.sum(axis=1)
-    return beta / (left + beta) * mean
+        weights += weight
+        values += weight * _remainder(counting, p, u * p, at_one, gap, reach, k, a + beta)
+    return beta / (left + beta) * values / weights

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 
-Floats = NDArray[np.float64]
+from loyalty.btyd._dropout import log_odds_gone
+from loyalty.btyd._frozen import Floats
+
 Codes = NDArray[np.int64]
 
 _GRADIENT_TOLERANCE = 1e-6  # of the mean log-likelihood per client, in log parameters
@@ -149,14 +151,6 @@ class SpendRows:
     def rescaled(self, scale: float) -> Self:
         """Return the rows with money divided by `scale`."""
         return self.build(self.frequency, self.monetary / scale, self.counts)
-
-
-def log_odds_gone(
-    frequency: Floats, recency: Floats, T: Floats, *, r: float, alpha: float, a: float, b: float
-) -> Floats:
-    """Log odds that a client with at least one repeat purchase has left by T."""
-    silence = np.log((alpha + T) / (alpha + recency))
-    return np.log(a / (b + (frequency - 1.0))) + (r + frequency) * silence
 
 
 def purchase_log_likelihood(log_parameters: Floats, rows: PurchaseRows) -> tuple[float, Floats]:

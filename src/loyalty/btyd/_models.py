@@ -1,4 +1,4 @@
-"""Buy-till-you-die models: the baseline every other model has to beat.
+"""Fitting: the models whose parameters the predictions take.
 
 `BetaGeometricNBD` says who is still a client and how often he will buy, `GammaGamma` what a purchase day is worth,
 `BuyTillYouDie` joins the two.
@@ -9,18 +9,16 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from loyalty.btyd._dropout import chance_of_purchase, purchases_while_active
+from loyalty.btyd import _frozen
+from loyalty.btyd._dropout import purchases_from_start
+from loyalty.btyd._frozen import Floats
 from loyalty.btyd._likelihood import (
-    Floats,
     Maximum,
     PurchaseRows,
     SpendRows,
-    distinct_rows,
-    log_odds_gone,
     maximise,
     purchase_log_likelihood,
     spend_log_likelihood,
@@ -167,7 +165,7 @@ class BetaGeometricNBD(BaseEstimator):
             If a client's history is impossible.
         """
         check_is_fitted(self)
-        return expit(-self._log_odds_gone(*_check_history(frequency, recency, T)))
+        return _frozen.probability_alive(*_check_history(frequency, recency, T), parameters=self.parameters_)
 
     def probability_no_purchase(
         self, horizon: float, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, gap: float = 0.0
@@ -192,25 +190,10 @@ class BetaGeometricNBD(BaseEstimator):
         ------
         ValueError
             If a client's history is impossible, or `horizon` or `gap` is negative.
-
-        Notes
-        -----
-        An active client with rate λ and leaving probability p outlasts a gap g with probability exp(−λpg). Over his
-        λ ~ Gamma(r + x, α + T) the chance of a purchase in the window is
-        ``(1 + pg/(α+T))^-(r+x) − (1 + (pg+h)/(α+T))^-(r+x)``; the mean of it over p ~ Beta(a, b + x) is exact to
-        about ten digits. Without a gap p drops out.
         """
         check_is_fitted(self)
-        horizon, gap = _check_length("horizon", horizon), _check_length("gap", gap)
-        x, tx, t = _check_history(frequency, recency, T)
-        log_odds = self._log_odds_gone(x, tx, t)
-        if gap == 0.0:
-            silent = np.exp(-(self.r_ + x) * np.log1p(horizon / (self.alpha_ + t)))
-        else:
-            first, inverse, _ = distinct_rows(x, t)
-            exposure, k, beta = self._posterior(x[first], t[first])
-            silent = 1.0 - chance_of_purchase(gap / exposure, horizon / exposure, k, a=self.a_, beta=beta)[inverse]
-        return np.minimum(expit(log_odds) + expit(-log_odds) * silent, 1.0)  # the sum may round to above 1
+        history = _check_history(frequency, recency, T)
+        return _frozen.probability_no_purchase(*history, parameters=self.parameters_, horizon=horizon, gap=gap)
 
     def expected_purchases(
         self, horizon: float, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, gap: float = 0.0
@@ -235,38 +218,16 @@ class BetaGeometricNBD(BaseEstimator):
         ------
         ValueError
             If a client's history is impossible, or `horizon` or `gap` is negative.
-
-        Notes
-        -----
-        Worked out as a sum of positive terms (see `loyalty.btyd._dropout`), not through the hypergeometric
-        function of the paper, which fails for heavy buyers and at extreme parameters.
         """
         check_is_fitted(self)
-        horizon, gap = _check_length("horizon", horizon), _check_length("gap", gap)
-        x, tx, t = _check_history(frequency, recency, T)
-        first, inverse, _ = distinct_rows(x, t)
-        exposure, k, beta = self._posterior(x[first], t[first])
-        purchases = purchases_while_active((gap + horizon) / exposure, k, a=self.a_, beta=beta)
-        if gap > 0.0:
-            before = purchases_while_active(gap / exposure, k, a=self.a_, beta=beta)
-            purchases = np.maximum(purchases - before, 0.0)
-        return expit(-self._log_odds_gone(x, tx, t)) * purchases[inverse]
-
-    def _posterior(self, frequency: Floats, T: Floats) -> tuple[Floats, Floats, Floats]:
-        return self.alpha_ + T, self.r_ + frequency, self.b_ + frequency
-
-    def _log_odds_gone(self, frequency: Floats, recency: Floats, T: Floats) -> Floats:
-        again = frequency > 0
-        odds = np.full(len(frequency), -np.inf)
-        odds[again] = log_odds_gone(frequency[again], recency[again], T[again], **self.parameters_)
-        return odds
+        history = _check_history(frequency, recency, T)
+        return _frozen.expected_purchases(*history, parameters=self.parameters_, horizon=horizon, gap=gap)
 
     def _expected_from_start(self, rows: PurchaseRows) -> float:
         """Sum over clients of the purchases expected of a new client until T."""
         knots = np.unique(rows.T)
         knots = knots[np.unique(np.linspace(0, len(knots) - 1, _KNOTS).astype(np.int64))]
-        k, beta = np.full(len(knots), self.r_), np.full(len(knots), self.b_)
-        expected = purchases_while_active(knots / self.alpha_, k, a=self.a_, beta=beta)
+        expected = purchases_from_start(knots, **self.parameters_)
         return float((rows.counts * np.interp(rows.T, knots, expected)).sum())
 
     def _describe_misfit(self) -> str:
@@ -569,12 +530,3 @@ def _check_spend(frequency: ArrayLike, monetary: ArrayLike) -> tuple[Floats, Flo
     wrong = (x > 0) & ~np.isfinite(z)
     _refuse("monetary", z, wrong, "finite where `frequency` is above 0", "Give the mean spend per repeat purchase day.")
     return x, np.where(x > 0, z, 0.0)
-
-
-def _check_length(name: str, value: float) -> float:
-    if not (isinstance(value, int | float | np.integer | np.floating) and 0.0 <= value < np.inf):
-        raise ValueError(
-            f"`{name}` must be a finite number, 0 or more, in the time unit of the data; got {value!r}. "
-            "Convert a length of time to a number first."
-        )
-    return float(value)
