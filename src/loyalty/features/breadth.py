@@ -1,6 +1,14 @@
 """Breadth: how many different things, and through how many doors, a client buys."""
 
-from loyalty.features.catalogue import Feature
+from loyalty.features.algebra import PURCHASE_DAYS as DAYS
+from loyalty.features.algebra import PURCHASES, Headroom
+from loyalty.features.feature import Feature
+
+AMOUNT, QUANTITY = PURCHASES["amount"], PURCHASES["quantity"]
+PRODUCT, CATEGORY, CHANNEL = PURCHASES["product_id"], PURCHASES["category"], PURCHASES["channel"]
+PAID = AMOUNT > 0
+#: The price of a piece, missing where the pieces are not known.
+PRICE = (AMOUNT / QUANTITY).given(PAID & (QUANTITY > 0))
 
 FEATURES = (
     Feature(
@@ -11,8 +19,7 @@ FEATURES = (
             "en": "lines bought per purchase day in the last 365 days",
             "ko": "최근 365일 구매일당 평균 구매 건수",
         },
-        grain="purchase_days",
-        expression=lambda t: t.lines.mean(where=t.age_days <= 365),
+        formula=DAYS["lines"].mean(within=365),
         actionable=True,
     ),
     Feature(
@@ -20,9 +27,7 @@ FEATURES = (
         theme="breadth",
         unit="products",
         meaning={"en": "different products bought so far", "ko": "누적 구매 상품 종류 수"},
-        needs=("product_id",),
-        expression=lambda t: t.product_id.nunique(where=t.amount > 0),
-        empty=0.0,
+        formula=PRODUCT.nunique(PAID),
         actionable=True,
     ),
     Feature(
@@ -30,9 +35,37 @@ FEATURES = (
         theme="breadth",
         unit="products",
         meaning={"en": "different products bought in the last 90 days", "ko": "최근 90일 구매 상품 종류 수"},
-        needs=("product_id",),
-        expression=lambda t: t.product_id.nunique(where=(t.amount > 0) & (t.age_days <= 90)),
-        empty=0.0,
+        formula=PRODUCT.nunique(PAID, within=90),
+        actionable=True,
+    ),
+    Feature(
+        name="products_new_count_90d",
+        theme="breadth",
+        unit="products",
+        meaning={
+            "en": "products bought for the first time in the last 90 days",
+            "ko": "최근 90일에 처음 구매한 상품 종류 수",
+        },
+        formula=PRODUCT.nunique(PAID) - PRODUCT.nunique(PAID, beyond=90),
+        actionable=True,
+    ),
+    Feature(
+        name="products_repeat_share_365d",
+        theme="breadth",
+        unit="share",
+        meaning={
+            "en": "share of lines that repeat a product within the last 365 days",
+            "ko": "최근 365일 구매 건 중 같은 상품을 다시 산 비율",
+        },
+        formula=1 - PRODUCT.nunique(PAID, within=365) / PRODUCT.count(PAID, within=365),
+        actionable=True,
+    ),
+    Feature(
+        name="categories_count",
+        theme="breadth",
+        unit="count",
+        meaning={"en": "different categories bought so far", "ko": "누적 구매 카테고리 수"},
+        formula=CATEGORY.nunique(PAID),
         actionable=True,
     ),
     Feature(
@@ -40,9 +73,57 @@ FEATURES = (
         theme="breadth",
         unit="count",
         meaning={"en": "different categories bought in the last 365 days", "ko": "최근 365일 구매 카테고리 수"},
-        needs=("category",),
-        expression=lambda t: t.category.nunique(where=(t.amount > 0) & (t.age_days <= 365)),
-        empty=0.0,
+        formula=CATEGORY.nunique(PAID, within=365),
+        actionable=True,
+    ),
+    Feature(
+        name="categories_new_count_90d",
+        theme="breadth",
+        unit="count",
+        meaning={
+            "en": "categories bought for the first time in the last 90 days",
+            "ko": "최근 90일에 처음 구매한 카테고리 수",
+        },
+        formula=CATEGORY.nunique(PAID) - CATEGORY.nunique(PAID, beyond=90),
+        actionable=True,
+    ),
+    Feature(
+        name="category_top_share_365d",
+        theme="breadth",
+        unit="share",
+        meaning={
+            "en": "share of lines in the favourite category in the last 365 days",
+            "ko": "최근 365일 최다 구매 카테고리의 건수 비중",
+        },
+        formula=CATEGORY.top_share(PAID, within=365),
+    ),
+    Feature(
+        name="category_top_spend_share_365d",
+        theme="breadth",
+        unit="share",
+        meaning={
+            "en": "share of spend in the category with the largest spend in the last 365 days",
+            "ko": "최근 365일 최대 구매액 카테고리의 구매액 비중",
+        },
+        formula=CATEGORY.top_share(PAID, weight=AMOUNT, within=365),
+    ),
+    Feature(
+        name="category_headroom_share_365d",
+        theme="breadth",
+        unit="share",
+        meaning={
+            "en": "share of similar clients' spend that goes to categories not bought in the last 365 days",
+            "ko": "선호 카테고리가 같은 고객들의 구매액 중 최근 365일간 사지 않은 카테고리의 비중",
+        },
+        formula=Headroom(CATEGORY, AMOUNT, PAID, 365.0),
+        actionable=True,
+    ),
+    Feature(
+        name="channels_count",
+        theme="breadth",
+        unit="count",
+        meaning={"en": "channels bought through so far", "ko": "누적 이용 구매 채널 수"},
+        formula=CHANNEL.nunique(PAID),
         actionable=True,
     ),
     Feature(
@@ -50,9 +131,28 @@ FEATURES = (
         theme="breadth",
         unit="count",
         meaning={"en": "channels bought through in the last 365 days", "ko": "최근 365일 이용 구매 채널 수"},
-        needs=("channel",),
-        expression=lambda t: t.channel.nunique(where=(t.amount > 0) & (t.age_days <= 365)),
-        empty=0.0,
+        formula=CHANNEL.nunique(PAID, within=365),
+        actionable=True,
+    ),
+    Feature(
+        name="channel_top_share_365d",
+        theme="breadth",
+        unit="share",
+        meaning={
+            "en": "share of lines bought through the favourite channel in the last 365 days",
+            "ko": "최근 365일 최다 이용 채널의 구매 건수 비중",
+        },
+        formula=CHANNEL.top_share(PAID, within=365),
+    ),
+    Feature(
+        name="unit_price_ratio_180d",
+        theme="breadth",
+        unit="ratio",
+        meaning={
+            "en": "mean price of a piece in the last 180 days against that before, above 1 for upgrades",
+            "ko": "이전 대비 최근 180일 평균 단가의 비율(1보다 크면 상향 구매)",
+        },
+        formula=PRICE.mean(within=180) / PRICE.mean(beyond=180),
         actionable=True,
     ),
 )

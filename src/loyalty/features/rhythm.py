@@ -1,20 +1,20 @@
 """Rhythm: when a client buys, how evenly, and how late the next purchase is against the client's own habit."""
 
-import math
+from loyalty.features.algebra import PURCHASE_DAYS as DAYS
+from loyalty.features.algebra import PURCHASES, Clock, Previous, Season
+from loyalty.features.feature import DECAYS, WINDOWS, Feature
 
-from loyalty.features.catalogue import DECAYS, WINDOWS, Expression, Feature
+PAID = PURCHASES["amount"] > 0
+#: Where a source records days only, every hour is 0, and nothing is known of a client's hours.
+HOUR = Clock(PURCHASES.time, "hour")
+WEEKDAY, MONTH = Clock(DAYS.time, "weekday"), Clock(DAYS.time, "month")
+SATURDAY = 5
+EVENING = 18
+GAP_BEFORE = Previous(DAYS.gap)
 
-#: Features that know the season; learned from less than a year of cutoffs they would mistake growth for season.
-SEASONAL = ("season_sin", "season_cos")
-
-
-def _count_within(days: int) -> Expression:
-    return lambda t: t.count(where=t.age_days <= days)
-
-
-def _count_decayed(days: int) -> Expression:
-    return lambda t: (t.age_days / -float(days)).exp().sum()
-
+#: A year ago began the season that the outcome falls into, of which these are the first days.
+SEASONS = (30, 90)
+YEAR = 365
 
 FEATURES = (
     Feature(
@@ -22,8 +22,7 @@ FEATURES = (
         theme="rhythm",
         unit="days",
         meaning={"en": "days since the last purchase", "ko": "마지막 구매 후 경과 일수"},
-        grain="purchase_days",
-        expression=lambda t: t.age_days.min(),
+        formula=DAYS.age.min(),
         actionable=True,
     ),
     Feature(
@@ -31,7 +30,7 @@ FEATURES = (
         theme="rhythm",
         unit="days",
         meaning={"en": "days since the first recorded transaction", "ko": "첫 거래 후 경과 일수"},
-        expression=lambda t: t.age_days.max(),
+        formula=PURCHASES.age.max(),
     ),
     # Frequency, recency and T as the buy-till-you-die models mean them: Fader, Hardie and Lee (2005), "Counting Your
     # Customers the Easy Way", Marketing Science 24(2), 275-284. Several purchases on one day are one.
@@ -40,24 +39,21 @@ FEATURES = (
         theme="rhythm",
         unit="purchases",
         meaning={"en": "purchase days after the first one", "ko": "첫 구매 이후 구매일 수"},
-        grain="purchase_days",
-        expression=lambda t: t.count() - 1,
+        formula=(DAYS.count() - 1).given(DAYS.count() > 0),
     ),
     Feature(
         name="recency",
         theme="rhythm",
         unit="days",
         meaning={"en": "days from the first purchase to the last", "ko": "첫 구매부터 마지막 구매까지의 기간 일수"},
-        grain="purchase_days",
-        expression=lambda t: t.day.max().delta(t.day.min(), unit="day"),
+        formula=DAYS.age.max() - DAYS.age.min(),
     ),
     Feature(
         name="T",
         theme="rhythm",
         unit="days",
         meaning={"en": "days since the first purchase", "ko": "첫 구매 후 경과 일수"},
-        grain="purchase_days",
-        expression=lambda t: t.age_days.max(),
+        formula=DAYS.age.max(),
     ),
     *(
         Feature(
@@ -65,9 +61,7 @@ FEATURES = (
             theme="rhythm",
             unit="purchases",
             meaning={"en": f"purchase days in the last {days} days", "ko": f"최근 {days}일 구매일 수"},
-            grain="purchase_days",
-            expression=_count_within(days),
-            empty=0.0,
+            formula=DAYS.count(within=days),
             actionable=True,
         )
         for days in WINDOWS
@@ -81,9 +75,7 @@ FEATURES = (
                 "en": f"purchase days, recent ones counting more ({days}-day decay)",
                 "ko": f"최근 가중 구매일 수({days}일 감쇠)",
             },
-            grain="purchase_days",
-            expression=_count_decayed(days),
-            empty=0.0,
+            formula=DAYS.decayed(days),
         )
         for days in DECAYS
     ),
@@ -92,40 +84,69 @@ FEATURES = (
         theme="rhythm",
         unit="days",
         meaning={"en": "average days between purchases", "ko": "평균 구매 간격 일수"},
-        grain="purchase_days",
-        expression=lambda t: t.gap_days.mean(),
+        formula=DAYS.gap.mean(),
     ),
     Feature(
         name="gap_days_median",
         theme="rhythm",
         unit="days",
         meaning={"en": "median days between purchases", "ko": "구매 간격 일수의 중앙값"},
-        grain="purchase_days",
-        expression=lambda t: t.gap_days.median(),
+        formula=DAYS.gap.median(),
     ),
     Feature(
         name="gap_days_sd",
         theme="rhythm",
         unit="days",
         meaning={"en": "spread of the days between purchases", "ko": "구매 간격 일수의 표준편차"},
-        grain="purchase_days",
-        expression=lambda t: t.gap_days.std(how="sample"),
+        formula=DAYS.gap.sd(),
+    ),
+    Feature(
+        name="gap_days_cv",
+        theme="rhythm",
+        unit="ratio",
+        meaning={
+            "en": "spread of the days between purchases against their average",
+            "ko": "구매 간격의 변동계수(평균 대비 표준편차)",
+        },
+        formula=DAYS.gap.sd() / DAYS.gap.mean(),
     ),
     Feature(
         name="gap_days_last",
         theme="rhythm",
         unit="days",
         meaning={"en": "days between the last two purchases", "ko": "최근 두 번의 구매 간격 일수"},
-        grain="purchase_days",
-        expression=lambda t: t.gap_days.argmin(t.age_days),
+        formula=DAYS.gap.last(),
     ),
     Feature(
         name="gap_days_max",
         theme="rhythm",
         unit="days",
         meaning={"en": "longest pause between purchases", "ko": "최장 구매 공백 일수"},
-        grain="purchase_days",
-        expression=lambda t: t.gap_days.max(),
+        formula=DAYS.gap.max(),
+    ),
+    # Unlike the variation it compares neighbours only, so a client who slows down evenly stays regular. Clockwork is 1;
+    # pure chance, exponential gaps, is about 0.39 (2 ln 2 - 1). In this it is akin to the local variation of Shinomoto,
+    # Shima and Tanji (2003), "Differences in Spiking Patterns Among Cortical Neurons", Neural Computation 15(12).
+    Feature(
+        name="regularity",
+        theme="rhythm",
+        unit="ratio",
+        meaning={
+            "en": "regularity (the shorter of two successive gaps against the longer, on average; 1 if always equal)",
+            "ko": "구매 규칙성(연속한 두 구매 간격 중 짧은 쪽 ÷ 긴 쪽의 평균, 항상 같으면 1)",
+        },
+        formula=(DAYS.gap.at_most(GAP_BEFORE) / DAYS.gap.at_least(GAP_BEFORE)).mean(),
+    ),
+    Feature(
+        name="overdue_days",
+        theme="rhythm",
+        unit="days",
+        meaning={
+            "en": "days since the last purchase beyond the median gap (below 0: not yet due)",
+            "ko": "구매 간격 중앙값을 넘긴 일수(음수면 아직 구매 시기 전)",
+        },
+        formula=DAYS.age.min() - DAYS.gap.median(),
+        actionable=True,
     ),
     Feature(
         name="overdue_ratio",
@@ -135,8 +156,7 @@ FEATURES = (
             "en": "days since the last purchase against the average gap",
             "ko": "평균 구매 간격 대비 마지막 구매 후 경과 기간",
         },
-        grain="snapshot",
-        expression=lambda t: t.days_since_last / t.gap_days_mean,
+        formula=DAYS.age.min() / DAYS.gap.mean(),
         actionable=True,
     ),
     Feature(
@@ -147,8 +167,7 @@ FEATURES = (
             "en": "days since the last purchase against the longest pause so far",
             "ko": "최장 구매 공백 대비 마지막 구매 후 경과 기간",
         },
-        grain="snapshot",
-        expression=lambda t: t.days_since_last / t.gap_days_max,
+        formula=DAYS.age.min() / DAYS.gap.max(),
         actionable=True,
     ),
     Feature(
@@ -159,25 +178,97 @@ FEATURES = (
             "en": "purchase days in the last 90 days less those in the 90 days before",
             "ko": "직전 90일 대비 최근 90일 구매일 수 증감",
         },
-        grain="snapshot",
-        expression=lambda t: 2 * t.purchase_days_count_90d - t.purchase_days_count_180d,
-        empty=0.0,
+        formula=DAYS.count(within=90) - DAYS.count(within=180, beyond=90),
         actionable=True,
+    ),
+    Feature(
+        name="orders_count_365d",
+        theme="rhythm",
+        unit="purchases",
+        meaning={"en": "orders in the last 365 days", "ko": "최근 365일 주문 수"},
+        formula=PURCHASES["order_id"].nunique(PAID, within=365),
+        actionable=True,
+    ),
+    Feature(
+        name="months_count_365d",
+        theme="rhythm",
+        unit="count",
+        meaning={
+            "en": "months of the year with a purchase in the last 365 days",
+            "ko": "최근 365일 중 구매가 있었던 달의 수",
+        },
+        formula=MONTH.nunique(within=365),
+        actionable=True,
+    ),
+    Feature(
+        name="month_top_share",
+        theme="rhythm",
+        unit="share",
+        meaning={
+            "en": "share of purchase days in the favourite month of the year",
+            "ko": "가장 자주 구매한 달(1~12월)의 구매일 비율",
+        },
+        formula=MONTH.top_share(),
+    ),
+    Feature(
+        name="weekday_top_share",
+        theme="rhythm",
+        unit="share",
+        meaning={
+            "en": "share of purchase days on the favourite weekday",
+            "ko": "가장 자주 구매한 요일의 구매일 비율",
+        },
+        formula=WEEKDAY.top_share(),
+    ),
+    Feature(
+        name="weekend_share",
+        theme="rhythm",
+        unit="share",
+        meaning={"en": "share of purchase days on Saturdays and Sundays", "ko": "주말(토·일) 구매일 비율"},
+        formula=DAYS.share(WEEKDAY >= SATURDAY),
+    ),
+    Feature(
+        name="hour_mean",
+        theme="rhythm",
+        unit="hours",
+        meaning={"en": "mean hour of the day of purchases, 0 to 23 in UTC", "ko": "평균 구매 시각(0~23시, UTC)"},
+        formula=HOUR.mean(PAID).given(HOUR.mean(PAID) > 0),
+    ),
+    Feature(
+        name="evening_share",
+        theme="rhythm",
+        unit="share",
+        meaning={
+            "en": "share of lines bought in the evening, from 18 to 24 o'clock in UTC",
+            "ko": "저녁(18~24시, UTC) 구매 건수 비율",
+        },
+        formula=PURCHASES.share(HOUR >= EVENING, where=PAID).given(HOUR.mean(PAID) > 0),
+    ),
+    *(
+        Feature(
+            name=f"purchase_days_last_year_count_{days}d",
+            theme="rhythm",
+            unit="purchases",
+            meaning={
+                "en": f"purchase days a year ago, in the {days} days that followed",
+                "ko": f"1년 전 같은 날부터 {days}일간 구매일 수",
+            },
+            formula=DAYS.count(within=YEAR, beyond=YEAR - days),
+        )
+        for days in SEASONS
     ),
     Feature(
         name="season_sin",
         theme="rhythm",
         unit="position",
         meaning={"en": "season of the outcome (spring against autumn)", "ko": "예측 기간의 계절(봄 대 가을)"},
-        grain="snapshot",
-        expression=lambda t: (t.horizon_middle.day_of_year() * (2 * math.pi / 365.25)).sin(),
+        formula=Season("sin"),
     ),
     Feature(
         name="season_cos",
         theme="rhythm",
         unit="position",
         meaning={"en": "season of the outcome (winter against summer)", "ko": "예측 기간의 계절(겨울 대 여름)"},
-        grain="snapshot",
-        expression=lambda t: (t.horizon_middle.day_of_year() * (2 * math.pi / 365.25)).cos(),
+        formula=Season("cos"),
     ),
 )

@@ -1,15 +1,14 @@
 """Value: what a client spends, lately and altogether, and what comes back as refunds."""
 
-from loyalty.features.catalogue import DECAYS, WINDOWS, Expression, Feature
+from loyalty.features.algebra import PURCHASE_DAYS as DAYS
+from loyalty.features.algebra import PURCHASES
+from loyalty.features.feature import DECAYS, WINDOWS, Feature
+from loyalty.features.rhythm import SEASONS, YEAR
 
-
-def _sum_within(days: int) -> Expression:
-    return lambda t: t.amount.sum(where=t.age_days <= days)
-
-
-def _sum_decayed(days: int) -> Expression:
-    return lambda t: (t.amount * (t.age_days / -float(days)).exp()).sum()
-
+AMOUNT, COST, ORDER = PURCHASES["amount"], PURCHASES["cost"], PURCHASES["order_id"]
+PAID, REFUNDED = AMOUNT > 0, AMOUNT < 0
+#: Missing where the cost is not known.
+MARGIN = AMOUNT - COST
 
 FEATURES = (
     *(
@@ -18,8 +17,7 @@ FEATURES = (
             theme="value",
             unit="money",
             meaning={"en": f"net spend in the last {days} days", "ko": f"최근 {days}일 순구매액"},
-            expression=_sum_within(days),
-            empty=0.0,
+            formula=AMOUNT.sum(within=days),
             actionable=True,
         )
         for days in WINDOWS
@@ -29,8 +27,7 @@ FEATURES = (
         theme="value",
         unit="money",
         meaning={"en": "net spend so far", "ko": "누적 순구매액"},
-        expression=lambda t: t.amount.sum(),
-        empty=0.0,
+        formula=AMOUNT.sum(),
     ),
     *(
         Feature(
@@ -41,10 +38,44 @@ FEATURES = (
                 "en": f"net spend, recent spend counting more ({days}-day decay)",
                 "ko": f"최근 가중 순구매액({days}일 감쇠)",
             },
-            expression=_sum_decayed(days),
-            empty=0.0,
+            formula=AMOUNT.decayed(days),
         )
         for days in DECAYS
+    ),
+    Feature(
+        name="spend_sum_365d",
+        theme="value",
+        unit="money",
+        meaning={
+            "en": "spend in the last 365 days, without refunds taken off",
+            "ko": "최근 365일 총구매액(환불 차감 전)",
+        },
+        formula=AMOUNT.sum(PAID, within=365),
+        actionable=True,
+    ),
+    Feature(
+        name="spend_share_90d",
+        theme="value",
+        unit="share",
+        meaning={
+            "en": "share of the spend of the last 365 days that falls into the last 90 days",
+            "ko": "최근 365일 구매액 중 최근 90일의 비중",
+        },
+        formula=AMOUNT.sum(PAID, within=90) / AMOUNT.sum(PAID, within=365),
+        actionable=True,
+    ),
+    *(
+        Feature(
+            name=f"amount_last_year_sum_{days}d",
+            theme="value",
+            unit="money",
+            meaning={
+                "en": f"net spend a year ago, in the {days} days that followed",
+                "ko": f"1년 전 같은 날부터 {days}일간 순구매액",
+            },
+            formula=AMOUNT.sum(within=YEAR, beyond=YEAR - days),
+        )
+        for days in SEASONS
     ),
     # Mean spend of a repeat purchase day, as the Gamma-Gamma model means it: Fader, Hardie and Lee (2005), "RFM and
     # CLV: Using Iso-Value Curves for Customer Base Analysis", Journal of Marketing Research 42(4), 415-430.
@@ -53,32 +84,106 @@ FEATURES = (
         theme="value",
         unit="money",
         meaning={"en": "mean spend of a repeat purchase day", "ko": "재구매일 평균 구매액"},
-        grain="purchase_days",
-        expression=lambda t: t.amount.mean(where=t.gap_days.notnull()),
+        formula=DAYS["amount"].mean(DAYS.gap.is_there()),
     ),
     Feature(
         name="amount_day_mean",
         theme="value",
         unit="money",
         meaning={"en": "mean spend of a purchase day", "ko": "구매일 평균 구매액"},
-        grain="purchase_days",
-        expression=lambda t: t.amount.mean(),
+        formula=DAYS["amount"].mean(),
+    ),
+    Feature(
+        name="amount_day_mean_365d",
+        theme="value",
+        unit="money",
+        meaning={"en": "mean spend of a purchase day in the last 365 days", "ko": "최근 365일 구매일 평균 구매액"},
+        formula=DAYS["amount"].mean(within=365),
+        actionable=True,
+    ),
+    Feature(
+        name="amount_day_median",
+        theme="value",
+        unit="money",
+        meaning={"en": "median spend of a purchase day", "ko": "구매일 구매액의 중앙값"},
+        formula=DAYS["amount"].median(),
+    ),
+    Feature(
+        name="amount_day_sd",
+        theme="value",
+        unit="money",
+        meaning={"en": "spread of the spend of purchase days", "ko": "구매일 구매액의 표준편차"},
+        formula=DAYS["amount"].sd(),
     ),
     Feature(
         name="amount_day_max",
         theme="value",
         unit="money",
         meaning={"en": "largest spend of one day", "ko": "하루 최대 구매액"},
-        grain="purchase_days",
-        expression=lambda t: t.amount.max(),
+        formula=DAYS["amount"].max(),
     ),
     Feature(
         name="amount_day_last",
         theme="value",
         unit="money",
         meaning={"en": "spend of the last purchase day", "ko": "마지막 구매일 구매액"},
-        grain="purchase_days",
-        expression=lambda t: t.amount.argmin(t.age_days),
+        formula=DAYS["amount"].last(),
+    ),
+    Feature(
+        name="amount_day_ratio_180d",
+        theme="value",
+        unit="ratio",
+        meaning={
+            "en": "mean spend of a purchase day in the last 180 days against that before",
+            "ko": "이전 대비 최근 180일 구매일 평균 구매액의 비율",
+        },
+        formula=DAYS["amount"].mean(within=180) / DAYS["amount"].mean(beyond=180),
+        actionable=True,
+    ),
+    Feature(
+        name="amount_line_mean_365d",
+        theme="value",
+        unit="money",
+        meaning={"en": "mean amount of a line bought in the last 365 days", "ko": "최근 365일 구매 건당 평균 금액"},
+        formula=AMOUNT.mean(PAID, within=365),
+    ),
+    Feature(
+        name="amount_order_mean_365d",
+        theme="value",
+        unit="money",
+        meaning={"en": "mean spend of an order in the last 365 days", "ko": "최근 365일 주문당 평균 구매액"},
+        formula=AMOUNT.sum(PAID & ORDER.is_there(), within=365) / ORDER.nunique(PAID, within=365),
+        actionable=True,
+    ),
+    Feature(
+        name="quantity_sum_365d",
+        theme="value",
+        unit="count",
+        meaning={"en": "pieces bought in the last 365 days", "ko": "최근 365일 구매 수량"},
+        formula=PURCHASES["quantity"].sum(PAID, within=365),
+        actionable=True,
+    ),
+    Feature(
+        name="margin_sum_365d",
+        theme="value",
+        unit="money",
+        meaning={
+            "en": "net margin of lines whose cost is known in the last 365 days",
+            "ko": "최근 365일 순마진(원가를 아는 건 기준)",
+        },
+        formula=MARGIN.sum(within=365),
+        actionable=True,
+    ),
+    Feature(
+        name="margin_share_365d",
+        theme="value",
+        unit="share",
+        meaning={
+            "en": "margin as a share of the spend on lines whose cost is known in the last 365 days",
+            "ko": "최근 365일 구매 마진율(원가를 아는 건 기준)",
+        },
+        formula=MARGIN.sum(PAID, within=365) / AMOUNT.sum(PAID & COST.is_there(), within=365),
+        actionable=True,
     ),
     Feature(
         name="amount_trend_90d",
@@ -88,9 +193,7 @@ FEATURES = (
             "en": "net spend in the last 90 days less that in the 90 days before",
             "ko": "직전 90일 대비 최근 90일 순구매액 증감",
         },
-        grain="snapshot",
-        expression=lambda t: 2 * t.amount_sum_90d - t.amount_sum_180d,
-        empty=0.0,
+        formula=AMOUNT.sum(within=90) - AMOUNT.sum(within=180, beyond=90),
         actionable=True,
     ),
     Feature(
@@ -98,8 +201,15 @@ FEATURES = (
         theme="value",
         unit="count",
         meaning={"en": "refunded lines in the last 365 days", "ko": "최근 365일 환불 건수"},
-        expression=lambda t: t.count(where=(t.amount < 0) & (t.age_days <= 365)),
-        empty=0.0,
+        formula=PURCHASES.count(REFUNDED, within=365),
+        actionable=True,
+    ),
+    Feature(
+        name="refunded_sum_365d",
+        theme="value",
+        unit="money",
+        meaning={"en": "money refunded in the last 365 days", "ko": "최근 365일 환불액"},
+        formula=(-AMOUNT).sum(REFUNDED, within=365),
         actionable=True,
     ),
     Feature(
@@ -107,10 +217,21 @@ FEATURES = (
         theme="value",
         unit="share",
         meaning={"en": "refunds as a share of spend in the last 365 days", "ko": "최근 365일 구매액 대비 환불액 비율"},
-        expression=lambda t: (
-            t.amount.sum(where=(t.amount < 0) & (t.age_days <= 365)).fill_null(0.0)
-            / t.amount.sum(where=(t.amount > 0) & (t.age_days <= 365))
-        ).abs(),
+        formula=(-AMOUNT).sum(REFUNDED, within=365) / AMOUNT.sum(PAID, within=365),
         actionable=True,
+    ),
+    Feature(
+        name="refund_max",
+        theme="value",
+        unit="money",
+        meaning={"en": "largest refund so far", "ko": "역대 최대 환불액"},
+        formula=(-AMOUNT).max(REFUNDED),
+    ),
+    Feature(
+        name="days_since_last_refund",
+        theme="value",
+        unit="days",
+        meaning={"en": "days since the last refund", "ko": "마지막 환불 후 경과 일수"},
+        formula=PURCHASES.age.min(REFUNDED),
     ),
 )

@@ -1,0 +1,78 @@
+"""Oracle of the theme value."""
+
+import math
+import statistics
+from datetime import datetime
+
+from oracles.history import DAY, NAN, History, Purchase, age, purchase_days, ratio, spend_of, within
+
+
+def tell(history: History, cutoff: datetime) -> dict[str, float]:
+    """Say every feature of the theme, of what is known of one client."""
+    known = history.purchases
+    days = purchase_days(known)
+    spent = [spend_of(known, day) for day in days]
+    told = {
+        "amount_sum": math.fsum(p.amount for p in known),
+        "monetary": statistics.fmean(spent[1:]) if len(spent) > 1 else NAN,
+        "amount_day_mean": statistics.fmean(spent) if spent else NAN,
+        "amount_day_max": max(spent, default=NAN),
+        "amount_day_last": spent[-1] if spent else NAN,
+    }
+    for window in (30, 60, 90, 180, 365):
+        told[f"amount_sum_{window}d"] = math.fsum(p.amount for p in within(known, cutoff, window))
+    for decay in (30, 90, 365):
+        told[f"amount_decayed_{decay}d"] = math.fsum(
+            p.amount * math.exp(-((cutoff - p.event_time) / DAY) / decay) for p in known
+        )
+    lately = math.fsum(p.amount for p in within(known, cutoff, 90))
+    before = math.fsum(p.amount for p in known if cutoff - 180 * DAY <= p.event_time < cutoff - 90 * DAY)
+    told["amount_trend_90d"] = lately - before
+    year = [p.amount for p in within(known, cutoff, 365)]
+    bought, refunded = math.fsum(a for a in year if a > 0), math.fsum(-a for a in year if a < 0)
+    told["refunds_count_365d"] = sum(a < 0 for a in year)
+    told["refund_share_365d"] = refunded / bought if bought else NAN
+    lately_spent = [s for day, s in zip(days, spent, strict=True) if day >= cutoff - 180 * DAY]
+    spent_before = [s for day, s in zip(days, spent, strict=True) if day < cutoff - 180 * DAY]
+    in_year = [s for day, s in zip(days, spent, strict=True) if day >= cutoff - 365 * DAY]
+    both = lately_spent and spent_before
+    return told | {
+        "amount_day_mean_365d": statistics.fmean(in_year) if in_year else NAN,
+        "amount_day_median": statistics.median(spent) if spent else NAN,
+        "amount_day_sd": statistics.stdev(spent) if len(spent) > 1 else NAN,
+        "amount_day_ratio_180d": statistics.fmean(lately_spent) / statistics.fmean(spent_before) if both else NAN,
+        **_lines(known, cutoff),
+        **_refunds(known, cutoff),
+    }
+
+
+def _lines(known: list[Purchase], cutoff: datetime) -> dict[str, float]:
+    net_year = within(known, cutoff, 365)
+    year = [p for p in net_year if p.amount > 0]
+    spend = math.fsum(p.amount for p in year)
+    in_orders = [p for p in year if p.order_id is not None]
+    orders = {p.order_id for p in in_orders}
+    costed = [p for p in year if p.cost is not None]
+    last_year = cutoff - 365 * DAY
+    return {
+        "spend_sum_365d": spend,
+        "spend_share_90d": ratio(math.fsum(p.amount for p in within(year, cutoff, 90)), spend),
+        "amount_last_year_sum_30d": math.fsum(p.amount for p in net_year if p.event_time < last_year + 30 * DAY),
+        "amount_last_year_sum_90d": math.fsum(p.amount for p in net_year if p.event_time < last_year + 90 * DAY),
+        "amount_line_mean_365d": ratio(spend, len(year)),
+        "amount_order_mean_365d": ratio(math.fsum(p.amount for p in in_orders), len(orders)),
+        "quantity_sum_365d": math.fsum(p.quantity for p in year if p.quantity is not None),
+        "margin_sum_365d": math.fsum(p.amount - p.cost for p in net_year if p.cost is not None),
+        "margin_share_365d": ratio(
+            math.fsum(p.amount - p.cost for p in costed if p.cost is not None), math.fsum(p.amount for p in costed)
+        ),
+    }
+
+
+def _refunds(known: list[Purchase], cutoff: datetime) -> dict[str, float]:
+    refunds = [p for p in known if p.amount < 0]
+    return {
+        "refunded_sum_365d": math.fsum(-p.amount for p in within(refunds, cutoff, 365)),
+        "refund_max": max((-p.amount for p in refunds), default=NAN),
+        "days_since_last_refund": min((age(p, cutoff) for p in refunds), default=NAN),
+    }
