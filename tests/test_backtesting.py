@@ -10,12 +10,12 @@ from loyalty import backtesting
 from loyalty.backtesting import Panels, Setting, backtest, fit_models, predict_baselines, run_backtest
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.evaluation import churn_metrics, value_metrics
-from loyalty.features.rhythm import SEASONAL
 from loyalty.histories import Histories
 from loyalty.timeline import Outcome
 
 CUTOFF = pd.Timestamp("2025-06-01")
 UNTIL = "2026-01-01"
+SEASONAL = ("season_sin", "season_cos")
 FEW = ["days_since_last", "purchase_days_count_90d", "gap_days_mean", "amount_sum_90d", "refunds_count_365d"]
 MODELS = ["naive", "btyd", "lightgbm"]
 

@@ -8,9 +8,9 @@ import pandas as pd
 
 from loyalty.btyd import BuyTillYouDie
 from loyalty.evaluation import churn_metrics, value_metrics
-from loyalty.features import build_panel, choose_features
-from loyalty.features.catalogue import WINDOWS
-from loyalty.features.rhythm import SEASONAL
+from loyalty.features import CATALOGUE, Feature, Learned, build_panel, choose_features, learn
+from loyalty.features.feature import WINDOWS
+from loyalty.features.learned import MODELS
 from loyalty.histories import Histories, OutcomeKind, at_instant
 from loyalty.labels import build_labels
 from loyalty.models.churn import ChurnModel
@@ -144,28 +144,60 @@ class Panels:
     ) -> None:
         self.histories = histories
         self.setting = setting
-        chosen = {feature.name: feature for feature in choose_features(histories, features)}
+        chosen = {feature.name: feature for feature in choose_features(histories, features, models=MODELS)}
         self.names = list(chosen)
         always = {feature.name: feature for feature in choose_features(histories, _ALWAYS)}
-        self._features = tuple((chosen | always).values())
+        features_of_both = (chosen | always).values()
+        self._plain = tuple(feature for feature in features_of_both if not feature.models)
+        self._asking = tuple(feature for feature in features_of_both if feature.models)
         self._on_step = on_step
-        self._snapshots: dict[pd.Timestamp, pd.DataFrame] = {}
+        self._snapshots: dict[tuple[pd.Timestamp, pd.Timestamp | None], pd.DataFrame] = {}
 
-    def at(self, *cutoffs: pd.Timestamp) -> pd.DataFrame:
-        """Features of every client at these cutoffs."""
+    def learn(self, cutoff: pd.Timestamp) -> Learned | None:
+        """Fit the models that features ask, on what was known before a cutoff; None if no feature asks any."""
+        if not self._asking:
+            return None
+        outcome = self.setting.outcome
+        return learn(self.histories, cutoff=cutoff, horizon=outcome.horizon, gap=outcome.gap)
+
+    def at(self, *cutoffs: pd.Timestamp, learned: Learned | None = None) -> pd.DataFrame:
+        """Features of every client at these cutoffs, with those that ask fitted models if these are given."""
+        self._compute([c for c in cutoffs if (c, None) not in self._snapshots], self._plain, None)
+        panel = pd.concat([self._snapshots[cutoff, None] for cutoff in cutoffs])
+        if learned is None:
+            return panel
+        asking = tuple(feature for feature in self._asking if feature.models <= set(learned))
+        if not asking:
+            return panel
+        self._compute([c for c in cutoffs if (c, learned.until) not in self._snapshots], asking, learned)
+        more = pd.concat([self._snapshots[cutoff, learned.until] for cutoff in cutoffs])
+        there = [*panel.columns, *more.columns]
+        both = pd.concat([panel, more], axis=1)[sorted(there, key=self._place)]
+        both.attrs = panel.attrs
+        return both
+
+    def _place(self, name: str) -> int:
+        """Bring the features into the order they were chosen in; what only the baselines need comes last."""
+        return self.names.index(name) if name in self.names else len(self.names)
+
+    def _compute(self, cutoffs: Sequence[pd.Timestamp], features: Sequence[Feature], learned: Learned | None) -> None:
+        if not cutoffs:
+            return
+        panel = build_panel(
+            self.histories,
+            cutoffs=cutoffs,
+            horizon=self.setting.outcome.horizon,
+            gap=self.setting.outcome.gap,
+            kind=self.setting.kind,
+            active=self.setting.active,
+            features=features,
+            learned=learned,
+            on_step=self._on_step if learned is None else None,
+        )
+        until = None if learned is None else learned.until
+        at = panel.index.get_level_values("cutoff")
         for cutoff in cutoffs:
-            if cutoff not in self._snapshots:
-                self._snapshots[cutoff] = build_panel(
-                    self.histories,
-                    cutoffs=cutoff,
-                    horizon=self.setting.outcome.horizon,
-                    gap=self.setting.outcome.gap,
-                    kind=self.setting.kind,
-                    active=self.setting.active,
-                    features=self._features,
-                    on_step=self._on_step,
-                )
-        return pd.concat([self._snapshots[cutoff] for cutoff in cutoffs])
+            self._snapshots[cutoff, until] = panel[at == cutoff]
 
     def labels(self, cutoffs: Sequence[pd.Timestamp], *, known_before: pd.Timestamp | None) -> pd.DataFrame:
         """Outcomes of every client at these cutoffs."""
@@ -194,6 +226,8 @@ class Fitted:
         Rows learned from.
     labels : DataFrame
         The outcomes learned from.
+    learned : Learned or None
+        The models that some features ask.
     """
 
     split: Split
@@ -201,15 +235,18 @@ class Fitted:
     value: ValueModel
     rows: int
     labels: pd.DataFrame
+    learned: Learned | None
 
     def notes(self) -> list[str]:
         """Say what is worth knowing of how the models were made."""
+        notes = [] if self.learned is None else list(self.learned.notes)
         if self.churn.calibration_cutoffs_:
-            return []
+            return notes
         return [
+            *notes,
             f"Of the training cutoffs before {self.split.test:%Y-%m-%d} none lies a gap and horizon after another "
             "(see `first`, `every` and `at_most`), so none could be held out for calibration: the probabilities are as "
-            "the trees give them."
+            "the trees give them.",
         ]
 
     def predict(self, panel: pd.DataFrame) -> pd.DataFrame:
@@ -232,7 +269,9 @@ def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
     labels = panels.labels(split.train, known_before=split.test)
     # A contract that ends in the gap has no outcome: the labels may be fewer than the rows of the panel.
     learns_season = split.train[-1] - split.train[0] >= _YEAR
-    names = [name for name in panels.names if learns_season or name not in SEASONAL]
+    learned = panels.learn(split.train[-1])
+    panel = panels.at(*split.train, learned=learned)
+    names = [name for name in panels.names if name in panel and (learns_season or not CATALOGUE[name].shared)]
     if not names:
         raise ValueError(
             f"`features` names only the season, which less than a year of cutoffs before {split.test:%Y-%m-%d} cannot "
@@ -249,10 +288,10 @@ def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
             f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client {what}. "
             "Choose another `horizon` or `active`."
         )
-    X = panels.at(*split.train).loc[labels.index, names]
+    X = panel.loc[labels.index, names]
     churn = ChurnModel(embargo=panels.setting.outcome.reach, random_state=seed).fit(X, labels["churned"])
     value = ValueModel(random_state=seed).fit(X, labels["value"])
-    return Fitted(split, churn, value, len(X), labels)
+    return Fitted(split, churn, value, len(X), labels, learned)
 
 
 def predict_baselines(panels: Panels, split: Split) -> tuple[dict[str, pd.DataFrame], dict[str, float], list[str]]:
@@ -423,7 +462,7 @@ def run_backtest(
         predictions, btyd[split.test], said = predict_baselines(panels, split)
         on_step(f"baselines at {split.test:%Y-%m-%d}")
         fitted.append(fit_models(panels, split, seed=seed))
-        predictions["lightgbm"] = fitted[-1].predict(panels.at(split.test))
+        predictions["lightgbm"] = fitted[-1].predict(panels.at(split.test, learned=fitted[-1].learned))
         on_step(f"models at {split.test:%Y-%m-%d}")
         outcomes, censored = _outcomes(panels, split.test)
         notes += said + fitted[-1].notes() + censored

@@ -1,4 +1,4 @@
-"""The command line: demo, check, run, score, report, data."""
+"""The command line: demo, check, run, score, panel, report, data."""
 
 import shutil
 import sys
@@ -148,12 +148,13 @@ def check(
 ) -> None:
     """Read the histories of a config, and list everything that is wrong or worth knowing."""
     from loyalty.config import read_config, read_histories
-    from loyalty.features import choose_features
+    from loyalty.features import choose_features, import_features
     from loyalty.histories import HistoriesWarning
 
     with _plain_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore", HistoriesWarning)  # shown below, with the other notes
         read = read_config(config)
+        import_features(read.feature_modules, beside=config.parent)
         histories = read_histories(read, data)
         _show_summary(histories)
         choose_features(histories, read.features)
@@ -182,6 +183,49 @@ def run(
         )
 
 
+@app.command(epilog="Example: `loyalty panel experiments/cdnow.toml --data ~/data --out panel --cutoff 1998-01-01`")
+def panel(
+    config: Annotated[Path, typer.Argument(help="The experiment's TOML file.")],
+    out: Annotated[Path, typer.Option(help="Folder of Parquet files to make.")],
+    data: DataFolder = Path(),
+    cutoff: Annotated[
+        list[str] | None, typer.Option(help="Where to stand; repeatable. By default the config's score cutoff.")
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="What the reading may hold, as 2GB; by default an eighth of the machine's.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compute the features of every client into Parquet files; go on where an interrupted build stopped."""
+    from loyalty.config import read_config, read_histories
+    from loyalty.features import choose_features, import_features, write_panel
+    from loyalty.histories import HistoriesWarning
+    from loyalty.timeline import as_cutoffs
+
+    with _plain_errors(), warnings.catch_warnings(), _Bar(quiet=quiet) as bar:
+        warnings.simplefilter("ignore", HistoriesWarning)  # `loyalty check` shows them
+        read = read_config(config)
+        import_features(read.feature_modules, beside=config.parent)
+        cutoffs = cutoff or [read.cutoffs.score]
+        histories = read_histories(read, data, last_cutoff=max(as_cutoffs(cutoffs)), memory=memory)
+        bar.step("histories")
+        outcome = read.outcome
+        write_panel(
+            histories,
+            out,
+            cutoffs=cutoffs,
+            horizon=outcome.horizon,
+            gap=outcome.gap,
+            kind=outcome.kind,
+            active=outcome.active,
+            features=choose_features(histories, read.features),
+            on_begin=lambda parts: bar.begin(parts + 1),
+            on_step=bar.step,
+        )
+    if not quiet:
+        _out.print(f"The panel is in {out}; loyalty.read_panel({str(out)!r}) reads it.")
+
+
 @app.command(epilog="Example: `loyalty score out/retail --data ~/data --cutoff 2011-12-10 --out scores.parquet`")
 def score(
     model: Annotated[Path, typer.Argument(help="Folder of a run, or its folder `model`.")],
@@ -190,9 +234,11 @@ def score(
     out: Annotated[Path, typer.Option(help="Parquet or CSV file to write.")] = Path("scores.parquet"),
     language: Annotated[Language, typer.Option(help="Of the reasons.")] = "en",
     stale: Annotated[bool, typer.Option("--stale", help="Score even if the data end long before the cutoff.")] = False,
+    module: Annotated[list[str] | None, typer.Option(help="Python file with features of your own; repeatable.")] = None,
     quiet: Quiet = False,
 ) -> None:
     """Score every client at a cutoff with the models of a run, unattended."""
+    from loyalty.features import import_features
     from loyalty.histories import HistoriesWarning
     from loyalty.scoring import load, score_file
 
@@ -200,6 +246,7 @@ def score(
         warnings.simplefilter("always", UserWarning)
         warnings.simplefilter("ignore", HistoriesWarning)
         warnings.showwarning = lambda message, *_, **__: _err.print(f"Warning: {message}")
+        import_features(module or [], beside=Path())
         scores = score_file(load(model), data=data, cutoff=cutoff, out=out, language=language, stale=stale)
     if not quiet:
         at_risk = scores["churn_probability"].mean()
@@ -252,8 +299,10 @@ def _run_and_report(
     config: "Config", path: Path, *, data: Path, out: Path, language: Language | None, quiet: bool
 ) -> None:
     from loyalty.experiment import run_experiment
+    from loyalty.features import import_features
     from loyalty.report import write_report
 
+    import_features(config.feature_modules, beside=path.parent)
     with _Bar(quiet=quiet) as bar:
         result = run_experiment(config, data=data, out=out, name=path.stem, progress=bar)
         write_report(out, language=language or config.language)

@@ -113,6 +113,9 @@ class Config(_Section):
         Of the report.
     features : list of str or None
         Names of the catalogue to use; all that the data allow if None.
+    feature_modules : list of str
+        Python files (a relative path counts from the config's folder) or modules with features of your own. The
+        command line runs them, so that they join the catalogue; from Python, import yours yourself.
     data, outcome, cutoffs
         The sections.
     """
@@ -122,6 +125,7 @@ class Config(_Section):
     currency: str | None = None
     language: Literal["en", "ko"] = "en"
     features: list[str] | None = Field(default=None, min_length=1)
+    feature_modules: list[str] = Field(default_factory=list)
     data: DataConfig
     outcome: OutcomeConfig
     cutoffs: CutoffsConfig
@@ -230,7 +234,9 @@ def _located(data: str | Path, path: str) -> str:
     return str(Path(glob.escape(str(data)) if glob.has_magic(path) else data) / path)
 
 
-def read_histories(config: Config, data: str | Path, *, last_cutoff: pd.Timestamp | None = None) -> Histories:
+def read_histories(
+    config: Config, data: str | Path, *, last_cutoff: pd.Timestamp | None = None, memory: str | None = None
+) -> Histories:
     """Read the histories of a config.
 
     Rows dated beyond the last cutoff's horizon can serve no purpose and are refused as future-dated.
@@ -243,6 +249,8 @@ def read_histories(config: Config, data: str | Path, *, last_cutoff: pd.Timestam
         The folder that relative paths count from.
     last_cutoff : Timestamp, optional
         The last cutoff they are read for; by default the config's score cutoff.
+    memory : str, optional
+        As for `Histories`.
 
     Raises
     ------
@@ -256,5 +264,6 @@ def read_histories(config: Config, data: str | Path, *, last_cutoff: pd.Timestam
         columns={name: table.columns for name, table in tables.items()},
         where={name: table.where for name, table in tables.items() if table.where is not None},
         observed_until=config.data.observed_until,
+        memory=memory,
         future_from=(config.score_cutoff if last_cutoff is None else max(last_cutoff, config.score_cutoff)) + reach,
     )

@@ -20,7 +20,7 @@ from loyalty.config import Config, read_histories
 from loyalty.evaluation import calibration_table, gain_curve
 from loyalty.explanation import driver_table
 from loyalty.features import CATALOGUE
-from loyalty.histories import Histories, HistoriesWarning, OutcomeKind
+from loyalty.histories import Histories, HistoriesWarning
 from loyalty.scoring import Bundle
 from loyalty.tracking import log_experiment, tracking_uri
 
@@ -116,8 +116,7 @@ def run_experiment(
     out.mkdir(parents=True, exist_ok=True)
     watch.begin(_count_steps(setting, histories, config))
     watch.step("histories")
-    panel = panels.at(config.score_cutoff)
-    if panel.empty:
+    if panels.at(config.score_cutoff).empty:
         raise ValueError(f"[cutoffs] score: no client stands at {config.score_cutoff:%Y-%m-%d}.")
 
     result = run_backtest(panels, config.test_cutoffs, seed=config.seed, on_step=watch.step)
@@ -135,10 +134,11 @@ def run_experiment(
             "learned_until": f"{final.train[-1] + setting.outcome.reach:%Y-%m-%d}",
         },
     )
+    panel = panels.at(config.score_cutoff, learned=fitted.learned)
     scores = bundle.score_panel(panel)
     watch.step("scores and reasons")
     stale = histories.staleness(config.score_cutoff)
-    notes = [*histories.notes, *([stale] if stale else []), *_notes_of(fitted, setting.kind), *result.notes]
+    notes = [*histories.notes, *([stale] if stale else []), *_notes_of(fitted), *result.notes]
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
     metrics["drivers"] = _drivers(fitted, panel)
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
@@ -176,17 +176,14 @@ def _count_steps(setting: Setting, histories: Histories, config: Config) -> int:
     return len(cutoffs) + baselines_and_models + len(("histories", "models for scoring", "scores", "files", "MLflow"))
 
 
-def _notes_of(fitted: Fitted, kind: OutcomeKind) -> list[str]:
+def _notes_of(fitted: Fitted) -> list[str]:
     """Say how the models for scoring were made."""
     train = fitted.split.train
     learned = (
         f"The models for scoring learned from {fitted.rows:,} outcomes at {len(train)} cutoffs, "
         f"{train[0]:%Y-%m-%d} to {train[-1]:%Y-%m-%d}."
     )
-    notes = [learned, *fitted.notes()]
-    if kind == "contractual":
-        notes.append("The features speak of purchases only: contracts set the outcome, and explain nothing yet.")
-    return notes
+    return [learned, *fitted.notes()]
 
 
 def _metrics(

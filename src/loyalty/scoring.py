@@ -14,7 +14,7 @@ import pandas as pd
 from loyalty.backtesting import Fitted, Panels, Setting
 from loyalty.config import Config, read_histories
 from loyalty.explanation import Language, reason_codes
-from loyalty.features import CATALOGUE
+from loyalty.features import CATALOGUE, Learned
 from loyalty.files import replace_file
 from loyalty.histories import Histories
 from loyalty.models.churn import ChurnModel
@@ -23,7 +23,9 @@ from loyalty.timeline import Instant, as_instant
 
 __all__ = ["Bundle", "load", "score_file"]
 
-_FORMAT = 1
+_FORMAT = 2
+#: What the features' own models learned; not there where no feature asks one.
+_LEARNED = "learned.json"
 REASONS = 3
 
 
@@ -37,6 +39,8 @@ class Bundle:
         Fitted.
     setting : Setting
         Outcome and population the models were fitted for.
+    learned : Learned or None
+        The models that some features ask.
     about : mapping
         Plain facts to keep with it: the question, the config, the fingerprints.
 
@@ -48,12 +52,13 @@ class Bundle:
     churn: ChurnModel
     value: ValueModel
     setting: Setting
+    learned: Learned | None
     about: Mapping[str, Any]
 
     @classmethod
     def of(cls, fitted: Fitted, setting: Setting, about: Mapping[str, Any]) -> Self:
         """Put fitted models and their setting together."""
-        return cls(fitted.churn, fitted.value, setting, about)
+        return cls(fitted.churn, fitted.value, setting, fitted.learned, about)
 
     @property
     def learned_until(self) -> pd.Timestamp | None:
@@ -87,7 +92,7 @@ class Bundle:
         """
         instant = as_instant(cutoff, name="cutoff")
         names = list(self.churn.feature_names_in_)
-        panel = Panels(histories, self.setting, names).at(instant)
+        panel = Panels(histories, self.setting, names).at(instant, learned=self.learned)
         if panel.empty:
             raise ValueError(
                 f"`cutoff`: no client stands at {instant:%Y-%m-%d}; the first purchase is of "
@@ -120,8 +125,11 @@ class Bundle:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "bundle.json").unlink(missing_ok=True)
+        (folder / _LEARNED).unlink(missing_ok=True)
         self.churn.save(folder)
         self.value.save(folder)
+        if self.learned is not None:
+            (folder / _LEARNED).write_text(self.learned.to_text(), encoding="utf-8")
         outcome, first = self.setting.outcome, self.setting.first
         kept = {
             "format": _FORMAT,
@@ -252,4 +260,7 @@ def load(folder: str | Path) -> Bundle:
         raise ValueError(
             f"the models use the feature {unknown[0]!r}, which this version does not have. Run the experiment again."
         )
-    return Bundle(churn, value, Setting.of(**kept["setting"]), kept["about"])
+    learned = None
+    if (folder / _LEARNED).exists():
+        learned = Learned.from_text((folder / _LEARNED).read_text(encoding="utf-8"))
+    return Bundle(churn, value, Setting.of(**kept["setting"]), learned, kept["about"])

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from oracles.history import DAY, NAN, History, purchase_days, share, within
+from oracles.learned import buying
 
 
 def tell(history: History, cutoff: datetime) -> dict[str, float]:
@@ -27,6 +28,8 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
         "gap_days_last": gaps[-1] if gaps else NAN,
         "gap_days_max": max(gaps) if gaps else NAN,
     }
+    bought = told["frequency"], told["recency"], told["T"]
+    told["alive_probability"], told["expected_purchases"] = buying("alive", *bought), buying("expected", *bought)
     told["overdue_ratio"] = told["days_since_last"] / told["gap_days_mean"] if gaps else NAN
     told["pause_ratio"] = told["days_since_last"] / told["gap_days_max"] if gaps else NAN
     for window in (30, 60, 90, 180, 365):

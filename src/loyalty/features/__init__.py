@@ -1,6 +1,24 @@
 """Features: one module a theme, one catalogue, one engine that turns histories into a panel."""
 
-from loyalty.features.catalogue import Feature
-from loyalty.features.panel import CATALOGUE, build_panel, choose_features
+from loyalty.features.blindness import prove_blind
+from loyalty.features.catalogue import CATALOGUE, choose_features, feature, import_features
+from loyalty.features.feature import Feature, IbisFormula
+from loyalty.features.learned import Learned, learn
+from loyalty.features.panel import build_panel, measure_market
+from loyalty.features.writing import read_panel, write_panel
 
-__all__ = ["CATALOGUE", "Feature", "build_panel", "choose_features"]
+__all__ = [
+    "CATALOGUE",
+    "Feature",
+    "IbisFormula",
+    "Learned",
+    "build_panel",
+    "choose_features",
+    "feature",
+    "import_features",
+    "learn",
+    "measure_market",
+    "prove_blind",
+    "read_panel",
+    "write_panel",
+]

@@ -2,8 +2,7 @@
 
 import sys
 
-from loyalty.features import CATALOGUE
-from loyalty.features.catalogue import catalogue_page
+from loyalty.features.catalogue import CATALOGUE, catalogue_page
 
 if __name__ == "__main__":
     # As bytes: a console need not know Korean.

@@ -1,72 +1,30 @@
-"""The engine room: histories and cutoffs in, one row per client and cutoff out.
+"""The engine room: histories and cutoffs in, one row per client and cutoff out."""
 
-Each cutoff is computed from the rows known strictly before it and from nothing else; the filter stands in one
-place, `_known`, and every feature is an expression over what it lets through.
-"""
-
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import ibis
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from loyalty.features import breadth, promotion, rhythm, value
-from loyalty.features.catalogue import Feature, catalogue
-from loyalty.histories import Histories, OutcomeKind, at_instant
-from loyalty.timeline import Duration, Instant, Outcome, as_cutoffs
+from loyalty.features.algebra import CONTRACTS, PURCHASES, Expression
+from loyalty.features.arrays import Part, Snapshot
+from loyalty.features.catalogue import choose_features, computable
+from loyalty.features.everyone import Tally, inputs, together
+from loyalty.features.feature import Feature, IbisFormula
+from loyalty.features.in_ibis import Compiler
+from loyalty.features.kernels import Numbers
+from loyalty.features.reading import as_ids, as_index, columns_read, read_part
+from loyalty.histories import Histories, OutcomeKind
+from loyalty.timeline import Duration, Instant, Outcome, as_cutoffs, as_duration
 
-#: Every feature by name, in the order of the panel's columns.
-CATALOGUE: Mapping[str, Feature] = catalogue(rhythm.FEATURES, value.FEATURES, breadth.FEATURES, promotion.FEATURES)
+#: Rows of the largest table that are worked on at a time.
+_PART_ROWS = 1_000_000
 
-_MICROSECONDS = 86_400e6  # of a day
-
-
-def choose_features(histories: Histories, names: Iterable[str] | None = None) -> tuple[Feature, ...]:
-    """Pick features by name, or all that the columns of these histories allow.
-
-    Raises
-    ------
-    ValueError
-        If a name is not in the catalogue or stands twice, or the histories lack a column it needs.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> bills = pd.DataFrame({"client_id": [1], "event_time": ["2024-01-01"], "amount": [5.0]})
-    >>> choose_features(Histories(bills), ["days_since_lst"])
-    Traceback (most recent call last):
-    ...
-    ValueError: `features` names 'days_since_lst', which is not in the catalogue. Did you mean 'days_since_last'?
-    """
-    if names is None:
-        return tuple(feature for feature in CATALOGUE.values() if not _missing(histories, feature))
-    chosen = []
-    for name in names:
-        if name not in CATALOGUE:
-            close = difflib.get_close_matches(name, CATALOGUE, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else " See docs/features.md."
-            raise ValueError(f"`features` names {name!r}, which is not in the catalogue.{hint}")
-        chosen.append(CATALOGUE[name])
-    return _computable(histories, chosen)
-
-
-def _computable(histories: Histories, features: Iterable[Feature]) -> tuple[Feature, ...]:
-    """Return the features if each stands once and has the columns it needs."""
-    chosen: dict[str, Feature] = {}
-    for feature in features:
-        if feature.name in chosen:
-            raise ValueError(f"`features` names {feature.name!r} twice; name it once.")
-        if missing := _missing(histories, feature):
-            raise ValueError(
-                f"the feature {feature.name!r} needs the column purchases.{missing[0]}, which is not there. "
-                "Map the column, or leave the feature out of `features`."
-            )
-        chosen[feature.name] = feature
-    return tuple(chosen.values())
-
-
-def _missing(histories: Histories, feature: Feature) -> list[str]:
-    return [column for column in feature.needs if column not in histories.purchases.columns]
+OnStep = Callable[[str], None]
+#: What all clients together say, by cutoff.
+Market = Mapping[pd.Timestamp, Mapping[Expression, Any]]
 
 
 def build_panel(
@@ -78,7 +36,10 @@ def build_panel(
     kind: OutcomeKind = "non-contractual",
     active: Duration | None = None,
     features: Sequence[Feature] | None = None,
-    on_step: Callable[[str], None] | None = None,
+    learned: Mapping[str, Any] | None = None,
+    market: Market | None = None,
+    clients: Iterable[Any] | None = None,
+    on_step: OnStep | None = None,
 ) -> pd.DataFrame:
     """Compute the features of every client at every cutoff.
 
@@ -95,7 +56,14 @@ def build_panel(
     active : str or timedelta, optional
         Keep only clients with a purchase within this long before the cutoff.
     features : sequence of Feature, optional
-        Which to compute, and in which order; by default all that the histories' columns allow.
+        Which to compute, and in which order; by default all that the histories' columns and `learned` allow.
+    learned : Learned, optional
+        The fitted models that some features ask: see `learn`.
+    market : mapping, optional
+        What all clients together say, of `measure_market`, where the histories are those of a few clients only. By
+        default it is found out from the histories.
+    clients : iterable of client ids, optional
+        Keep only these; what all clients together say is still said of all.
     on_step : callable, optional
         Told after each cutoff, in words.
 
@@ -108,7 +76,11 @@ def build_panel(
     Raises
     ------
     ValueError
-        If a feature stands twice, or the histories lack a column it needs.
+        If a feature stands twice, or the histories lack a column it needs, or `market` does not say what is asked.
+
+    See Also
+    --------
+    write_panel : The same into files, for more clients than fit into memory.
 
     Examples
     --------
@@ -127,72 +99,211 @@ def build_panel(
     ann       2024-01-31        1.0     10.0  30.0        30.0
     bob       2024-01-31        0.0      0.0  10.0         5.0
     """
-    outcome = Outcome.of(horizon=horizon, gap=gap)
-    chosen = choose_features(histories) if features is None else _computable(histories, features)
-    snapshots = []
-    for cutoff in as_cutoffs(cutoffs):
-        population = histories.population(cutoff=cutoff, kind=kind, active=active)
-        snapshot = _snapshot(histories, population, cutoff, outcome, chosen).execute()
-        snapshots.append(snapshot.astype(dict.fromkeys([f.name for f in chosen], "float64")))
-        if on_step is not None:
-            on_step(f"features at {cutoff:%Y-%m-%d}")
-    panel = pd.concat(snapshots, ignore_index=True)
-    panel["cutoff"] = panel["cutoff"].astype("datetime64[us]")
-    panel = panel.set_index(["client_id", "cutoff"])
-    panel.attrs["reach_days"] = outcome.reach.days  # so that a model knows when these rows' outcomes are decided
+    plan = Plan.of(
+        histories,
+        cutoffs=cutoffs,
+        horizon=horizon,
+        gap=gap,
+        kind=kind,
+        active=active,
+        features=features,
+        learned=learned,
+        market=market,
+        clients=clients,
+    )
+    told: dict[pd.Timestamp, list[tuple[NDArray[Any], Numbers]]] = {cutoff: [] for cutoff in plan.cutoffs}
+    for number in range(len(plan.bounds)):
+        part = plan.part(number)
+        for cutoff in plan.cutoffs:
+            told[cutoff].append(plan.rows(part, cutoff))
+            if on_step is not None:
+                on_step(f"features at {cutoff:%Y-%m-%d}{plan.which(number)}")
+    parts = [rows for at_cutoff in told.values() for rows in at_cutoff]
+    counts = [sum(len(ids) for ids, _ in at_cutoff) for at_cutoff in told.values()]
+    times = np.repeat(pd.DatetimeIndex(plan.cutoffs).to_numpy("datetime64[us]"), counts)
+    clients_of_rows = as_index(np.concatenate([ids for ids, _ in parts]))
+    index = pd.MultiIndex.from_arrays([clients_of_rows, times], names=["client_id", "cutoff"])
+    values = np.concatenate([numbers for _, numbers in parts])
+    panel = pd.DataFrame(values, index=index, columns=[feature.name for feature in plan.features])
+    panel.attrs["reach_days"] = plan.outcome.reach.days  # so that a model knows when these rows' outcomes are decided
     return panel
 
 
-def _snapshot(
-    histories: Histories, population: ibis.Table, cutoff: pd.Timestamp, outcome: Outcome, features: Sequence[Feature]
-) -> ibis.Table:
-    """Lay out one cutoff: the population, joined by what each grain says of it."""
-    computed = _with_inputs(features)
-    known = _known(histories, cutoff)
-    row = population
-    for grain, table in (("purchases", known), ("purchase_days", _purchase_days(known, cutoff))):
-        aggregates = {f.name: f.expression(table) for f in computed if f.grain == grain}
-        if aggregates:
-            told = table.group_by("client_id").aggregate(**aggregates)
-            row = row.left_join(told, "client_id").drop("client_id_right")
-    start, end = outcome.window(cutoff)
-    told_of = {f.name: _or_empty(f, row[f.name]) for f in computed if f.grain != "snapshot"}
-    row = row.select("client_id", **told_of, horizon_middle=at_instant(start + (end - start) / 2))
-    columns = {f.name: _or_empty(f, f.expression(row)) if f.grain == "snapshot" else row[f.name] for f in features}
-    return row.select("client_id", cutoff=at_instant(cutoff), **columns).order_by("client_id")
+def measure_market(
+    histories: Histories,
+    *,
+    cutoffs: Instant | Iterable[Instant],
+    features: Sequence[Feature] | None = None,
+    learned: Mapping[str, Any] | None = None,
+) -> Market:
+    """Find out what all clients together say at each cutoff, for features that set a client beside the others.
+
+    Parameters
+    ----------
+    histories : Histories
+        Of all clients.
+    cutoffs : str, date, Timestamp or iterable of them
+        Where we stand; only what was known before counts.
+    features : sequence of Feature, optional
+        Those that will be asked for; by default all.
+    learned : Learned, optional
+        As for `build_panel`.
+
+    Returns
+    -------
+    mapping of cutoff to mapping
+        To be handed to `build_panel` where the histories hold one client, or a few.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from loyalty.features import CATALOGUE
+    >>> bills = pd.DataFrame({
+    ...     "client_id": ["ann", "bob"], "event_time": ["2024-01-01", "2024-01-25"], "amount": [10.0, 20.0],
+    ... })
+    >>> share = [CATALOGUE["peers_bought_share_30d"]]
+    >>> market = measure_market(Histories(bills), cutoffs="2024-02-15", features=share)
+    >>> ann = Histories(bills[bills["client_id"] == "ann"])
+    >>> build_panel(ann, cutoffs="2024-02-15", horizon="30d", features=share, market=market).iloc[0, 0].item()
+    0.5
+    """
+    plan = Plan.of(histories, cutoffs=cutoffs, horizon="1d", features=features, learned=learned)
+    return plan.market
 
 
-def _known(histories: Histories, cutoff: pd.Timestamp) -> ibis.Table:
-    """Let through the purchases known strictly before the cutoff, with their age."""
-    return histories.purchases.filter(lambda t: t.known_at < at_instant(cutoff)).mutate(
-        age_days=lambda t: _age_days(t.event_time, cutoff)
-    )
+@dataclass
+class Plan:
+    """What is to be computed, of whom and when."""
+
+    histories: Histories
+    cutoffs: tuple[pd.Timestamp, ...]
+    outcome: Outcome
+    standing: Expression
+    features: tuple[Feature, ...]
+    learned: Mapping[str, Any]
+    bounds: list[Any]
+    market: Market
+    clients: NDArray[Any] | None
+
+    @classmethod
+    def of(
+        cls,
+        histories: Histories,
+        *,
+        cutoffs: Instant | Iterable[Instant],
+        horizon: Duration,
+        gap: Duration = "0d",
+        kind: OutcomeKind = "non-contractual",
+        active: Duration | None = None,
+        features: Sequence[Feature] | None = None,
+        learned: Mapping[str, Any] | None = None,
+        market: Market | None = None,
+        clients: Iterable[Any] | None = None,
+    ) -> "Plan":
+        """Read the options of `build_panel`, and look at all clients together where a feature asks for it."""
+        models = learned or {}
+        instants = tuple(as_cutoffs(cutoffs))
+        histories.population(cutoff=instants[0], kind=kind)  # refuses a kind that cannot be told
+        plan = cls(
+            histories=histories,
+            cutoffs=instants,
+            outcome=Outcome.of(horizon=horizon, gap=gap),
+            standing=standing(kind=kind, active=None if active is None else as_duration(active, name="active")),
+            features=choose_features(histories, models=models)
+            if features is None
+            else computable(histories, features, models=models),
+            learned=models,
+            bounds=histories.client_bounds(_PART_ROWS),
+            market={},
+            clients=None if clients is None else np.sort(as_ids(clients)),
+        )
+        plan.market = plan._measure() if market is None else plan._checked(market)
+        return plan
+
+    def part(self, number: int) -> Part:
+        """Read the clients of one part."""
+        return self._read(number, [self.standing, *self._formulas()])
+
+    def which(self, number: int) -> str:
+        """Say which part it is, where there are several."""
+        return f", part {number + 1} of {len(self.bounds)}" if len(self.bounds) > 1 else ""
+
+    def rows(self, part: Part, cutoff: pd.Timestamp) -> tuple[NDArray[Any], Numbers]:
+        """Compute the clients of a part that stand at a cutoff, and their features."""
+        snapshot = self._snapshot(part, cutoff, self.market[cutoff])
+        stand = snapshot.numbers(self.standing) > 0
+        if self.clients is not None:
+            stand &= np.isin(part.clients, self.clients)
+        written = self._written(part, cutoff)
+        values = np.empty((int(stand.sum()), len(self.features)))
+        for column, feature in enumerate(self.features):
+            if isinstance(feature.formula, IbisFormula):
+                values[:, column] = written[feature.name][stand]
+            else:
+                values[:, column] = snapshot.numbers(feature.formula)[stand]
+        return part.clients[stand], values
+
+    def _formulas(self) -> list[Expression]:
+        return [feature.formula for feature in self.features if isinstance(feature.formula, Expression)]
+
+    def _read(self, number: int, expressions: Iterable[Expression]) -> Part:
+        above = self.bounds[number - 1] if number else None
+        columns = columns_read(self.histories, expressions)
+        return read_part(self.histories, columns, above=above, up_to=self.bounds[number])
+
+    def _snapshot(self, part: Part, cutoff: pd.Timestamp, peers: Mapping[Expression, Any]) -> Snapshot:
+        instant = int(cutoff.to_datetime64().astype("datetime64[us]").astype(np.int64))
+        return Snapshot(part, instant, self._middle(cutoff), peers, self.learned)
+
+    def _middle(self, cutoff: pd.Timestamp) -> pd.Timestamp:
+        start, end = self.outcome.window(cutoff)
+        return start + (end - start) / 2
+
+    def _written(self, part: Part, cutoff: pd.Timestamp) -> dict[str, Numbers]:
+        """Compute the features that were written in Ibis, in the order of the part's clients."""
+        told = {}
+        for feature in self.features:
+            if not isinstance(feature.formula, IbisFormula):
+                continue
+            table = self.histories.tables[feature.formula.table]
+            if part.above is not None:
+                table = table.filter(table.client_id > part.above)
+            table = table.filter(table.client_id <= part.up_to)
+            compiler = Compiler({feature.formula.table: table}, cutoff, self._middle(cutoff), self.learned)
+            found = compiler.written(feature.name, feature.formula).execute()
+            values = np.full(len(part.clients), np.nan)
+            ids = found["client_id"].to_numpy()
+            values[np.searchsorted(part.clients, ids)] = found[feature.name].to_numpy("float64", na_value=np.nan)
+            told[feature.name] = values
+        return told
+
+    def _measure(self) -> Market:
+        """Look at all clients together, part by part."""
+        asked = together(self._formulas())
+        tallies = {cutoff: [Tally(expression) for expression in asked] for cutoff in self.cutoffs}
+        for number in range(len(self.bounds) if asked else 0):
+            part = self._read(number, inputs(asked))
+            for cutoff in self.cutoffs:
+                snapshot = self._snapshot(part, cutoff, {})
+                for tally in tallies[cutoff]:
+                    tally.add(snapshot)
+        return {cutoff: {tally.expression: tally.result() for tally in told} for cutoff, told in tallies.items()}
+
+    def _checked(self, market: Market) -> Market:
+        asked = together(self._formulas())
+        for cutoff in self.cutoffs:
+            if cutoff not in market or any(expression not in market[cutoff] for expression in asked):
+                raise ValueError(
+                    f"`market` does not say what all clients did at {cutoff}. "
+                    "Measure it there: measure_market(histories, cutoffs=..., features=...)."
+                )
+        return market
 
 
-def _purchase_days(known: ibis.Table, cutoff: pd.Timestamp) -> ibis.Table:
-    """Merge the purchases of one client and day; refunds and gifts are no purchases."""
-    bought = known.filter(lambda t: t.amount > 0).mutate(day=lambda t: t.event_time.truncate("D"))
-    days = bought.group_by("client_id", "day").aggregate(amount=lambda t: t.amount.sum(), lines=lambda t: t.count())
-    by_client = ibis.window(group_by="client_id", order_by="day")
-    return days.mutate(
-        age_days=lambda t: _age_days(t.day, cutoff),
-        gap_days=lambda t: t.day.delta(t.day.lag().over(by_client), unit="day"),
-    )
-
-
-def _age_days(time: ibis.Value, cutoff: pd.Timestamp) -> ibis.Value:
-    # In whole microseconds: a window's edge is exact, and 30 days are 30.0.
-    return time.delta(at_instant(cutoff), unit="microsecond") / -_MICROSECONDS
-
-
-def _or_empty(feature: Feature, value: ibis.Value) -> ibis.Value:
-    return value if feature.empty is None else value.fill_null(feature.empty)
-
-
-def _with_inputs(features: Sequence[Feature]) -> tuple[Feature, ...]:
-    """Add what a snapshot feature is computed from, when it was not asked for itself."""
-    if not any(f.grain == "snapshot" for f in features):
-        return tuple(features)
-    asked = {f.name: f for f in features}
-    inputs = {f.name: f for f in CATALOGUE.values() if f.grain != "snapshot" and not f.needs}
-    return tuple((inputs | asked).values())
+def standing(*, kind: OutcomeKind, active: pd.Timedelta | None) -> Expression:
+    """Say which clients stand at a cutoff, as `Histories.population` does."""
+    bought = PURCHASES.count(within=None if active is None else active / pd.Timedelta(days=1)) > 0
+    if kind == "non-contractual":
+        return bought
+    holds = (~CONTRACTS.optional("end").is_there()).count() > 0
+    return holds if active is None else holds & bought

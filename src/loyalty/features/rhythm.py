@@ -1,7 +1,7 @@
 """Rhythm: when a client buys, how evenly, and how late the next purchase is against the client's own habit."""
 
 from loyalty.features.algebra import PURCHASE_DAYS as DAYS
-from loyalty.features.algebra import PURCHASES, Clock, Previous, Season
+from loyalty.features.algebra import PURCHASES, Clock, Learned, Previous, Season
 from loyalty.features.feature import DECAYS, WINDOWS, Feature
 
 PAID = PURCHASES["amount"] > 0
@@ -15,6 +15,10 @@ GAP_BEFORE = Previous(DAYS.gap)
 #: A year ago began the season that the outcome falls into, of which these are the first days.
 SEASONS = (30, 90)
 YEAR = 365
+
+FREQUENCY = (DAYS.count() - 1).given(DAYS.count() > 0)
+RECENCY = DAYS.age.max() - DAYS.age.min()
+T = DAYS.age.max()
 
 FEATURES = (
     Feature(
@@ -39,21 +43,21 @@ FEATURES = (
         theme="rhythm",
         unit="purchases",
         meaning={"en": "purchase days after the first one", "ko": "첫 구매 이후 구매일 수"},
-        formula=(DAYS.count() - 1).given(DAYS.count() > 0),
+        formula=FREQUENCY,
     ),
     Feature(
         name="recency",
         theme="rhythm",
         unit="days",
         meaning={"en": "days from the first purchase to the last", "ko": "첫 구매부터 마지막 구매까지의 기간 일수"},
-        formula=DAYS.age.max() - DAYS.age.min(),
+        formula=RECENCY,
     ),
     Feature(
         name="T",
         theme="rhythm",
         unit="days",
         meaning={"en": "days since the first purchase", "ko": "첫 구매 후 경과 일수"},
-        formula=DAYS.age.max(),
+        formula=T,
     ),
     *(
         Feature(
@@ -256,6 +260,27 @@ FEATURES = (
             formula=DAYS.count(within=YEAR, beyond=YEAR - days),
         )
         for days in SEASONS
+    ),
+    # Fader, Hardie and Lee (2005), as above: fitted on a training cutoff, see `loyalty.features.learn`.
+    Feature(
+        name="alive_probability",
+        theme="rhythm",
+        unit="share",
+        meaning={
+            "en": "probability that the client still buys at all, by frequency and recency",
+            "ko": "구매 빈도와 최근성으로 본 거래 지속 확률",
+        },
+        formula=Learned("btyd", "alive", (FREQUENCY, RECENCY, T)),
+    ),
+    Feature(
+        name="expected_purchases",
+        theme="rhythm",
+        unit="purchases",
+        meaning={
+            "en": "purchase days to be expected in the horizon, by frequency and recency",
+            "ko": "구매 빈도와 최근성으로 본 예측 기간 내 기대 구매일 수",
+        },
+        formula=Learned("btyd", "expected", (FREQUENCY, RECENCY, T)),
     ),
     Feature(
         name="season_sin",

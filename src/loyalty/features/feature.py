@@ -1,0 +1,140 @@
+"""What a feature is: one formula, with its name, theme, unit and meaning beside it."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from loyalty.features.algebra import Expression, Learned, Number, Season, ShareOfClients, columns_of
+from loyalty.histories import TABLES
+
+Theme = str
+Unit = Literal[
+    "days", "purchases", "money", "share", "ratio", "products", "count", "position", "hours", "points", "stars",
+    "characters", "rate",
+]  # fmt: skip
+
+#: Lengths of the windows before the cutoff, in days.
+WINDOWS = (30, 60, 90, 180, 365)
+#: Times in which a decayed sum forgets all but 1/e, in days.
+DECAYS = (30, 90, 365)
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class IbisFormula:
+    """A formula written in Ibis: from the known rows of one table, with their `age_days`, to an aggregate.
+
+    Attributes
+    ----------
+    table : str
+        Whose rows it is given: those with ``known_at < cutoff``, later facts after the cutoff missing.
+    aggregate : callable
+        From that Ibis table to an Ibis aggregate.
+    columns : tuple of str
+        The optional columns of the table it reads.
+    """
+
+    table: str
+    aggregate: Callable[[Any], Any]
+    columns: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"written in Ibis over {self.table}"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of the panel.
+
+    Attributes
+    ----------
+    name : str
+        ``measure_statistic_window``, as in ``amount_sum_90d``.
+    theme : str
+        The part of a client's history it speaks of; the module it stands in.
+    unit : str
+        What its numbers count.
+    meaning : mapping of language to str
+        A noun phrase for people, in English (``en``) and Korean (``ko``).
+    formula : Expression or IbisFormula
+        What it is: see `loyalty.features.algebra`.
+    actionable : bool
+        Whether a company can change it by what it does.
+
+    Raises
+    ------
+    ValueError
+        If the name is not a plain identifier or a meaning is missing.
+
+    Examples
+    --------
+    >>> from loyalty.features.algebra import PURCHASES
+    >>> spend = Feature(
+    ...     name="amount_sum_90d",
+    ...     theme="value",
+    ...     unit="money",
+    ...     meaning={"en": "net spend in the last 90 days", "ko": "최근 90일 순구매액"},
+    ...     formula=PURCHASES["amount"].sum(within=90),
+    ... )
+    >>> print(spend.formula)
+    sum(amount; last 90 days)
+    >>> spend.family
+    'amount'
+    """
+
+    name: str
+    theme: Theme
+    unit: Unit
+    meaning: Mapping[str, str]
+    formula: Expression | IbisFormula
+    actionable: bool = False
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"`name` must be letters, digits and underscores; got {self.name!r}.")
+        missing = [language for language in ("en", "ko") if not self.meaning.get(language)]
+        if missing:
+            raise ValueError(f"feature {self.name!r} has no `meaning` in {missing[0]!r}.")
+        if isinstance(self.formula, Expression) and self.formula.rows is not None:
+            raise ValueError(
+                f"feature {self.name!r}: `{self.formula}` has a value for each row of {self.formula.rows}; "
+                "take a statistic of it, such as .sum() or .last()."
+            )
+
+    @property
+    def family(self) -> str:
+        """The name without statistic and window: net spend says nearly the same, summed or decayed, over any time."""
+        return re.sub(r"(_count|_sum|_decayed|_sin|_cos)?(_\d+d)?$", "", self.name)
+
+    @property
+    def shared(self) -> bool:
+        """Whether all clients of a cutoff have the same value: it moves the level, and is no reason for one of them."""
+        return isinstance(self.formula, Expression) and all(
+            isinstance(part, Season | ShareOfClients | Number) for part in self._ends(self.formula)
+        )
+
+    def _ends(self, expression: Expression) -> list[Expression]:
+        if isinstance(expression, Season | ShareOfClients) or not expression.parts():
+            return [expression]
+        return [end for part in expression.parts() for end in self._ends(part)]
+
+    @cached_property
+    def needs(self) -> Mapping[str, tuple[str, ...]]:
+        """The tables it reads, and of each the columns that may be absent and without which it cannot be computed."""
+        if isinstance(self.formula, IbisFormula):
+            return {self.formula.table: self.formula.columns}
+        required = {table: {c.name for c in TABLES[table].columns if c.required} | {"known_at"} for table in TABLES}
+        return {
+            table: tuple(n for n, column in columns.items() if not column.optional and n not in required[table])
+            for table, columns in columns_of([self.formula]).items()
+        }
+
+    @cached_property
+    def models(self) -> frozenset[str]:
+        """The fitted models it asks."""
+        if isinstance(self.formula, IbisFormula):
+            return frozenset()
+        return frozenset(part.model for part in self.formula.walk() if isinstance(part, Learned))

@@ -1,0 +1,420 @@
+"""Expressions written in Ibis: the same catalogue on DuckDB, Spark, PostgreSQL and whatever else Ibis speaks to.
+
+Nothing is computed here; the result is an Ibis table, to be executed or written where its tables live.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import ibis
+import pandas as pd
+
+from loyalty.features.algebra import (
+    Between,
+    Clock,
+    Column,
+    Days,
+    Expression,
+    Headroom,
+    IsAny,
+    Learned,
+    Length,
+    Matches,
+    MedianOfClients,
+    Number,
+    Operation,
+    Previous,
+    Rows,
+    Season,
+    ShareOfClients,
+    Since,
+    Statistic,
+)
+from loyalty.features.feature import Feature, IbisFormula
+from loyalty.histories import TABLES, at_instant
+
+_DAY = 86_400e6  # microseconds
+#: Statistics that are 0 where there is nothing.
+_ZERO = frozenset({"count", "sum", "nunique", "decayed"})
+
+
+@dataclass
+class Compiler:
+    """What the expressions mean at one cutoff, over tables that live in one database.
+
+    Attributes
+    ----------
+    tables : mapping of table name to ibis.Table
+        In canonical columns, with `known_at`.
+    cutoff : Timestamp
+        Where we stand.
+    middle : Timestamp
+        Of the horizon.
+    learned : mapping of model name to callable
+        The fitted models.
+    """
+
+    tables: Mapping[str, ibis.Table]
+    cutoff: pd.Timestamp
+    middle: pd.Timestamp
+    learned: Mapping[str, Callable[..., Any]]
+
+    def snapshot(self, standing: Expression, features: Sequence[Feature]) -> ibis.Table:
+        """Lay out the clients that stand at the cutoff, with their features, sorted by client."""
+        formulas = [f.formula for f in features if isinstance(f.formula, Expression)]
+        table, names = self.clients([standing, *formulas])
+        row = table.filter(table[names[standing]])
+        found: dict[str, str] = {}
+        for feature in features:
+            if isinstance(feature.formula, IbisFormula):
+                told = self.written(feature.name, feature.formula)
+                row = row.left_join(told, "client_id").drop("client_id_right")
+                found[feature.name] = feature.name
+            else:
+                found[feature.name] = names[feature.formula]
+        columns = {name: row[column].cast("float64") for name, column in found.items()}
+        return row.select("client_id", cutoff=at_instant(self.cutoff), **columns).order_by("client_id")
+
+    def written(self, name: str, formula: IbisFormula) -> ibis.Table:
+        """Compute a formula that its author wrote in Ibis."""
+        rows = self.known(formula.table)
+        rows = rows.mutate(age_days=self._days_since(rows[TABLES[formula.table].time]))
+        return rows.group_by("client_id").aggregate(**{name: formula.aggregate(rows)})
+
+    # Tables
+
+    def known(self, table: str) -> ibis.Table:
+        """Return the rows known strictly before the cutoff, with later facts missing until their own date."""
+        at = at_instant(self.cutoff)
+        rows = self.tables[table].filter(lambda t: t.known_at < at)
+        later = [c.name for c in TABLES[table].columns if c.later and c.name in rows.columns]
+        return rows.mutate(**{name: ibis.ifelse(rows[name] < at, rows[name], ibis.null()) for name in later})
+
+    def rows(self, rows: Rows) -> ibis.Table:
+        """Return the known rows of a table, or the days they make."""
+        if not isinstance(rows, Days):
+            return self.known(rows.table)
+        source, names = self.with_values(rows.source, rows.parts())
+        if rows.where is not None:
+            source = source.filter(source[names[rows.where]])
+        if rows.by:
+            source = source.filter(source[rows.by].notnull())
+        source = source.mutate(day=source[rows.source.time.name].truncate("D"))
+        sums = {name: source[names[value]].sum() for name, value in rows.sums}
+        return source.group_by(["client_id", "day", *([rows.by] if rows.by else [])]).aggregate(**sums)
+
+    def with_values(self, rows: Rows, expressions: Iterable[Expression]) -> tuple[ibis.Table, dict[Expression, str]]:
+        """Put expressions of rows, and what stands of clients in them, beside the rows; return their columns' names."""
+        wanted = list(dict.fromkeys(expressions))
+        table = self.rows(rows)
+        of_clients = list(dict.fromkeys(value for e in wanted for value in _of_clients_in(e)))
+        placed: dict[Expression, str] = {}
+        if of_clients:
+            told, placed = self.clients(of_clients, prefix="p")
+            table = table.left_join(told, "client_id").drop("client_id_right")
+        # What goes back a row stands in a column before anything goes back from it: SQL does not nest windows.
+        for i, previous in enumerate(dict.fromkeys(before for e in wanted for before in _previous_in(e))):
+            table = table.mutate(**{f"w{i}": _Scope(self, table, rows, placed).value(previous)})
+            placed = placed | {previous: f"w{i}"}
+        names = {expression: f"r{i}" for i, expression in enumerate(wanted)}
+        scope = _Scope(self, table, rows, placed)
+        return table.mutate(**{names[e]: scope.value(e) for e in wanted}), names
+
+    def clients(self, expressions: Iterable[Expression], prefix: str = "c") -> tuple[ibis.Table, dict[Expression, str]]:
+        """Compute expressions of clients for everyone in the tables they read; return their columns' names."""
+        wanted = list(dict.fromkeys(expressions))
+        leaves = list(dict.fromkeys(leaf for e in wanted for leaf in _leaves(e)))
+        told = [t for rows in dict.fromkeys(_rows_of(leaf) for leaf in leaves) for t in self._told(rows, leaves)]
+        everyone = ibis.union(*(t.select("client_id") for t in told), distinct=True) if len(told) > 1 else told[0]
+        table, placed = everyone.select("client_id"), {}
+        for other in told:
+            table = table.left_join(other, "client_id").drop("client_id_right")
+        for i, leaf in enumerate(leaves):
+            placed[leaf] = f"s{i}"
+        zero = {
+            placed[e]: table[placed[e]].fill_null(0) for e in leaves if isinstance(e, Statistic) and e.kind in _ZERO
+        }
+        table = table.mutate(**zero)
+        table, placed = self._with_everyone(table, wanted, placed)
+        names = {expression: f"{prefix}{i}" for i, expression in enumerate(wanted)}
+        scope = _Scope(self, table, None, placed)
+        return table.select("client_id", **{names[e]: scope.value(e) for e in wanted}), names
+
+    def _told(self, rows: Rows, leaves: Sequence[Expression]) -> list[ibis.Table]:
+        """Compute the statistics of one table, named by their place among the leaves."""
+        here = {leaf: f"s{i}" for i, leaf in enumerate(leaves) if _rows_of(leaf) == rows}
+        parts = [part for leaf in here for part in leaf.parts()]
+        table, names = self.with_values(rows, parts)
+        time = table[rows.time.name]
+        statistics = {leaf: name for leaf, name in here.items() if isinstance(leaf, Statistic)}
+        inside = {leaf: self._inside(leaf, table, time, names) for leaf in statistics}
+        ends = {
+            f"{name}_at": ibis.ifelse(inside[leaf] & table[names[leaf.value]].notnull(), time, ibis.null())
+            for leaf, name in statistics.items()
+            if leaf.kind in {"first", "last"} and leaf.value is not None
+        }
+        if ends:
+            table = table.mutate(**ends)
+            by_client = ibis.window(group_by="client_id")
+            found = {
+                f"{name}_end": (table[f"{name}_at"].max() if leaf.kind == "last" else table[f"{name}_at"].min()).over(
+                    by_client
+                )
+                for leaf, name in statistics.items()
+                if f"{name}_at" in ends
+            }
+            table = table.mutate(**found)
+        time = table[rows.time.name]
+        aggregates, apart = {}, []
+        for leaf, name in statistics.items():
+            if leaf.kind == "top_share":
+                apart.append(self._top_share(leaf, name, table, time, names))
+            else:
+                aggregates[name] = self._aggregate(leaf, name, table, time, names)
+        apart += [self._headroom(leaf, name, table, names) for leaf, name in here.items() if isinstance(leaf, Headroom)]
+        together = [table.group_by("client_id").aggregate(**aggregates)] if aggregates else []
+        return together + apart
+
+    def _inside(self, leaf: Statistic, table: ibis.Table, time: Any, names: Mapping[Expression, str]) -> Any:
+        """Say which rows a statistic looks at."""
+        inside = ibis.literal(True) if leaf.where is None else table[names[leaf.where]]
+        if leaf.within is not None:
+            inside = inside & (time >= at_instant(self.cutoff - timedelta(days=leaf.within)))
+        if leaf.beyond:
+            inside = inside & (time < at_instant(self.cutoff - timedelta(days=leaf.beyond)))
+        return inside
+
+    def _aggregate(
+        self, leaf: Statistic, name: str, table: ibis.Table, time: Any, names: Mapping[Expression, str]
+    ) -> Any:
+        inside = self._inside(leaf, table, time, names)
+        if leaf.kind == "count":
+            return table.count(where=inside)
+        assert leaf.value is not None  # noqa: S101 - only rows are counted without one
+        value = table[names[leaf.value]]
+        if leaf.kind in {"first", "last"}:
+            return value.max(where=inside & (time == table[f"{name}_end"]))
+        if leaf.decay is not None:
+            return (value * (self._days_since(time) / -leaf.decay).exp()).sum(where=inside)
+        if leaf.kind == "sd":
+            return value.std(how="sample", where=inside)
+        return getattr(value, leaf.kind)(where=inside)
+
+    def _top_share(
+        self, leaf: Statistic, name: str, table: ibis.Table, time: Any, names: Mapping[Expression, str]
+    ) -> ibis.Table:
+        assert leaf.value is not None  # noqa: S101 - it is what is counted
+        key = table[names[leaf.value]]
+        weight = ibis.literal(1.0) if leaf.weight is None else table[names[leaf.weight]]
+        rows = table.filter(self._inside(leaf, table, time, names) & key.notnull()).select(
+            "client_id", key=key, weight=weight
+        )
+        held = rows.group_by(["client_id", "key"]).aggregate(weight=lambda t: t.weight.sum())
+        told = held.group_by("client_id").aggregate(top=lambda t: t.weight.max(), all=lambda t: t.weight.sum())
+        return told.select("client_id", **{name: ibis.ifelse(told["all"] > 0, told.top / told["all"], ibis.null())})
+
+    def _headroom(self, leaf: Headroom, name: str, table: ibis.Table, names: Mapping[Expression, str]) -> ibis.Table:
+        since = at_instant(self.cutoff - timedelta(days=leaf.within))
+        rows = table.filter(
+            table[names[leaf.where]] & (table[leaf.key.of.time.name] >= since) & table[leaf.key.name].notnull()
+        )
+        rows = rows.select("client_id", key=rows[leaf.key.name], value=rows[names[leaf.value]])
+        held = rows.group_by(["client_id", "key"]).aggregate(spend=lambda t: t.value.sum())
+        held = held.filter(held.spend > 0)
+        ranked = held.mutate(
+            place=ibis.row_number().over(ibis.window(group_by="client_id", order_by=[held.spend.desc(), held.key]))
+        )
+        favourite = ranked.filter(ranked.place == 0).select("client_id", favourite="key")
+        among = held.join(favourite, "client_id")
+        spend = among.group_by(["favourite", "key"]).aggregate(spend=lambda t: t.spend.sum())
+        total = spend.group_by("favourite").aggregate(total=lambda t: t.spend.sum())
+        shares = spend.join(total, "favourite").select("favourite", "key", share=lambda t: t.spend / t.total)
+        mine = among.select("client_id", "favourite", "key").join(shares, ["favourite", "key"])
+        covered = mine.group_by("client_id").aggregate(covered=lambda t: t.share.sum())
+        return covered.select("client_id", **{name: 1 - covered.covered})
+
+    def _with_everyone(
+        self, table: ibis.Table, wanted: Sequence[Expression], placed: dict[Expression, str]
+    ) -> tuple[ibis.Table, dict[Expression, str]]:
+        """Add what all clients together say."""
+        found = dict.fromkeys(p for e in wanted for p in _outside_statistics(e))
+        shares = [e for e in found if isinstance(e, ShareOfClients)]
+        medians = [e for e in found if isinstance(e, MedianOfClients)]
+        placed = dict(placed)
+        if shares:
+            of = [part for share in shares for part in (share.of, share.among)]
+            all_clients, names = self.clients(of, prefix="q")
+            told = {}
+            for i, share in enumerate(shares):
+                has, among = all_clients[names[share.of]], all_clients[names[share.among]]
+                told[f"m{i}"] = all_clients.count(where=has & among) / all_clients.count(where=among).nullif(0)
+                placed[share] = f"m{i}"
+            table = table.cross_join(all_clients.aggregate(**told))
+        for i, median in enumerate(medians):
+            all_clients, names = self.clients([median.value, median.by], prefix="q")
+            key, value = all_clients[names[median.by]], all_clients[names[median.value]]
+            by_key = all_clients.mutate(**{f"k{i}": key, "value": value}).filter(key.notnull() & value.notnull())
+            told_of = by_key.group_by(f"k{i}").aggregate(**{f"n{i}": lambda t: t.value.median()})
+            table = table.left_join(told_of, [(placed[median.by], f"k{i}")]).drop(f"k{i}")
+            placed[median] = f"n{i}"
+        return table, placed
+
+    def _days_since(self, time: Any) -> Any:
+        # In whole microseconds: a window's edge is exact, and 30 days are 30.0.
+        return time.delta(at_instant(self.cutoff), unit="microsecond") / -_DAY
+
+
+@dataclass
+class _Scope:
+    """Expressions as columns of one table."""
+
+    compiler: Compiler
+    table: ibis.Table
+    rows: Rows | None
+    placed: Mapping[Expression, str]
+
+    def value(self, expression: Expression) -> Any:
+        """Write one expression."""
+        if expression in self.placed:
+            return self.table[self.placed[expression]]
+        return _WRITTEN[type(expression)](expression, self)
+
+
+def _column(column: Column, scope: _Scope) -> Any:
+    if column.name in scope.table.columns:
+        value = scope.table[column.name]
+        return value.cast("float64") if column.kind in {"number", "flag"} else value
+    kind = {"time": "timestamp", "text": "string", "id": "string"}.get(column.kind, "float64")
+    return ibis.null().cast(kind)
+
+
+def _operation(operation: Operation, scope: _Scope) -> Any:
+    arguments = [scope.value(argument) for argument in operation.arguments]
+    if operation.name == "there":
+        return arguments[0].notnull()
+    if operation.name == "given":
+        return ibis.ifelse(arguments[1], _number(arguments[0]), ibis.null())
+    if operation.name in _LOGIC:
+        return _LOGIC[operation.name](*arguments)
+    numbers = [_number(argument) for argument in arguments]
+    return _ARITHMETIC[operation.name](*numbers)
+
+
+def _number(value: Any) -> Any:
+    return value.cast("float64") if not value.type().is_float64() else value
+
+
+def _both(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    # What the databases do with a missing value in `greatest` differs.
+    return lambda a, b: ibis.ifelse(a.notnull() & b.notnull(), choose(a, b), ibis.null())
+
+
+_LOGIC: dict[str, Callable[..., Any]] = {"and": lambda a, b: a & b, "or": lambda a, b: a | b, "not": lambda a: ~a}
+_ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b.nullif(0.0),
+    "<": lambda a, b: (a < b).fill_null(False),
+    "<=": lambda a, b: (a <= b).fill_null(False),
+    ">": lambda a, b: (a > b).fill_null(False),
+    ">=": lambda a, b: (a >= b).fill_null(False),
+    "negative": lambda a: -a,
+    "abs": lambda a: a.abs(),
+    "otherwise": lambda a, b: a.fill_null(b),
+    "smaller": _both(lambda a, b: ibis.ifelse(a < b, a, b)),
+    "larger": _both(lambda a, b: ibis.ifelse(a > b, a, b)),
+}
+
+
+def _is_any(expression: IsAny, scope: _Scope) -> Any:
+    return scope.value(expression.text).isin(expression.texts).fill_null(False)
+
+
+def _length(expression: Length, scope: _Scope) -> Any:
+    return scope.value(expression.text).length().cast("float64")
+
+
+def _matches(expression: Matches, scope: _Scope) -> Any:
+    return scope.value(expression.text).re_search(expression.pattern).fill_null(False)
+
+
+def _since(expression: Since, scope: _Scope) -> Any:
+    return scope.compiler._days_since(scope.value(expression.time))
+
+
+def _between(expression: Between, scope: _Scope) -> Any:
+    start, end = scope.value(expression.start), scope.value(expression.end)
+    return end.delta(start, unit="microsecond") / _DAY
+
+
+def _clock(expression: Clock, scope: _Scope) -> Any:
+    time = scope.value(expression.time)
+    part = {"hour": time.hour, "weekday": lambda: time.day_of_week.index(), "month": time.month}[expression.part]
+    return part().cast("float64")
+
+
+def _previous(expression: Previous, scope: _Scope) -> Any:
+    assert scope.rows is not None  # noqa: S101 - the algebra goes back among rows
+    by = ["client_id", *([expression.by] if expression.by else [])]
+    window = ibis.window(group_by=by, order_by=scope.rows.time.name)
+    return scope.value(expression.value).lag().over(window)
+
+
+def _learned(expression: Learned, scope: _Scope) -> Any:
+    model = scope.compiler.learned[expression.model]
+    return model.in_ibis(expression.output, *(scope.value(argument) for argument in expression.arguments))
+
+
+def _season(expression: Season, scope: _Scope) -> Any:
+    return ibis.literal(expression.at(scope.compiler.middle))
+
+
+_WRITTEN: dict[type[Expression], Callable[..., Any]] = {
+    Column: _column,
+    Number: lambda number, _: ibis.literal(number.value),
+    Operation: _operation,
+    IsAny: _is_any,
+    Length: _length,
+    Matches: _matches,
+    Since: _since,
+    Between: _between,
+    Clock: _clock,
+    Previous: _previous,
+    Learned: _learned,
+    Season: _season,
+}
+
+
+def _outside_statistics(expression: Expression) -> list[Expression]:
+    """List an expression of clients and its parts, down to the statistics and to what all clients say."""
+    if isinstance(expression, Statistic | Headroom | ShareOfClients):
+        return [expression]
+    return [expression, *(p for part in expression.parts() for p in _outside_statistics(part))]
+
+
+def _leaves(expression: Expression) -> list[Expression]:
+    """List the statistics an expression of clients is made of."""
+    return [part for part in _outside_statistics(expression) if isinstance(part, Statistic | Headroom)]
+
+
+def _rows_of(leaf: Expression) -> Rows:
+    assert isinstance(leaf, Statistic | Headroom)  # noqa: S101 - leaves are these
+    return leaf.of if isinstance(leaf, Statistic) else leaf.key.of
+
+
+def _previous_in(expression: Expression) -> list[Expression]:
+    """List what goes back a row in an expression of rows, the inmost first."""
+    if expression.rows is None:
+        return []
+    inside = [previous for part in expression.parts() for previous in _previous_in(part)]
+    return [*inside, expression] if isinstance(expression, Previous) else inside
+
+
+def _of_clients_in(expression: Expression) -> list[Expression]:
+    """List the expressions of clients that stand in one of rows."""
+    if expression.rows is None:
+        return [] if isinstance(expression, Number) else [expression]
+    return [value for part in expression.parts() for value in _of_clients_in(part)]

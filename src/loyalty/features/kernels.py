@@ -1,0 +1,335 @@
+"""Loops over the rows of each client, compiled: what NumPy cannot say in one step.
+
+Rows are sorted by client and time; those of client `c` that count are ``lo[c]:hi[c]``. A missing number is NaN, a
+missing code -1. Each client is computed alone and in the order of its rows, so a value never depends, not even in its
+last bit, on who else is there. Compiled code is kept beside the module or in the user's cache, where either can be
+written; the first import on a machine takes some seconds.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Codes = NDArray[np.int32]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+# Declared as read-only, an argument may be either; compiled for one signature, nothing is compiled again at run time.
+_F, _I, _C, _B = (
+    types.Array(of, 1, "C", readonly=True) for of in (types.float64, types.int64, types.int32, types.boolean)
+)
+_int, _float = types.int64, types.float64
+
+
+def _compiled(signature: tuple[Any, ...]) -> Callable[[_Function], _Function]:
+    def compiled(function: _Function) -> _Function:
+        options = {"nogil": True, "error_model": "numpy"}
+        try:
+            return numba.njit([signature], cache=True, **options)(function)  # type: ignore[no-any-return]
+        except RuntimeError:  # nowhere to keep it
+            return numba.njit([signature], **options)(function)  # type: ignore[no-any-return]
+
+    return compiled
+
+
+@_compiled((_I, _I, _I, _int))
+def first_at(time: Counts, lo: Counts, hi: Counts, instant: int) -> Counts:
+    """Find each client's first row at or after an instant."""
+    found = np.empty(len(lo), np.int64)
+    for c in range(len(lo)):
+        # Halving without branches: the processor need not guess.
+        base, length = lo[c], hi[c] - lo[c]
+        while length > 0:
+            half = (length + 1) >> 1
+            base += half * (time[base + half - 1] < instant)
+            length -= half
+        found[c] = base
+    return found
+
+
+@_compiled((_B, _I, _I, _F))
+def count_true(mask: NDArray[np.bool_], lo: Counts, hi: Counts, later: Numbers) -> Numbers:
+    """Count the rows that are true, on top of what was counted of later rows."""
+    told = np.empty(len(lo))
+    for c in range(len(lo)):
+        n = 0
+        for i in range(lo[c], hi[c]):
+            n += mask[i]
+        told[c] = later[c] + n
+    return told
+
+
+@_compiled((_F, _I, _I, _F, _F))
+def add_up(values: Numbers, lo: Counts, hi: Counts, total: Numbers, count: Numbers) -> tuple[Numbers, Numbers]:
+    """Add up what is not missing, and count it, on top of the total and count of later rows.
+
+    It goes from late to early, so that a longer window goes on where a shorter one ended, to the same last bit.
+    """
+    totals, counts = np.empty(len(lo)), np.empty(len(lo))
+    for c in range(len(lo)):
+        s, n = total[c], 0
+        for i in range(hi[c] - 1, lo[c] - 1, -1):
+            if not np.isnan(values[i]):
+                s += values[i]
+                n += 1
+        totals[c], counts[c] = s, count[c] + n
+    return totals, counts
+
+
+@_compiled((_F, _I, _I, _F))
+def largest(values: Numbers, lo: Counts, hi: Counts, later: Numbers) -> Numbers:
+    """Take the largest value, of these rows and of what was found in later ones; the smallest is that of the negated."""
+    told = np.empty(len(lo))
+    for c in range(len(lo)):
+        best = later[c]
+        for i in range(lo[c], hi[c]):
+            if values[i] > best or np.isnan(best):
+                best = values[i]
+        told[c] = best
+    return told
+
+
+@_compiled((_F, _I, _I))
+def middle(values: Numbers, lo: Counts, hi: Counts) -> Numbers:
+    """Take the median; between two, their mean."""
+    told = np.full(len(lo), np.nan)
+    longest = 0
+    for c in range(len(lo)):
+        longest = max(longest, hi[c] - lo[c])
+    kept = np.empty(longest)
+    for c in range(len(lo)):
+        n = 0
+        for i in range(lo[c], hi[c]):
+            value = values[i]
+            if np.isnan(value):
+                continue
+            if hi[c] - lo[c] <= 64:  # put it in its place
+                j = n
+                while j > 0 and kept[j - 1] > value:
+                    kept[j] = kept[j - 1]
+                    j -= 1
+                kept[j] = value
+            else:
+                kept[n] = value
+            n += 1
+        if n:
+            if hi[c] - lo[c] > 64:
+                kept[:n].sort()
+            told[c] = (kept[(n - 1) // 2] + kept[n // 2]) / 2.0
+    return told
+
+
+@_compiled((_I, _I, _I, _float))
+def faded_since(time: Counts, lo: Counts, hi: Counts, scale: float) -> Numbers:
+    """Say of each row what is left, exp(-gap / scale), of the client's row before; times and `scale` in microseconds."""
+    told = np.ones(len(time))
+    for c in range(len(lo)):
+        for i in range(lo[c] + 1, hi[c]):
+            told[i] = np.exp((time[i - 1] - time[i]) / scale)
+    return told
+
+
+@_compiled((_F, _F, _I, _I, _I, _int, _float))
+def fade(values: Numbers, left: Numbers, time: Counts, lo: Counts, hi: Counts, cutoff: int, scale: float) -> Numbers:
+    """Add up, each value weighted by exp(-age / scale); `left` is what `faded_since` says."""
+    told = np.empty(len(lo))
+    for c in range(len(lo)):
+        s = 0.0
+        for i in range(lo[c], hi[c]):
+            s *= left[i]
+            if not np.isnan(values[i]):
+                s += values[i]
+        told[c] = s * np.exp((time[hi[c] - 1] - cutoff) / scale) if hi[c] > lo[c] else 0.0
+    return told
+
+
+@_compiled((_F, _I, _I))
+def spread(values: Numbers, lo: Counts, hi: Counts) -> Numbers:
+    """Take the standard deviation of a sample, in two passes."""
+    told = np.full(len(lo), np.nan)
+    for c in range(len(lo)):
+        s, n = 0.0, 0
+        for i in range(lo[c], hi[c]):
+            if not np.isnan(values[i]):
+                s += values[i]
+                n += 1
+        if n > 1:
+            mean, squares = s / n, 0.0
+            for i in range(lo[c], hi[c]):
+                if not np.isnan(values[i]):
+                    squares += (values[i] - mean) ** 2
+            told[c] = np.sqrt(squares / (n - 1))
+    return told
+
+
+@_compiled((_F, _I, _I, _I))
+def latest(values: Numbers, time: Counts, lo: Counts, hi: Counts) -> Numbers:
+    """Take the value of the latest row that has one; of several at that instant, the largest."""
+    told = np.full(len(lo), np.nan)
+    for c in range(len(lo)):
+        at = np.int64(0)
+        for i in range(hi[c] - 1, lo[c] - 1, -1):
+            if np.isnan(values[i]):
+                continue
+            if np.isnan(told[c]):
+                told[c], at = values[i], time[i]
+            elif time[i] != at:
+                break
+            elif values[i] > told[c]:
+                told[c] = values[i]
+    return told
+
+
+@_compiled((_F, _I, _I, _I))
+def earliest(values: Numbers, time: Counts, lo: Counts, hi: Counts) -> Numbers:
+    """Take the value of the earliest row that has one; of several at that instant, the largest."""
+    told = np.full(len(lo), np.nan)
+    for c in range(len(lo)):
+        at = np.int64(0)
+        for i in range(lo[c], hi[c]):
+            if np.isnan(values[i]):
+                continue
+            if np.isnan(told[c]):
+                told[c], at = values[i], time[i]
+            elif time[i] != at:
+                break
+            elif values[i] > told[c]:
+                told[c] = values[i]
+    return told
+
+
+@_compiled((_C, _int, _I, _I))
+def different(codes: Codes, size: int, lo: Counts, hi: Counts) -> Numbers:
+    """Count the different codes, which are below `size`."""
+    told = np.empty(len(lo))
+    seen = np.full(size, -1, np.int64)
+    for c in range(len(lo)):
+        n = 0
+        for i in range(lo[c], hi[c]):
+            if codes[i] >= 0 and seen[codes[i]] != c:
+                seen[codes[i]] = c
+                n += 1
+        told[c] = n
+    return told
+
+
+@_compiled((_C, _F, _int, _I, _I))
+def share_of_top(codes: Codes, weights: Numbers, size: int, lo: Counts, hi: Counts) -> Numbers:
+    """Divide the weight of the heaviest code by that of all; missing where all weigh nothing."""
+    told = np.full(len(lo), np.nan)
+    weight = np.zeros(size)
+    for c in range(len(lo)):
+        for i in range(lo[c], hi[c]):
+            if codes[i] >= 0 and not np.isnan(weights[i]):
+                weight[codes[i]] += weights[i]
+        total, top = 0.0, 0.0
+        for i in range(lo[c], hi[c]):
+            if codes[i] >= 0:
+                total += weight[codes[i]]
+                top = max(top, weight[codes[i]])
+                weight[codes[i]] = 0.0
+        if total > 0:
+            told[c] = top / total
+    return told
+
+
+@_compiled((_I, _I, _int))
+def row_before(lo: Counts, hi: Counts, length: int) -> Counts:
+    """Find for each row its client's row before; -1 for the first."""
+    before = np.full(length, -1, np.int64)
+    for c in range(len(lo)):
+        for i in range(lo[c] + 1, hi[c]):
+            before[i] = i - 1
+    return before
+
+
+@_compiled((_C, _int, _I, _I))
+def row_before_of(codes: Codes, size: int, lo: Counts, hi: Counts) -> Counts:
+    """Find for each row its client's row before with the same code; -1 for the first."""
+    before = np.full(len(codes), -1, np.int64)
+    last, owner = np.full(size, -1, np.int64), np.full(size, -1, np.int64)
+    for c in range(len(lo)):
+        for i in range(lo[c], hi[c]):
+            code = codes[i]
+            if code < 0:
+                continue
+            if owner[code] == c:
+                before[i] = last[code]
+            owner[code], last[code] = c, i
+    return before
+
+
+@_compiled((_F, _I))
+def sum_runs(values: Numbers, begins: Counts) -> Numbers:
+    """Add up each run of rows, from one of `begins` to the next."""
+    told = np.empty(len(begins))
+    for r in range(len(begins)):
+        end = begins[r + 1] if r + 1 < len(begins) else len(values)
+        s = 0.0
+        for i in range(begins[r], end):
+            if not np.isnan(values[i]):
+                s += values[i]
+        told[r] = s
+    return told
+
+
+@_compiled((_C, _F, _int, _I, _I))
+def heaviest(codes: Codes, weights: Numbers, size: int, lo: Counts, hi: Counts) -> Codes:
+    """Find each client's heaviest code; of equals the smallest, and -1 where none weighs anything."""
+    told = np.full(len(lo), -1, np.int32)
+    weight = np.zeros(size)
+    for c in range(len(lo)):
+        for i in range(lo[c], hi[c]):
+            if codes[i] >= 0 and not np.isnan(weights[i]):
+                weight[codes[i]] += weights[i]
+        best = -1
+        for i in range(lo[c], hi[c]):
+            code = codes[i]
+            if code < 0 or weight[code] <= 0:
+                continue
+            if best < 0 or weight[code] > weight[best] or (weight[code] == weight[best] and code < best):
+                best = code
+        told[c] = best
+        for i in range(lo[c], hi[c]):
+            if codes[i] >= 0:
+                weight[codes[i]] = 0.0
+    return told
+
+
+@_compiled((_C, _F, _int, _C, _I, _C, _F, _I, _I))
+def share_not_held(
+    codes: Codes,
+    weights: Numbers,
+    size: int,
+    favourite: Codes,
+    begins: Counts,
+    others: Codes,
+    shares: Numbers,
+    lo: Counts,
+    hi: Counts,
+) -> Numbers:
+    """Add up the shares of the codes in which a client has no weight, of those that go with its favourite.
+
+    Favourite `f` goes with the codes ``others[begins[f]:begins[f + 1]]``, with these `shares`.
+    """
+    told = np.full(len(lo), np.nan)
+    held = np.full(size, -1, np.int64)
+    for c in range(len(lo)):
+        f = favourite[c]
+        if f < 0:
+            continue
+        for i in range(lo[c], hi[c]):
+            if codes[i] >= 0 and weights[i] > 0:
+                held[codes[i]] = c
+        missing = 0.0
+        for j in range(begins[f], begins[f + 1]):
+            if held[others[j]] != c:
+                missing += shares[j]
+        told[c] = missing
+    return told

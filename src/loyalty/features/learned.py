@@ -1,0 +1,192 @@
+"""Models that features may ask: fitted on what was known before a training cutoff, and frozen from then on.
+
+What a fitted model says of a client depends on that client alone. It keeps parameters, never a client's rows.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from loyalty.btyd import expected_purchases, probability_alive
+from loyalty.features.catalogue import CATALOGUE
+from loyalty.features.panel import build_panel
+from loyalty.histories import Histories, at_instant
+from loyalty.timeline import Duration, Instant, Outcome, as_instant
+
+if TYPE_CHECKING:
+    from loyalty.features.feedback import FeedbackModel
+
+Numbers = NDArray[np.float64]
+
+#: What features may ask.
+MODELS = ("btyd", "feedback")
+
+#: Clients with a purchase without whom buy-till-you-die parameters mean nothing.
+_FEW_CLIENTS = 100
+#: Texts without which nothing is learned of them.
+_FEW_TEXTS = 200
+
+
+@dataclass(frozen=True)
+class Buying:
+    """BG/NBD with frozen parameters: is the client still one, and how often will they buy within the horizon?"""
+
+    parameters: Mapping[str, float]
+    horizon_days: float
+    gap_days: float
+
+    def __call__(self, output: str, frequency: Numbers, recency: Numbers, T: Numbers) -> Numbers:
+        """Answer `alive` or `expected`."""
+        if output == "alive":
+            return probability_alive(frequency, recency, T, parameters=self.parameters)
+        return expected_purchases(
+            frequency, recency, T, parameters=self.parameters, horizon=self.horizon_days, gap=self.gap_days
+        )
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What clients' texts say."""
+
+    model: "FeedbackModel"
+
+    def __call__(self, output: str, texts: list[str]) -> Numbers:
+        """Answer `mood`, or `theme_1` and so on."""
+        if output == "mood":
+            return self.model.mood(texts)
+        return self.model.themes(texts)[:, int(output.removeprefix("theme_")) - 1]
+
+
+@dataclass(frozen=True)
+class Learned(Mapping[str, Callable[..., Numbers]]):
+    """The fitted models by name: `btyd` and `feedback`, as far as there was enough to learn from.
+
+    Attributes
+    ----------
+    until : Timestamp
+        The cutoff: only what was known before it was learned from.
+    buying : Buying or None
+        How clients buy.
+    feedback : Feedback or None
+        What their texts say.
+    notes : tuple of str
+        Why a model is missing.
+
+    Examples
+    --------
+    >>> from loyalty.datasets import synthetic_tables
+    >>> from loyalty.histories import Histories
+    >>> histories = Histories(synthetic_tables(clients=300, seed=0).tables["purchases"])
+    >>> learned = learn(histories, cutoff="2024-06-01", horizon="90d")
+    >>> list(learned)
+    ['btyd']
+    >>> Learned.from_text(learned.to_text()) == learned
+    True
+    """
+
+    until: pd.Timestamp
+    buying: Buying | None
+    feedback: Feedback | None
+    notes: tuple[str, ...] = ()
+
+    def _there(self) -> dict[str, Callable[..., Numbers]]:
+        models = {"btyd": self.buying, "feedback": self.feedback}
+        return {name: model for name, model in models.items() if model is not None}
+
+    def __getitem__(self, name: str) -> Callable[..., Numbers]:
+        return self._there()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._there())
+
+    def __len__(self) -> int:
+        return len(self._there())
+
+    def to_text(self) -> str:
+        """Write everything as JSON."""
+        buying = None
+        if self.buying is not None:
+            buying = {
+                "parameters": dict(self.buying.parameters),
+                "horizon_days": self.buying.horizon_days,
+                "gap_days": self.buying.gap_days,
+            }
+        kept = {
+            "until": self.until.isoformat(),
+            "btyd": buying,
+            "feedback": None if self.feedback is None else self.feedback.model.to_text(),
+            "notes": list(self.notes),
+        }
+        return json.dumps(kept, ensure_ascii=False)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Learned":
+        """Read what `to_text` wrote."""
+        from loyalty.features.feedback import FeedbackModel
+
+        kept = json.loads(text)
+        feedback = kept["feedback"]
+        return cls(
+            until=pd.Timestamp(kept["until"]).as_unit("us"),
+            buying=None if kept["btyd"] is None else Buying(**kept["btyd"]),
+            feedback=None if feedback is None else Feedback(FeedbackModel.from_text(feedback)),
+            notes=tuple(kept["notes"]),
+        )
+
+
+def learn(histories: Histories, *, cutoff: Instant, horizon: Duration, gap: Duration = "0d") -> Learned:
+    """Fit the models that features ask on what was known before a cutoff.
+
+    Parameters
+    ----------
+    histories : Histories
+        What is known.
+    cutoff : str, date or Timestamp
+        Only rows with ``known_at < cutoff`` are learned from: for a model, its last training cutoff.
+    horizon, gap : str or timedelta
+        The outcome window, for the purchases to be expected in it.
+
+    Returns
+    -------
+    Learned
+        To be handed to `build_panel` for training and scoring alike.
+    """
+    instant = as_instant(cutoff, name="cutoff")
+    outcome = Outcome.of(horizon=horizon, gap=gap)
+    buying, why_not = _learn_buying(histories, instant, outcome)
+    feedback, nor = _learn_feedback(histories, instant)
+    return Learned(instant, buying, feedback, tuple(note for note in (why_not, nor) if note))
+
+
+def _learn_buying(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome) -> tuple[Buying | None, str]:
+    from loyalty.btyd import BetaGeometricNBD  # with it comes scikit-learn
+
+    asked = [CATALOGUE[name] for name in ("frequency", "recency", "T")]
+    panel = build_panel(histories, cutoffs=cutoff, horizon=outcome.horizon, features=asked).dropna()
+    if len(panel) < _FEW_CLIENTS:
+        return None, f"Only {len(panel)} clients had bought by {cutoff:%Y-%m-%d}: too few for buy till you die."
+    try:
+        model = BetaGeometricNBD().fit(panel["frequency"], panel["recency"], panel["T"])
+    except ValueError as error:
+        return None, f"Buy till you die could not be fitted at {cutoff:%Y-%m-%d}: {error}"
+    return Buying(model.parameters_, outcome.horizon.days, outcome.gap.days), ""
+
+
+def _learn_feedback(histories: Histories, cutoff: pd.Timestamp) -> tuple[Feedback | None, str]:
+    from loyalty.features.feedback import FeedbackModel
+
+    contacts = histories.tables.get("contacts")
+    if contacts is None or "text" not in contacts.columns:
+        return None, ""
+    known = contacts.filter(lambda t: (t.known_at < at_instant(cutoff)) & t.text.notnull())
+    stars = known.satisfaction if "satisfaction" in known.columns else None
+    told = known.select("text", **({} if stars is None else {"satisfaction": stars})).execute()
+    if len(told) < _FEW_TEXTS:
+        return None, f"Only {len(told)} texts were known before {cutoff:%Y-%m-%d}: too few to learn from."
+    satisfaction = told["satisfaction"] if stars is not None else np.full(len(told), np.nan)
+    return Feedback(FeedbackModel.fit(told["text"].tolist(), np.asarray(satisfaction, dtype=np.float64))), ""
