@@ -1,7 +1,8 @@
 """What all tests share: the real data beside the clone, where it is there, and one small run of the whole road."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -32,3 +33,37 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> "Demo":
     from demo_fixture import run_small_demo  # heavy imports, only for the tests that ask for it
 
     return run_small_demo(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Connect Ibis to a small Spark, started once."""
+    from backends import spark_connection
+
+    with spark_connection(tmp_path_factory.mktemp("spark")) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """Connect Ibis to the PostgreSQL server that LOYALTY_POSTGRES names."""
+    from backends import postgres_connection
+
+    with postgres_connection() as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def duckdb() -> Iterator[Any]:
+    """Connect Ibis to a DuckDB in memory."""
+    import ibis
+
+    connection = ibis.duckdb.connect()
+    yield connection
+    connection.disconnect()
+
+
+@pytest.fixture(params=["duckdb", "spark", "postgres"])
+def connection(request: pytest.FixtureRequest) -> Any:
+    """Connect Ibis to each engine in turn."""
+    return request.getfixturevalue(request.param)
