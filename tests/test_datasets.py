@@ -1,25 +1,16 @@
-"""The synthetic world keeps its promises, and the public files are the ones meant."""
+"""The synthetic world keeps its promises."""
 
-import dataclasses
-import hashlib
-import os
-from pathlib import Path
-
-import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from loyalty.datasets import PUBLIC, FileState, SyntheticHistories, World, inventory, public, synthetic_tables, verify
+from loyalty.datasets import SyntheticHistories, World, synthetic_tables
+from loyalty.datasets._shelf import draw_lines, draw_shelf
 from loyalty.histories import Histories
-from loyalty.histories.expressions import as_sql
 from loyalty.histories.schema import TABLES
 
 END = pd.Timestamp("2026-01-01")
-SHARED = Path(os.environ.get("LOYALTY_DATA") or Path(__file__).parents[2] / "shared" / "data")
-README = Path(__file__).parents[1] / "data" / "README.md"
-needs_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the public data are not at hand; set LOYALTY_DATA")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +35,7 @@ def test_tables_have_the_canonical_columns_and_nothing_else(made):
         assert {column.name for column in spec.columns if column.required} <= set(table)
         if not spec.attributes:
             assert [column for column in spec.names if column in set(table)] == list(table)
-            assert set(spec.names) - set(table) <= {"known_at", "cost", "topic", "renews_at", "expires_at"}
+            assert set(spec.names) - set(table) <= {"known_at"}
         assert not table.duplicated().any()
         assert not table[[column.name for column in spec.columns if column.required]].isna().any(axis=None)
 
@@ -79,7 +70,7 @@ def test_no_later_fact_precedes_its_event_and_nothing_is_known_after_the_end(mad
         for column in TABLES[name].columns:
             if column.kind != "time" or column.name not in table:
                 continue
-            assert (table[column.name].dropna() < END).all(), (name, column.name)
+            assert (table[column.name].dropna() < END).all() != column.planned, (name, column.name)
             assert (table[column.name].dropna() >= pd.Timestamp("2023-01-01")).all(), (name, column.name)
             if column.after:
                 both = table[[column.name, column.after]].dropna()
@@ -94,7 +85,7 @@ def test_clients_do_nothing_before_they_join_or_after_they_leave(made, bought):
     joined = made.tables["clients"].set_index("client_id")["joined_at"]
     left = made.truth.set_index("client_id")["left_at"]
     contacts, events, rewards = (made.tables[name] for name in ("contacts", "events", "rewards"))
-    for table in (bought, contacts, events, rewards):
+    for table in (bought, contacts, events, rewards[rewards["kind"] != "expired"]):
         assert (table["event_time"] >= table["client_id"].map(joined)).all()
         assert not (table["event_time"] > table["client_id"].map(left)).any()
     contracts = made.tables["contracts"]
@@ -129,14 +120,128 @@ def test_refunds_come_later_and_never_exceed_the_purchase(made):
     assert (net["quantity"] >= 0).all()
 
 
-def test_points_handed_in_never_exceed_points_earned(made):
+def _points_by_hand(rows: pd.DataFrame) -> list[tuple[pd.Timestamp, float, str]]:
+    """Keep one client's points in a purse, oldest first; return each movement's time, points and tier."""
+    purse: list[list] = []  # points left, points earned, when they lapse
+    earned: list[tuple[pd.Timestamp, float]] = []
+    moves: list[tuple[pd.Timestamp, float, str]] = []
+
+    def tier(now: pd.Timestamp) -> str:
+        in_date = sum(points for until, points in earned if until > now)
+        return "gold" if in_date >= 1000 else "silver" if in_date >= 300 else "basic"
+
+    def lapse(now: pd.Timestamp) -> None:
+        while purse and purse[0][1] <= now:
+            midnight = purse[0][1]
+            lapsed = sum(left for left, until in purse if until == midnight)
+            purse[:] = [batch for batch in purse if batch[1] != midnight]
+            if lapsed:
+                moves.append((midnight, -lapsed, tier(midnight)))
+
+    for row in rows.itertuples():
+        lapse(row.event_time)
+        if row.kind == "earned":
+            until = row.event_time.normalize() + pd.Timedelta("365D")
+            assert row.expires_at == until
+            purse.append([row.points, until])
+            earned.append((until, row.points))
+        else:
+            assert pd.isna(row.expires_at)
+            wanted = -row.points
+            assert wanted % 200 == 0
+            assert wanted <= sum(left for left, _ in purse), "more handed in than there was"
+            for batch in purse:
+                taken = min(batch[0], wanted)
+                batch[0], wanted = batch[0] - taken, wanted - taken
+        moves.append((row.event_time, row.points, tier(row.event_time)))
+    lapse(END - pd.Timedelta(1, "us"))
+    return moves
+
+
+def test_points_lapse_after_a_year_and_the_oldest_are_handed_in_first(made):
     rewards = made.tables["rewards"]
-    balance = rewards.groupby("client_id")["points"].cumsum()
-    assert (balance >= 0).all()
-    assert set(rewards["kind"]) == {"earned", "redeemed"}
-    assert ((rewards["points"] < 0) == (rewards["kind"] == "redeemed")).all()
+    assert set(rewards["kind"]) == {"earned", "redeemed", "expired"}
+    assert ((rewards["points"] > 0) == (rewards["kind"] == "earned")).all()
+    expired = rewards[rewards["kind"] == "expired"]
+    assert (expired["event_time"] == expired["known_at"]).all()
+    for client, rows in rewards[rewards["client_id"] < "C000600"].groupby("client_id"):
+        seen = list(rows[["event_time", "points", "tier"]].itertuples(index=False, name=None))
+        assert _points_by_hand(rows[rows["kind"] != "expired"]) == seen, client
     rank = rewards["tier"].map({"basic": 0, "silver": 1, "gold": 2})
-    assert (rank.groupby(rewards["client_id"]).diff().dropna() >= 0).all()
+    moves = rank.groupby(rewards["client_id"]).diff()
+    assert (moves > 0).sum() > 1000
+    assert (moves < 0).sum() > 300
+
+
+def test_points_are_earned_on_the_list_price(made, bought):
+    earned = made.tables["rewards"].query("kind == 'earned'")
+    price = bought.assign(price=bought["amount"] + bought["discount"]).groupby(["client_id", "event_time"])["price"]
+    met = earned.merge(price.sum().reset_index(), on=["client_id", "event_time"])
+    assert len(met) == len(earned)
+    assert (met["points"] == np.floor(met["price"] + 1e-6)).all()
+
+
+def test_a_product_has_one_list_price_a_day_which_never_falls_and_now_and_then_rises(made, bought):
+    price = ((bought["amount"] + bought["discount"]) / bought["quantity"]).round(6)
+    assert np.allclose(price, price.round(2), atol=1e-6)
+    daily = price.groupby([bought["product_id"], bought["event_time"].dt.normalize()]).agg(["min", "max"])
+    assert (daily["min"] == daily["max"]).all()
+    change = daily["min"].groupby("product_id").pct_change().dropna()
+    assert (change >= 0).all()
+    alone = change[(change > 0) & (change < 0.105)]  # two rises between two sales may be more
+    assert (alone > 0.02).all()
+    a_year = daily["min"].groupby("product_id").last() / daily["min"].groupby("product_id").first()
+    assert np.log(a_year[daily.groupby("product_id").size() > 300]).mean() / 3 == pytest.approx(0.062, abs=0.015)
+    priced = bought.assign(price=price).sort_values("event_time")
+    risen = priced.groupby(["client_id", "product_id"])["price"].shift() < priced["price"]
+    assert priced.loc[risen, "client_id"].nunique() > 0.25 * len(made.truth)  # so that a reaction can be seen
+
+
+def test_clients_spend_as_much_when_prices_have_risen(bought):
+    orders = bought.groupby("order_id").agg(
+        amount=("amount", "sum"),
+        discount=("discount", "sum"),
+        spend=("mean_spend", "first"),
+        time=("event_time", "min"),
+    )
+    yearly = ((orders["amount"] + orders["discount"]) / orders["spend"]).groupby(orders["time"].dt.year).mean()
+    assert (yearly - 1).abs().max() < 0.03
+    assert bought.groupby("product_id").size().ge(20).sum() > 150  # the whole shelf is bought
+
+
+def test_lines_of_one_product_are_one_line_with_all_their_pieces():
+    rng, eight = np.random.default_rng(0), np.zeros(8, dtype=np.int64)
+    shelf = draw_shelf(rng, days=60)
+    (nothing_off,), dear = np.zeros((1, 1)), np.array([1e9])  # nothing on the shelf is so dear
+    lines = draw_lines(rng, shelf, eight, eight, np.array([7]), dear, nothing_off)
+    assert len(lines.order) == 1
+    assert lines.quantity[0] >= 8
+    assert lines.full_price[0] == lines.amount[0] == round(lines.quantity[0] * round(shelf.prices[7, 39], 2), 2)
+
+
+def test_costs_are_a_share_of_the_list_price_and_go_back_with_goods_that_can_be_sold_again(made, bought):
+    share = bought["cost"] / (bought["amount"] + bought["discount"])
+    dear = bought["amount"] > 5  # where cents do not matter
+    by_category = share[dear].groupby(bought["category"]).agg(["min", "max", "mean"])
+    assert (by_category["max"] - by_category["min"] < 0.12).all()
+    assert by_category["mean"].idxmin() == "beauty"
+    assert by_category["mean"].idxmax() == "food"
+    assert by_category["mean"].max() - by_category["mean"].min() > 0.3
+    refunds = made.tables["purchases"].query("amount < 0")
+    sold = bought.set_index(["order_id", "product_id"])[["cost", "quantity"]]
+    met = refunds.merge(sold, left_on=["order_id", "product_id"], right_index=True, suffixes=("", "_sold"))
+    assert len(met) == len(refunds)
+    back = -met["cost_sold"] * met["quantity"] / met["quantity_sold"]
+    lost = met["cost"] == 0
+    assert np.allclose(met["cost"][~lost], -back[~lost], atol=0.0051)
+    assert 0.2 < lost.mean() < 0.8
+
+
+def test_what_went_wrong_cannot_be_sold_again():
+    smooth = synthetic_tables(500, world=World(problem_share=0.0)).tables["purchases"].query("amount < -1")
+    rough = synthetic_tables(500, world=World(problem_share=1.0)).tables["purchases"].query("amount < -1")
+    assert (smooth["cost"] < 0).all()
+    assert (rough["cost"] == 0).mean() > 0.8  # the rest are other lines than the main one
 
 
 def test_a_redeemed_offer_was_really_sent_and_is_a_discounted_order(made, bought):
@@ -302,6 +407,81 @@ def test_clients_look_around_less_before_they_leave(made):
     assert (before < 1).sum() < 0.5 * ((before >= 1) & (before < 2)).sum()
 
 
+def test_subscriptions_are_agreed_for_a_year_renewed_switched_and_now_and_then_paused(made):
+    contracts = made.tables["contracts"].sort_values(["client_id", "start"])
+    assert (contracts["renews_at"] - contracts["start"] == pd.Timedelta("365D")).all()
+    assert not (contracts["end"] > contracts["renews_at"]).any()
+    assert (contracts.loc[contracts["end"].isna(), "renews_at"] >= END).all()
+    before = contracts.groupby("client_id").shift()
+    later = before["start"].notna()
+    pause = (contracts["start"] - before["end"])[later]
+    assert (pause >= pd.Timedelta(0)).all()
+    paused = pause > pd.Timedelta(0)
+    renewed = before["end"][later] == before["renews_at"][later]
+    assert renewed[paused].all()
+    assert 0.05 < paused.sum() / renewed.sum() < 0.2
+    assert pause[paused].between(pd.Timedelta("15D"), pd.Timedelta("120D")).all()
+    switched = (contracts["plan"] != before["plan"])[later]
+    assert (switched == ~renewed)[~paused].all()  # a plan changes on the way, or after a pause
+    fees = contracts.groupby(["plan", contracts["start"].dt.year])["fee"].mean()
+    assert (fees.groupby("plan").pct_change().dropna() > 0.04).all()
+    at_once = contracts[contracts["end"].isna()].groupby("plan")["fee"].nunique()
+    assert (at_once > 1).all()  # who began earlier pays less than the others on the plan
+
+
+def test_topics_are_those_of_the_texts(made):
+    contacts = made.tables["contacts"]
+    assert contacts["topic"].isin(["product", "delivery", "billing", "rewards", "service"]).all()
+    for words, topic in (
+        ("twice for|두 번 결제", "billing"),
+        ("address|배송지", "delivery"),
+        ("points|포인트", "rewards"),
+    ):
+        about = contacts["text"].str.contains(words, na=False)
+        assert about.any()
+        assert (contacts.loc[about, "topic"] == topic).all()
+    again = contacts["text"].str.contains("weeks ago|second message|Still no|몇 주 전|두 번째 연락|여전히", na=False)
+    assert (contacts.loc[again, "kind"] == "complaint").all()
+    first = contacts[(contacts["kind"] == "complaint") & ~again]
+    pairs = contacts[again].reset_index().merge(first, on=["client_id", "topic"], suffixes=("", "_first"))
+    waited = pairs["event_time"] - pairs["event_time_first"]
+    unanswered = ~(pairs["replied_at_first"] <= pairs["event_time"])
+    of_it = waited.between(pd.Timedelta("7D"), pd.Timedelta("31D")) & unanswered
+    assert set(pairs.loc[of_it, "index"]) == set(contacts.index[again])
+    assert again.sum() > 100
+
+
+def test_mood_can_be_learned_from_what_five_hundred_clients_write():
+    contacts = synthetic_tables(500).tables["contacts"]
+    written = contacts[(contacts["known_at"] < pd.Timestamp("2025-01-01")) & contacts["text"].notna()]
+    stars = written["satisfaction"].value_counts()
+    assert set(stars.index) == {1, 2, 3, 4, 5}
+    assert stars.min() >= 20
+    assert min(stars[[1, 2]].sum(), stars[[4, 5]].sum()) >= 50
+    low, middle, high = (
+        set(written.loc[written["satisfaction"].between(*stars), "text"]) for stars in ((1, 2), (3, 3), (4, 5))
+    )
+    assert low.isdisjoint(middle | high)
+    assert high.isdisjoint(middle)
+
+
+def test_the_company_speaks_first_after_problems_and_answers_feedback_by_chance(made):
+    contacts = made.tables["contacts"]
+    calls = contacts[contacts["kind"] == "follow_up"].reset_index()
+    settled = contacts.dropna(subset="resolved_at").query("kind == 'complaint'")
+    pairs = calls.merge(settled, on=["client_id", "topic"], suffixes=("", "_settled"))
+    after = pairs["event_time"] - pairs["resolved_at_settled"]
+    back = pairs.loc[after.between(pd.Timedelta("22h"), pd.Timedelta("6D14h")), "index"].nunique()
+    assert back > 100
+    assert len(calls) - back > 100  # the others had said nothing
+    feedback = contacts[contacts["kind"] == "feedback"]
+    answered = feedback["replied_at"].notna()
+    assert answered.mean() == pytest.approx(0.35, abs=0.04)
+    by_stars = answered.groupby(feedback["satisfaction"] > 3).agg(["mean", "size"])
+    error = np.sqrt(0.35 * 0.65 * (1 / by_stars["size"]).sum())
+    assert abs(by_stars["mean"].diff().iloc[-1]) < 4 * error
+
+
 def test_clients_write_in_their_language_and_mood(made):
     contacts = made.tables["contacts"].merge(made.tables["clients"], on="client_id")
     written = contacts.dropna(subset="text")
@@ -377,140 +557,3 @@ def test_bad_arguments_are_named(arguments, message):
 def test_impossible_worlds_are_refused(law, message):
     with pytest.raises(ValueError, match=message):
         World(**law)
-
-
-# Public data
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A folder with small files in place of two data sets, whose checksums are then those expected."""
-    stands_in = dict(PUBLIC)
-    for name in ("cdnow", "airline_loyalty"):
-        for file in PUBLIC[name].files:
-            (tmp_path / file).parent.mkdir(exist_ok=True)
-            (tmp_path / file).write_bytes(file.encode())
-        files = {file: hashlib.sha256(file.encode()).hexdigest() for file in PUBLIC[name].files}
-        stands_in[name] = dataclasses.replace(PUBLIC[name], files=files)
-    monkeypatch.setattr(public, "PUBLIC", stands_in)
-    monkeypatch.delenv("LOYALTY_DATA", raising=False)
-    return tmp_path
-
-
-def test_an_unchanged_file_is_found_here_or_where_the_environment_says(folder, monkeypatch):
-    assert verify("cdnow", folder) == folder / "cdnow.parquet"
-    assert verify("airline_loyalty", str(folder)) == folder / "airline_loyalty"
-    monkeypatch.setenv("LOYALTY_DATA", str(folder))
-    assert verify("cdnow") == folder / "cdnow.parquet"
-
-
-def test_a_tampered_file_is_refused_with_both_checksums(folder):
-    changed = folder / "airline_loyalty" / "loyalty_history.parquet"
-    expected = hashlib.sha256(changed.read_bytes()).hexdigest()
-    changed.write_bytes(changed.read_bytes() + b"!")
-    found = hashlib.sha256(changed.read_bytes()).hexdigest()
-    with pytest.raises(ValueError, match=r"loyalty_history\.parquet in") as error:
-        verify("airline_loyalty", folder)
-    for part in (found, expected, str(folder), PUBLIC["airline_loyalty"].source):
-        assert part in str(error.value)
-    assert "flight_activity" not in str(error.value)
-
-
-def test_a_missing_file_names_the_folder_and_where_to_get_it(folder):
-    (folder / "airline_loyalty" / "flight_activity.parquet").unlink()
-    with pytest.raises(FileNotFoundError, match=r"flight_activity\.parquet is not in") as error:
-        verify("airline_loyalty", folder)
-    assert str(folder) in str(error.value)
-    assert PUBLIC["airline_loyalty"].source in str(error.value)
-
-
-def test_the_inventory_tells_ok_changed_and_missing_apart(folder):
-    (folder / "airline_loyalty" / "flight_activity.parquet").write_bytes(b"else")
-    states = inventory(folder)
-    assert all(isinstance(state, FileState) for state in states)
-    assert [state.file for state in states] == [file for entry in PUBLIC.values() for file in entry.files]
-    status = {state.file: state.status for state in states}
-    assert status.pop("cdnow.parquet") == "ok"
-    assert status.pop("airline_loyalty/loyalty_history.parquet") == "ok"
-    assert status.pop("airline_loyalty/flight_activity.parquet") == "changed"
-    assert set(status.values()) == {"missing"}
-
-
-def test_wrong_names_and_folders_are_named(folder):
-    with pytest.raises(ValueError, match=r"got 'online_retail'\. Did you mean 'online_retail_2'\?"):
-        verify("online_retail", folder)
-    with pytest.raises(ValueError, match="`folder` must name where the data are; got none"):
-        verify("cdnow")
-    with pytest.raises(FileNotFoundError, match="`folder` must be an existing folder"):
-        inventory(folder / "nowhere")
-
-
-def test_entries_are_complete():
-    for name, entry in PUBLIC.items():
-        assert entry.name == name
-        for text in (entry.title, entry.licence, entry.citation, entry.notes):
-            assert text.strip()
-        assert entry.source.startswith("https://")
-        assert all(len(digest) == 64 for digest in entry.files.values())
-        for table, mapping in entry.tables.items():
-            assert mapping["path"] in entry.files
-            assert set(mapping) - {"path", "where"} <= set(TABLES[table].names)
-
-
-def test_the_readme_has_every_column_table_and_checksum():
-    text = README.read_text(encoding="utf-8")
-    for name, table in TABLES.items():
-        section = (
-            text.split(f"### `{name}`", maxsplit=1)[1].split("\n### ", maxsplit=1)[0].split("\n## ", maxsplit=1)[0]
-        )
-        for column in table.columns:
-            row = next(line for line in section.splitlines() if line.startswith(f"| `{column.name}` |"))
-            assert ("**needed**" in row) == column.required, row
-    for entry in PUBLIC.values():
-        assert f"`{entry.name}`" in text
-        assert entry.source in text
-        for file, digest in entry.files.items():
-            assert f"| `{file}` | `{digest}` |" in text
-
-
-@needs_data
-def test_the_files_at_hand_are_the_ones_meant():
-    assert {state.status for state in inventory(SHARED)} == {"ok"}
-
-
-@needs_data
-@pytest.mark.parametrize("name", [name for name, entry in PUBLIC.items() if entry.tables])
-def test_the_mapping_hints_fill_the_canonical_tables(name):
-    for table, mapping in PUBLIC[name].tables.items():
-        with duckdb.connect() as connection:
-            source = connection.read_parquet(str(SHARED / mapping["path"]))
-            columns = {ours: theirs for ours, theirs in mapping.items() if ours not in ("path", "where")}
-            wanted = ", ".join(f'{as_sql(theirs, source.columns)} as "{ours}"' for ours, theirs in columns.items())
-            kept = source.filter(as_sql(mapping.get("where", "true"), source.columns))
-            needed = [column.name for column in TABLES[table].columns if column.required]
-            filled = " and ".join(f"count({column}) = count(*)" for column in needed)
-            assert kept.project(wanted).aggregate(f"count(*) > 0 and {filled}").fetchone() == (True,), table
-
-
-@needs_data
-@pytest.mark.parametrize("name", list(PUBLIC))
-def test_rows_clients_and_spans_are_as_listed(name):
-    entry = PUBLIC[name]
-    path = SHARED / next(iter(entry.files))
-    source = f"from read_csv('{path}')" if path.suffix == ".csv" else f"from '{path}'"
-    ids = {"complete_journey": "household_id", "airline_loyalty": "loyalty_number"}.get(name, "customer_id")
-    dates = {
-        "cdnow": "date",
-        "online_retail_2": "invoice_date",
-        "complete_journey": "transaction_timestamp",
-        "nsmc": "date",
-        "airline_loyalty": "last_day(make_date(year, month, 1))",
-    }
-    with duckdb.connect() as connection:
-        assert connection.sql(f"select count(*) {source}").fetchone() == (entry.rows,)
-        if entry.clients is not None:
-            assert connection.sql(f"select count(distinct {ids}) {source}").fetchone() == (entry.clients,)
-        if entry.span is not None:
-            first = "make_date(min(year), 1, 1)" if name == "airline_loyalty" else f"min({dates[name]})::date"
-            span = connection.sql(f"select {first}::varchar, max({dates[name]})::date::varchar {source}").fetchone()
-            assert span == entry.span

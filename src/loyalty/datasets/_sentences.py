@@ -1,5 +1,6 @@
 """What the clients of the synthetic histories write, in English and in Korean."""
 
+from functools import cache
 from typing import Final
 
 CATEGORIES: Final = ("gifts", "home", "food", "beauty", "sport", "garden")
@@ -27,6 +28,16 @@ _TEMPLATES: Final = {
         "{thing} 상품이 또 잘못 왔습니다. 벌써 두 번째예요.",
         "{thing} 상품이 사흘 만에 고장 났습니다. 환불해 주세요.",
         "{thing} 상품이 사진과 전혀 달라서 실망했습니다.",
+    ),
+    ("again", "en"): (
+        "I wrote to you about this weeks ago and have heard nothing. Nothing has changed.",
+        "This is my second message about the same problem. Does anybody read these?",
+        "Still no answer and still the same trouble. I am losing patience.",
+    ),
+    ("again", "ko"): (
+        "몇 주 전에 같은 일로 글을 남겼는데 아직 아무 답이 없습니다. 달라진 것도 없어요.",
+        "같은 문제로 두 번째 연락드립니다. 글을 읽기는 하시나요?",
+        "여전히 답도 없고 문제도 그대로입니다. 더는 못 기다리겠어요.",
     ),
     ("question", "en"): (
         "Is the {thing} back in stock before the end of the month?",
@@ -76,7 +87,18 @@ _TEMPLATES: Final = {
     ),
 }
 
+#: What each sentence is about, in the order of the templates in either language; "again" is about the same as before.
+TOPICS: Final = {
+    "complaint": ("product", "billing", "delivery", "delivery", "product", "product"),
+    "again": ("", "", ""),
+    "question": ("product", "delivery", "rewards", "product"),
+    "bad": ("product", "product", "service", "service"),
+    "fair": ("product", "delivery", "product"),
+    "good": ("delivery", "product", "product", "service"),
+}
 
+
+@cache
 def sentences(mood: str, language: str, category: int) -> tuple[str, ...]:
     """Return everything a client may write in a mood, in a language, about a category."""
     thing = _IN_WORDS[language][category]

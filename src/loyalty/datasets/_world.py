@@ -21,10 +21,6 @@ Bools = NDArray[np.bool_]
 YEAR: Final = 365.25
 SEGMENTS: Final = ("regular", "occasional", "bargain", "weary")
 CAUSES: Final = ("natural", "ignored_complaint", "silence", "offers")
-THEMES: Final = (
-    "clients", "orders", "offers", "problems", "leaving", "baskets", "lines", "contacts", "rewards", "contracts",
-    "events", "languages", "attributes",
-)  # fmt: skip
 
 OFFER_VALID_DAYS: Final = 14.0  # an offer can be redeemed, and lifts orders, for so long
 COOLING_DAYS: Final = 28.0  # a client who is about to leave looks around less for so long
@@ -149,6 +145,14 @@ class Calendar:
         instants = origin + seconds.astype(np.int64).astype("timedelta64[s]")
         instants[~there] = np.datetime64("NaT", "s")
         return instants.astype("datetime64[us]")
+
+    def midnights(self, days: Floats) -> NDArray[np.datetime64]:
+        """Turn days into the timestamps at which they begin; NaN becomes NaT."""
+        there = np.isfinite(days)
+        whole = np.where(there, np.floor(days), 0.0).astype(np.int64).astype("timedelta64[D]")
+        midnights = np.datetime64(self.start.to_pydatetime(), "us") + whole
+        midnights[~there] = np.datetime64("NaT", "us")
+        return midnights
 
 
 @dataclass(frozen=True)
