@@ -1,19 +1,23 @@
 """Client histories: the dated tables everything else is computed from, read and checked once, at the border."""
 
 import contextlib
+import hashlib
 import warnings
-from collections.abc import Mapping
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any, Literal, get_args
 
 import duckdb
 import ibis
 import pandas as pd
+import pyarrow as pa
 
 from loyalty.histories.border import Admission, admit
 from loyalty.histories.expressions import nearest
 from loyalty.histories.problems import HistoriesError, HistoriesWarning, Problem
 from loyalty.histories.schema import TABLES, Column, Table
 from loyalty.histories.sources import Source, quoted, text_literal
+from loyalty.histories.store import ClientId, Store
 from loyalty.timeline import Duration, Instant, as_duration, as_instant
 
 __all__ = [
@@ -66,6 +70,10 @@ class Histories:
         midnight after the last purchase.
     future_from : str, date or Timestamp, optional
         Rows dated at or after this are refused as future-dated.
+    memory : str, optional
+        What the database may hold in memory, such as "2GB"; by default an eighth of the machine's, and at least
+        1 GiB. Large tables, and what does not fit while they are sorted, go to a private folder among the temporary
+        files, which is removed with the histories.
 
     Attributes
     ----------
@@ -119,6 +127,7 @@ class Histories:
         where: Mapping[str, str] | None = None,
         observed_until: Instant | None = None,
         future_from: Instant | None = None,
+        memory: str | None = None,
     ) -> None:
         given = {
             "purchases": purchases,
@@ -142,9 +151,10 @@ class Histories:
         with contextlib.suppress(duckdb.InvalidInputException):  # a kernel without ipywidgets has no bar to switch off
             self._backend.raw_sql("set enable_progress_bar = false")
         self._backend.raw_sql("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
+        self._store = Store(self._backend, memory)
         admissions = [
             admit(
-                self._backend.con,
+                self._store,
                 TABLES[name],
                 source,
                 columns=(columns or {}).get(name) or {},
@@ -311,6 +321,98 @@ class Histories:
         holders = running.select("client_id").distinct()
         return holders if active is None else holders.semi_join(last, "client_id")
 
+    def client_bounds(self, rows: int) -> list[Any]:
+        """Cut the clients into parts of about so many rows of the largest table.
+
+        Parameters
+        ----------
+        rows : int
+            At least 1. A client is never cut, so that a part with a larger client is larger.
+
+        Returns
+        -------
+        list of int or str
+            The last client of each part, in the order of the tables. The last of them is the last client of any table.
+
+        Examples
+        --------
+        Ann is not cut:
+
+        >>> import pandas as pd
+        >>> bills = pd.DataFrame({"client_id": ["ann", "ann", "ann", "bob"], "event_time": "2024-01-01"})
+        >>> bills["amount"] = [1.0, 2.0, 3.0, 4.0]
+        >>> Histories(bills).client_bounds(2)
+        ['ann', 'bob']
+        """
+        if isinstance(rows, bool) or not isinstance(rows, Integral) or rows < 1:
+            raise ValueError(f"`rows` must be a whole number of at least 1; got {rows!r}.")
+        stored = self._store.tables.values()
+        largest = max(stored, key=lambda table: table.rows)
+        last = max(table.clients_at_every(table.rows)[-1] for table in stored)
+        return [client for client in largest.clients_at_every(int(rows))[:-1] if client < last] + [last]
+
+    def rows_of(
+        self, table: str, columns: Sequence[str], *, above: ClientId | None = None, up_to: ClientId | None = None
+    ) -> pa.Table:
+        """Read columns of one table, for a range of clients.
+
+        Reading all parts that `client_bounds` gives costs about as much as reading the table once.
+
+        Parameters
+        ----------
+        table : str
+            Its name.
+        columns : sequence of str
+            Which, and in which order.
+        above, up_to : int or str, optional
+            Only clients whose id is larger than `above`, and not larger than `up_to`; texts compare by their bytes.
+
+        Returns
+        -------
+        pyarrow.Table
+            Sorted by client, then time, then all else; the order of rows does not depend on how they were given. Times
+            are ``timestamp[us]``; a text column of few values may be dictionary-encoded.
+
+        Raises
+        ------
+        ValueError
+            If there is no such table or column, or an id is not of the clients' kind.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> bills = pd.DataFrame({"client_id": [1, 2, 3], "event_time": "2024-01-01", "amount": [5.0, 6.0, 7.0]})
+        >>> Histories(bills).rows_of("purchases", ["client_id", "amount"], above=1, up_to=2).to_pylist()
+        [{'client_id': 2, 'amount': 6.0}]
+        """
+        if table not in self._store.tables:
+            raise ValueError(f"`table` names {table!r}, which is not there. {nearest(str(table), list(self.tables))}")
+        stored = self._store.tables[table]
+        for column in columns:
+            if column not in stored.columns:
+                way_out = nearest(str(column), list(stored.columns))
+                raise ValueError(f"`columns` names {column!r}, which {table} does not have. {way_out}")
+        return stored.read(columns, above=self._as_client(above, "above"), up_to=self._as_client(up_to, "up_to"))
+
+    def _as_client(self, client: Any, argument: str) -> ClientId | None:
+        """Return a client id as Python has it, if it is of the clients' kind."""
+        if client is None:
+            return None
+        if self._store.tables["purchases"].text_ids:
+            if isinstance(client, str):
+                return str(client)
+            kind = "text"
+        else:
+            if isinstance(client, Integral) and not isinstance(client, bool):
+                return int(client)
+            kind = "a whole number"
+        raise ValueError(f"`{argument}` must be a client id, which is {kind} here; got {client!r}.")
+
+    def _stamp(self) -> str:
+        """Hash the content of all tables at little cost, to be compared with one DuckDB's own stamps only."""
+        contents = [f"{name} {table.content()}" for name, table in sorted(self._store.tables.items())]
+        return hashlib.sha256("\n".join([duckdb.__version__, *contents]).encode()).hexdigest()[:32]
+
     def fingerprint(self) -> str:
         """Hash the content of all tables; the order of rows does not matter.
 
@@ -345,14 +447,13 @@ class Histories:
         for name, table in self.tables.items():
             days = table.select(day=table[TABLES[name].time].truncate("D")).distinct().order_by("day").execute().day
             gaps = days.diff().dt.days
-            rows = int(table.count().execute())
             described[name] = {
-                "rows": rows,
+                "rows": self._store.tables[name].rows,
                 "clients": int(table.client_id.nunique().execute()),
                 "first": days.min(),
                 "last": days.max(),
                 "refunds": int((table.amount < 0).sum().execute()) if name == "purchases" else 0,
-                "duplicates": rows - int(table.distinct().count().execute()),
+                "duplicates": self._store.tables[name].repeated,
                 "longest_gap_days": int(gaps.max()) - 1 if len(gaps) > 1 else 0,
                 "columns": ", ".join(table.columns),
             }

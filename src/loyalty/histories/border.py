@@ -1,10 +1,10 @@
 """The border: map a source onto a canonical table, find everything that is wrong with it, store what is right.
 
-A table is staged once with every column in its canonical type beside the text it came from; the checks are
-aggregates over that stage, so each problem comes with its count and first row and nothing stops at the first one.
+One pass over the source asks which checks fail, and keeps nothing. Only if some do, another pass counts the rows that
+fail them and finds the first. Every check is asked, so nothing stops at the first problem.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -14,6 +14,7 @@ from loyalty.histories.expressions import ExpressionError, as_sql, nearest
 from loyalty.histories.problems import Problem
 from loyalty.histories.schema import Column, Table
 from loyalty.histories.sources import Source, UnreadableSource, attach, detach, quoted
+from loyalty.histories.store import Store
 
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
 _REALS = frozenset({"FLOAT", "DOUBLE", "HUGEINT", "UBIGINT"})
@@ -25,7 +26,7 @@ _ZONED_TEXT = rf"'\d:\d{{2}}(:\d{{2}}([.,]\d+)?)?({_OFFSET}|\s[A-Z][A-Za-z_/]+)$
 class Admission:
     """What came of one table: its problems, its notes, the columns it has and what the source calls them.
 
-    `prefix` begins no column of the source: names made with it are free for the stage.
+    `prefix` begins no column of the source: names made with it are free for what stands beside the columns.
     """
 
     table: Table
@@ -40,20 +41,69 @@ class Admission:
 
     @property
     def row(self) -> str:
-        """Name the column of the stage that counts the source's rows from 1."""
+        """Name the column that counts the source's rows from 1."""
         return quoted(f"{self.prefix}row")
 
-    def text(self, column: str) -> str:
-        """Name the column of the stage that holds the text a value came from."""
-        return quoted(f"{self.prefix}text_{column}")
+    def given(self, column: str) -> str:
+        """Name the column that holds a value as the source has it."""
+        return quoted(f"{self.prefix}given_{column}")
+
+    @property
+    def present(self) -> list[Column]:
+        """The canonical columns it has."""
+        return [column for column in self.table.columns if column.name in self.columns]
 
     def refuse(self, column: str, found: str, remedy: str) -> None:
         """Add one problem."""
         self.problems.append(Problem(self.table.name, column, found, remedy))
 
 
+@dataclass(frozen=True)
+class Mapped:
+    """The rows of a source under canonical names.
+
+    Attributes
+    ----------
+    relation, where : str
+        The SQL of the source, and of the condition on its rows.
+    expressions : mapping of str to str
+        The SQL of each column.
+    """
+
+    relation: str
+    where: str
+    expressions: Mapping[str, str]
+
+    def given(self, admission: Admission, *, numbered: bool = False) -> str:
+        """Write the query for the values as the source has them; `numbered`, with the row they come from."""
+        values = [f"({sql}) as {admission.given(name)}" for name, sql in self.expressions.items()]
+        if not numbered:
+            return f"select {', '.join(values)} from {self.relation} where {self.where}"
+        rows = f"(select *, row_number() over () as {admission.row} from {self.relation})"
+        return f"select {', '.join([admission.row, *values])} from {rows} where {self.where}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """What no row of a column may be.
+
+    Attributes
+    ----------
+    condition, shown : str
+        SQL: which rows fail it, and what to show of the first.
+    found, remedy : str
+        What to say. Without a remedy it is a warning.
+    """
+
+    column: str
+    condition: str
+    shown: str
+    found: str
+    remedy: str
+
+
 def admit(
-    con: duckdb.DuckDBPyConnection,
+    store: Store,
     table: Table,
     source: Source,
     *,
@@ -61,46 +111,52 @@ def admit(
     where: str | None,
     future_from: pd.Timestamp | None,
 ) -> Admission:
-    """Read `source` into the table of `con` that has the canonical name, or say all that is wrong with it."""
+    """Read `source` into the store's table of that name, or say all that is wrong with it."""
     admission = Admission(table)
     try:
         relation = attach(
-            con, table.name, source, [columns.get(c.name, c.name) for c in table.columns if c.kind == "id"]
+            store.con, table.name, source, [columns.get(c.name, c.name) for c in table.columns if c.kind == "id"]
         )
     except UnreadableSource as unreadable:
         admission.problems.append(unreadable.problem)
         return admission
     try:
-        _admit_rows(con, admission, relation, columns, where, future_from)
+        _admit_rows(store, admission, relation, columns, where, future_from)
+    except duckdb.OutOfMemoryException as error:
+        admission.refuse("", f"its rows need more memory than allowed: {_reason(error)}", "Allow more with `memory`.")
     except duckdb.Error as error:  # a file that breaks off, found while its rows are read
         admission.refuse("", f"the rows cannot be read: {_reason(error)}", "Check the source.")
     finally:
-        con.execute(f"drop table if exists stage_{table.name}")
-        detach(con, table.name)
+        detach(store.con, table.name)
     return admission
 
 
 def _admit_rows(
-    con: duckdb.DuckDBPyConnection,
+    store: Store,
     admission: Admission,
     relation: str,
     columns: Mapping[str, str],
     where: str | None,
     future_from: pd.Timestamp | None,
 ) -> None:
-    described = con.execute(f"describe select * from {relation}").fetchall()
+    described = store.con.execute(f"describe select * from {relation}").fetchall()
     there = [name for name, *_ in described]
     admission.prefix = "loyalty_"
     while any(name.lower().startswith(admission.prefix) for name in [*there, *columns]):
         admission.prefix += "_"
     expressions = _map_columns(admission, there, columns)
     condition = _map_filter(admission, there, where)
-    if condition is None or not expressions or not _stage(con, admission, relation, expressions, condition):
+    if condition is None:
         return
-    _check(con, admission, future_from)
-    if not admission.problems:
-        _note_duplicates(con, admission)
-        _store(con, admission)
+    while expressions:
+        mapped = Mapped(relation, condition, expressions)
+        try:
+            _check_and_store(store, admission, mapped, future_from)
+            return
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
+            expressions = _without_uncomputable(store.con, admission, mapped, error)
 
 
 def _map_columns(admission: Admission, there: list[str], columns: Mapping[str, str]) -> dict[str, str]:
@@ -148,53 +204,57 @@ def _map_filter(admission: Admission, there: list[str], where: str | None) -> st
         return None
 
 
-def _stage(
-    con: duckdb.DuckDBPyConnection, admission: Admission, relation: str, expressions: Mapping[str, str], where: str
-) -> bool:
-    """Stage the mapped rows: for each column the canonical value, and beside it the text it came from."""
-    table = admission.table
-    rows_of = f"(select *, row_number() over () as {admission.row} from {relation}) where {where}"
-    raw = ", ".join(f"({sql}) as {quoted(name)}" for name, sql in expressions.items())
-    mapped = f"select {admission.row}, {raw} from {rows_of}"
-    try:
-        kinds = {name: kind for name, kind, *_ in con.execute(f"describe {mapped}").fetchall()}
-        values = [
-            f"{_canonical(column, kinds[column.name])} as {quoted(column.name)}" for column in _present(admission)
-        ]
-        texts = [f"{quoted(c.name)}::varchar as {admission.text(c.name)}" for c in _present(admission)]
-        extra = [quoted(name) for name in admission.attributes]
-        con.execute(
-            f"create temp table stage_{table.name} as "
-            f"select {', '.join([admission.row, *values, *texts, *extra])} from ({mapped})"
-        )
-    except duckdb.Error as error:
-        rest = _without_uncomputable(con, admission, expressions, rows_of, error)
-        return bool(rest) and _stage(con, admission, relation, rest, where)
-    rows = con.execute(f"select count(*) from stage_{table.name}").fetchone()[0]  # type: ignore[index]
+def _check_and_store(store: Store, admission: Admission, mapped: Mapped, future_from: pd.Timestamp | None) -> None:
+    """Check the mapped rows, and store them if they are right."""
+    con, name = store.con, admission.table.name
+    described = con.execute(f"describe {mapped.given(admission)}").fetchall()
+    kinds = dict(zip(mapped.expressions, (kind for _, kind, *_ in described), strict=True))
+    checks = _checks(admission, kinds, future_from)
+    zoned = [column for column in admission.present if column.kind == "time" and _is_text(kinds[column.name])]
+    asked = [
+        "count(*)",
+        *(f"bool_or({check.condition})" for check in checks),
+        *(f"bool_or(regexp_matches(trim({admission.given(c.name)}::varchar), {_ZONED_TEXT}))" for c in zoned),
+        *(f"count({admission.given(column)})" for column in mapped.expressions),  # whatever fails, fails here
+    ]
+    values = _as_columns(_canonical(admission, kinds))
+    with store.more_threads():
+        rows, *answers = con.execute(
+            f"select {', '.join(asked)} from (select *, {values} from ({mapped.given(admission)}))"
+        ).fetchone() or (0,)
     if rows == 0:
-        before = con.execute(f"select count(*) from {relation}").fetchone()[0]  # type: ignore[index]
-        found = f"`where` leaves none of its {before:,} rows" if before else "the table is empty"
-        admission.refuse("", found, "Check `where` and the source." if before else "Leave the table out, or fill it.")
-        return False
+        _refuse_empty(con, admission, mapped)
+        return
     admission.rows = rows
-    for column in _present(admission):
-        _note_zone(con, admission, column, kinds[column.name])
-    return True
+    failing = [check for check, fails in zip(checks, answers, strict=False) if fails]
+    have_zone = {column.name for column, has in zip(zoned, answers[len(checks) :], strict=False) if has}
+    have_zone |= {column for column, kind in kinds.items() if kind == "TIMESTAMP WITH TIME ZONE"}
+    admission.notes += [
+        f"{name}.{column.name}: zoned times were made UTC."
+        for column in admission.present
+        if column.kind == "time" and column.name in have_zone
+    ]
+    if failing:
+        _tell(con, admission, kinds, mapped, failing)
+    if not admission.problems:
+        _store(store, admission, kinds, mapped)
+
+
+def _refuse_empty(con: duckdb.DuckDBPyConnection, admission: Admission, mapped: Mapped) -> None:
+    (before,) = con.execute(f"select count(*) from {mapped.relation}").fetchone() or (0,)
+    found = f"`where` leaves none of its {before:,} rows" if before else "the table is empty"
+    admission.refuse("", found, "Check `where` and the source." if before else "Leave the table out, or fill it.")
 
 
 def _without_uncomputable(
-    con: duckdb.DuckDBPyConnection,
-    admission: Admission,
-    expressions: Mapping[str, str],
-    rows_of: str,
-    error: duckdb.Error,
+    con: duckdb.DuckDBPyConnection, admission: Admission, mapped: Mapped, error: duckdb.Error
 ) -> dict[str, str]:
     """Refuse the columns that fail on their own, and return the others; none if the filter fails."""
     remedy = "Check the types it works on; try_cast and try_strptime give null where a value does not fit."
     rest = {}
-    for name, expression in {"": "1", **expressions}.items():
+    for name, expression in {"": "1", **mapped.expressions}.items():
         try:
-            con.execute(f"select count(({expression})::varchar) from {rows_of}")
+            con.execute(f"select count(({expression})::varchar) from {mapped.relation} where {mapped.where}")
         except duckdb.Error as own:
             what = repr(_short(admission.theirs.get(name, name))) if name else "`where`"
             admission.refuse(name, f"{what} cannot be computed: {_reason(own)}", remedy)
@@ -203,7 +263,7 @@ def _without_uncomputable(
         else:
             rest[name] = expression
     rest.pop("")
-    if len(rest) == len(expressions):
+    if len(rest) == len(mapped.expressions):
         admission.refuse("", f"the columns cannot be computed: {_reason(error)}", remedy)
         return {}
     admission.columns = tuple(name for name in admission.columns if name in rest)
@@ -211,19 +271,37 @@ def _without_uncomputable(
     return rest
 
 
-def _present(admission: Admission) -> list[Column]:
-    return [column for column in admission.table.columns if column.name in admission.columns]
+def _is_text(kind: str) -> bool:
+    return kind == "VARCHAR" or kind.startswith("ENUM")
 
 
-def _canonical(column: Column, kind: str) -> str:
-    """Write the SQL that makes a value of DuckDB type `kind` canonical, or null where it cannot be."""
-    name = quoted(column.name)
+def _always_fits(column: Column, kind: str) -> bool:
+    """Say whether DuckDB's type leaves nothing to be refused as not of the column's kind."""
+    if column.kind == "number":
+        return kind in _INTEGERS | _REALS
+    return kind in _INTEGERS or _is_text(kind) if column.kind == "id" else kind == "BOOLEAN"
+
+
+def _canonical(admission: Admission, kinds: Mapping[str, str]) -> dict[str, str]:
+    """Write the SQL of each canonical column, over the values as the source has them."""
+    return {
+        column.name: _canonical_value(column, admission.given(column.name), kinds[column.name])
+        for column in admission.present
+    }
+
+
+def _as_columns(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{sql} as {quoted(name)}" for name, sql in values.items())
+
+
+def _canonical_value(column: Column, name: str, kind: str) -> str:
+    """Write the SQL that makes the value `name`, of DuckDB type `kind`, canonical, or null where it cannot be."""
     if column.kind == "time":
         if kind == "TIMESTAMP WITH TIME ZONE":
             return f"make_timestamp(epoch_us({name}))"
         if kind.startswith(("TIMESTAMP", "DATE")):
             return f"{name}::timestamp"
-        if kind != "VARCHAR" and not kind.startswith("ENUM"):
+        if not _is_text(kind):
             return "null::timestamp"
         # A zoned text cast to a plain timestamp would lose its zone; the session's zone is UTC. Minutes before an
         # offset need their seconds; a year needs its four digits.
@@ -242,137 +320,141 @@ def _canonical(column: Column, kind: str) -> str:
     return f"{name}::varchar"
 
 
-def _note_zone(con: duckdb.DuckDBPyConnection, admission: Admission, column: Column, kind: str) -> None:
-    if column.kind != "time":
-        return
-    zoned = kind == "TIMESTAMP WITH TIME ZONE"
-    if kind == "VARCHAR" or kind.startswith("ENUM"):
-        counted = con.execute(
-            f"select count(*) from stage_{admission.table.name} "
-            f"where regexp_matches(trim({admission.text(column.name)}), {_ZONED_TEXT})"
-        ).fetchone()
-        zoned = bool(counted and counted[0])
-    if zoned:
-        admission.notes.append(f"{admission.table.name}.{column.name}: zoned times were made UTC.")
-
-
-def _check(con: duckdb.DuckDBPyConnection, admission: Admission, future_from: pd.Timestamp | None) -> None:
-    """Run every check of the table, in one pass over the stage."""
+def _checks(admission: Admission, kinds: Mapping[str, str], future_from: pd.Timestamp | None) -> list[Check]:
+    """List every check of the table."""
     table = admission.table
-    checks: list[tuple[str, str, str, str, str]] = []  # column, condition, shown text, found, remedy; none: a warning
-    for column in _present(admission):
-        checks += _column_checks(column, admission.theirs[column.name], admission.text(column.name))
+    checks = []
+    for column in admission.present:
+        given, theirs = admission.given(column.name), admission.theirs[column.name]
+        checks += _column_checks(column, given, kinds[column.name], theirs)
         if column.after and column.after in admission.columns:
-            checks.append((
-                column.name,
-                f"{quoted(column.name)} < {quoted(column.after)}",
-                f"{quoted(column.name)}::varchar || ' before ' || {quoted(column.after)}::varchar",
-                f"{{count}} before `{column.after}`, first {{shown}} in row {{row}}",
-                f"A {'planned date' if column.planned else 'later fact'} cannot precede its event; "
-                "correct the dates, or leave the rows out with `where`.",
-            ))  # fmt: skip
-    limit = f"timestamp '{future_from}'"
+            checks.append(
+                Check(
+                    column.name,
+                    f"{quoted(column.name)} < {quoted(column.after)}",
+                    f"{quoted(column.name)}::varchar || ' before ' || {quoted(column.after)}::varchar",
+                    f"{{count}} before `{column.after}`, first {{shown}} in row {{row}}",
+                    f"A {'planned date' if column.planned else 'later fact'} cannot precede its event; "
+                    "correct the dates, or leave the rows out with `where`.",
+                )
+            )
     if future_from is not None and table.time in admission.columns:
-        checks.append((
-            table.time,
-            f"{quoted(table.time)} >= {limit}",
-            f"{quoted(table.time)}::varchar",
-            f"{{count}} dated at or after {future_from:%Y-%m-%d}, beyond the last cutoff and its horizon, "
-            "first {shown} in row {row}",
-            "Correct the dates, choose a later cutoff, or leave the rows out with `where`.",
-        ))  # fmt: skip
-        checks += [
-            (
+        checks += _future_checks(admission, future_from)
+    return checks
+
+
+def _future_checks(admission: Admission, future_from: pd.Timestamp) -> list[Check]:
+    """List what no date may be, and what it should not; a planned date may be anywhen."""
+    time, limit = admission.table.time, f"timestamp '{future_from}'"
+    refused = Check(
+        time,
+        f"{quoted(time)} >= {limit}",
+        f"{quoted(time)}::varchar",
+        f"{{count}} dated at or after {future_from:%Y-%m-%d}, beyond the last cutoff and its horizon, "
+        "first {shown} in row {row}",
+        "Correct the dates, choose a later cutoff, or leave the rows out with `where`.",
+    )
+    return [
+        refused,
+        *(
+            Check(
                 column.name,
-                f"{quoted(column.name)} >= {limit} and {quoted(table.time)} < {limit}",
+                f"{quoted(column.name)} >= {limit} and {quoted(time)} < {limit}",
                 f"{quoted(column.name)}::varchar",
                 f"{{count}} dated at or after {future_from:%Y-%m-%d}, first {{shown}} in row {{row}}",
                 "",
             )
-            for column in _present(admission)
-            if column.kind == "time" and column.name != table.time and not column.planned
-        ]
-    at = admission.row
-    aggregates = ", ".join(
-        f"count(*) filter ({c}), min({at}) filter ({c}), arg_min({shown}, {at}) filter ({c})"
-        for _, c, shown, _, _ in checks
-    )
-    if not checks:
-        return
-    row = con.execute(f"select {aggregates} from stage_{table.name}").fetchone()
-    assert row is not None  # noqa: S101 - an aggregate without groups has one row
-    for i, (name, _, _, found, remedy) in enumerate(checks):
-        count, first, shown = row[3 * i : 3 * i + 3]
-        if not count:
-            continue
-        rows = f"{count:,} {'row is' if count == 1 else 'rows are'}"
-        if remedy:
-            admission.refuse(name, found.format(count=rows, row=f"{first:,}", shown=repr(_short(shown))), remedy)
-        else:
-            said = found.format(count=rows, row=f"{first:,}", shown=repr(_short(shown)))
-            admission.warnings.append(f"{table.name}.{name}: {said}; known at no cutoff. Is it a typo?")
+            for column in admission.present
+            if column.kind == "time" and column.name != time and not column.planned
+        ),
+    ]
 
 
-def _column_checks(column: Column, theirs: str, text: str) -> list[tuple[str, str, str, str, str]]:
-    """List what the values of one column must not be; `theirs` is what the source calls it, for the remedy."""
-    value = quoted(column.name)
+def _column_checks(column: Column, given: str, kind: str, theirs: str) -> list[Check]:
+    """List what the values of one column must not be; what DuckDB's type of them rules out is not asked.
+
+    `theirs` is what the source calls the column, for the remedy.
+    """
+    value, text = quoted(column.name), f"{given}::varchar"
     checks = []
     if column.required:
         remedy = f'Fill them, or leave the rows out with where = "{theirs} is not null".'
-        checks.append((column.name, f"{text} is null", "''", "{count} null, first row {row}", remedy))
-        if column.kind in {"id", "text"}:
+        checks.append(Check(column.name, f"{given} is null", "''", "{count} null, first row {row}", remedy))
+        if column.kind in {"id", "text"} and kind not in _INTEGERS | _REALS:
             remedy = f"Fill them, or leave the rows out with where = \"trim({theirs}) <> ''\"."
-            checks.append((column.name, f"trim({text}) = ''", "''", "{count} blank text, first row {row}", remedy))
-    filled = f"{text} is not null and {value} is null"
+            checks.append(Check(column.name, f"trim({text}) = ''", "''", "{count} blank text, first row {row}", remedy))
+    filled = f"{given} is not null and {value} is null"
     if column.kind == "time":
         remedy = f"Write dates as 2024-03-01 or 2024-03-01T09:30:00, or map them: strptime({theirs}, '%d/%m/%Y')."
         found = "{count} not a date, first {shown} in row {row}"
-        checks.append((column.name, f"({filled}) or not isfinite({value})", text, found, remedy))
+        checks.append(Check(column.name, f"({filled}) or not isfinite({value})", text, found, remedy))
     elif column.kind == "number":
-        remedy = f'Correct them, or leave the rows out with where = "try_cast({theirs} as double) is not null".'
-        checks.append((column.name, filled, text, "{count} text, first {shown} in row {row}", remedy))
-        odd = f"isnan({value}) or isinf({value})"
-        remedy = f'Correct them, or leave the rows out with where = "abs({theirs}) < 1e300".'
-        checks.append((column.name, odd, text, "{count} NaN or infinite, first {shown} in row {row}", remedy))
-    elif column.kind in {"id", "flag"}:
+        if not _always_fits(column, kind):
+            remedy = f'Correct them, or leave the rows out with where = "try_cast({theirs} as double) is not null".'
+            checks.append(Check(column.name, filled, text, "{count} text, first {shown} in row {row}", remedy))
+        if kind not in _INTEGERS:
+            remedy = f'Correct them, or leave the rows out with where = "abs({theirs}) < 1e300".'
+            found = "{count} NaN or infinite, first {shown} in row {row}"
+            checks.append(Check(column.name, f"not isfinite({value})", text, found, remedy))
+    elif column.kind in {"id", "flag"} and not _always_fits(column, kind):
         what = "a whole number or text" if column.kind == "id" else "true or false"
         found = f"{{count}} not {what}, first {{shown}} in row {{row}}"
-        checks.append((column.name, filled, text, found, f"Map it with a cast, e.g. cast({theirs} as varchar)."))
+        checks.append(Check(column.name, filled, text, found, f"Map it with a cast, e.g. cast({theirs} as varchar)."))
     return checks
 
 
-def _note_duplicates(con: duckdb.DuckDBPyConnection, admission: Admission) -> None:
-    names = ", ".join(quoted(name) for name in admission.columns + admission.attributes)
-    counted = con.execute(
-        f"select count(*) - (select count(*) from (select distinct {names} from stage_{admission.table.name})) "
-        f"from stage_{admission.table.name}"
-    ).fetchone()
-    if counted and counted[0]:
-        rows, kept = ("1 row repeats", "it is") if counted[0] == 1 else (f"{counted[0]:,} rows repeat", "they are")
+def _tell(
+    con: duckdb.DuckDBPyConnection,
+    admission: Admission,
+    kinds: Mapping[str, str],
+    mapped: Mapped,
+    failing: Sequence[Check],
+) -> None:
+    """Count the rows that fail each of these checks, and quote the first."""
+    at = admission.row
+    asked = ", ".join(
+        f"count(*) filter ({c.condition}), min({at}) filter ({c.condition}), "
+        f"arg_min({c.shown}, {at}) filter ({c.condition})"
+        for c in failing
+    )
+    values, rows_of = _as_columns(_canonical(admission, kinds)), mapped.given(admission, numbered=True)
+    row = con.execute(f"select {asked} from (select *, {values} from ({rows_of}))").fetchone()
+    assert row is not None  # noqa: S101 - an aggregate without groups has one row
+    for i, check in enumerate(failing):
+        count, first, shown = row[3 * i : 3 * i + 3]
+        rows = f"{count:,} {'row is' if count == 1 else 'rows are'}"
+        said = check.found.format(count=rows, row=f"{first:,}", shown=repr(_short(shown)))
+        if check.remedy:
+            admission.refuse(check.column, said, check.remedy)
+        else:
+            place = f"{admission.table.name}.{check.column}"
+            admission.warnings.append(f"{place}: {said}; known at no cutoff. Is it a typo?")
+
+
+def _store(store: Store, admission: Admission, kinds: Mapping[str, str], mapped: Mapped) -> None:
+    """Store the canonical columns and the attributes; a `known_at` that is not given is the row's own date again."""
+    table, values = admission.table, _canonical(admission, kinds)
+    if "known_at" in values:
+        values["known_at"] = f"coalesce({values['known_at']}, {values[table.time]})"
+    values |= {name: admission.given(name) for name in admission.attributes}
+    shown = {name: name for name in ("client_id", table.time, "known_at", *values)}
+    if "known_at" not in values:
+        shown["known_at"] = table.time
+    stored = store.keep(
+        table.name,
+        f"select {_as_columns(values)} from ({mapped.given(admission)})",
+        time=table.time,
+        rows=admission.rows,
+        shown=shown,
+    )
+    if stored.repeated:
+        rows, kept = (
+            ("1 row repeats", "it is") if stored.repeated == 1 else (f"{stored.repeated:,} rows repeat", "they are")
+        )
         admission.warnings.append(
-            f"{admission.table.name}: {rows} an earlier row in every column that was read; {kept} kept. "
+            f"{table.name}: {rows} an earlier row in every column that was read; {kept} kept. "
             "Copies should be removed at the source."
         )
-
-
-def _store(con: duckdb.DuckDBPyConnection, admission: Admission) -> None:
-    """Keep the canonical columns, sorted by all of them: what is computed later does not depend on the order given."""
-    table = admission.table
-    selected = []
-    for column in table.columns:
-        name = quoted(column.name)
-        if column.name not in admission.columns:
-            if column.name == "known_at":
-                selected.append(f"{quoted(table.time)} as known_at")
-            continue
-        if column.name == "known_at":
-            name = f"coalesce(known_at, {quoted(table.time)}) as known_at"
-        selected.append(name)
-    selected += [quoted(name) for name in admission.attributes]
-    con.execute(f"create table {table.name} as select {', '.join(selected)} from stage_{table.name} order by all")
-    if "known_at" not in admission.columns:
-        at = admission.columns.index(table.time) + 1
-        admission.columns = (*admission.columns[:at], "known_at", *admission.columns[at:])
 
 
 def _reason(error: duckdb.Error) -> str:

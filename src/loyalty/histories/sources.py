@@ -108,7 +108,9 @@ def _attach_files(con: duckdb.DuckDBPyConnection, table: str, path: str, ids: Co
     if lowered.endswith(_PARQUET):
         relation = f"read_parquet({literal}, union_by_name = true)"
     elif lowered.endswith(_CSV):
-        relation = _csv(con, literal, ids)
+        # Read once: each reading of a CSV begins with guessing its types from all its rows.
+        con.execute(f"create temp table source_{table}_copy as select * from {_csv(con, literal, ids)}")
+        return f"source_{table}_copy"
     else:
         raise UnreadableSource(
             Problem(
