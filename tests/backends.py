@@ -36,7 +36,6 @@ def spark_connection(folder: Path) -> Iterator[Any]:
         # A test runs each plan once or twice: compiling it well costs twice what it saves.
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.local.dir": str(folder / "local"),
-        "spark.pyspark.python": sys.executable,  # else its workers run the first python3 of the path
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.session.timeZone": "UTC",
@@ -45,6 +44,9 @@ def spark_connection(folder: Path) -> Iterator[Any]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }
+    # Else its workers run the first python3 of the path, and do not find the stand-ins for fitted models.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
     session = SparkSession.builder.master("local[2]").appName("loyalty-tests").config(map=settings).getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     try:

@@ -333,7 +333,15 @@ class Expression:
     def nunique(
         self, where: "Expression | None" = None, *, within: float | None = None, beyond: float = 0.0
     ) -> "Statistic":
-        """Count the different values of a text, an id or a small whole number."""
+        """Count the different values of a text, an id or a small whole number.
+
+        Raises
+        ------
+        ValueError
+            If the window has both ends: two that have one each can be subtracted.
+        """
+        if within is not None and beyond:
+            raise ValueError("nunique() takes `within` or `beyond`, not both.")
         return self._statistic("nunique", where, within, beyond)
 
     def top_share(

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from loyalty.features.algebra import Expression, Headroom, MedianOfClients, ShareOfClients
 from loyalty.features.arrays import Snapshot, Texts, favourites
 
+#: Up to so many possible values it is quicker to tick them off than to sort.
+_SMALL = 4_000_000
+
 #: The expressions that need all clients.
 Together = ShareOfClients | MedianOfClients | Headroom
 
@@ -72,7 +75,7 @@ class Tally:
         of_row = favourite[view.block.clients]
         rows = (np.cumsum(inside[:-1]) > 0) & (codes >= 0) & (of_row >= 0) & ~np.isnan(weights)
         pairs = of_row[rows].astype(np.int64) * len(words) + codes[rows]
-        unique, place = np.unique(pairs, return_inverse=True)
+        unique, place = _distinct(pairs, len(words) ** 2)
         named = [(words[pair // len(words)], words[pair % len(words)]) for pair in unique]
         at = np.array([self.places.setdefault(pair, len(self.places)) for pair in named], dtype=np.int64)
         self.spend = np.concatenate([self.spend, np.zeros(len(self.places) - len(self.spend))])
@@ -90,3 +93,12 @@ class Tally:
             spend[favourite][word] = float(self.spend[place])
         totals = {favourite: math.fsum(told.values()) for favourite, told in spend.items()}
         return {f: {word: value / totals[f] for word, value in told.items()} for f, told in spend.items()}
+
+
+def _distinct(values: NDArray[np.int64], limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """List the different values, which are below a limit, and say of each value which it is."""
+    if limit > _SMALL:
+        return np.unique(values, return_inverse=True)
+    there = np.zeros(limit, bool)
+    there[values] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[values]

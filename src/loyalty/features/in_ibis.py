@@ -3,13 +3,17 @@
 Nothing is computed here; the result is an Ibis table, to be executed or written where its tables live.
 """
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import ibis
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from loyalty.features.algebra import (
     Between,
@@ -171,8 +175,9 @@ class Compiler:
         for leaf, name in statistics.items():
             if leaf.kind == "top_share":
                 apart.append(self._top_share(leaf, name, table, time, names))
-            else:
+            elif leaf.kind != "nunique":
                 aggregates[name] = self._aggregate(leaf, name, table, time, names)
+        apart += self._different({e: n for e, n in statistics.items() if e.kind == "nunique"}, table, time, names)
         apart += [self._headroom(leaf, name, table, names) for leaf, name in here.items() if isinstance(leaf, Headroom)]
         together = [table.group_by("client_id").aggregate(**aggregates)] if aggregates else []
         return together + apart
@@ -197,17 +202,46 @@ class Compiler:
         if leaf.kind in {"first", "last"}:
             return value.max(where=inside & (time == table[f"{name}_end"]))
         if leaf.decay is not None:
-            return (value * (self._days_since(time) / -leaf.decay).exp()).sum(where=inside)
+            # Less than the least number is 0, and an error on PostgreSQL.
+            left = (self._days_since(time) / -leaf.decay).clip(lower=-700.0).exp()
+            return (value * left).sum(where=inside)
         if leaf.kind == "sd":
             return value.std(how="sample", where=inside)
+        if leaf.kind == "median":
+            return value.quantile(0.5, where=inside)
         return getattr(value, leaf.kind)(where=inside)
+
+    def _different(
+        self, leaves: Mapping[Statistic, str], table: ibis.Table, time: Any, names: Mapping[Expression, str]
+    ) -> list[ibis.Table]:
+        """Count different values by way of the first and last row of each, once for all windows: Spark copies the rows
+        for each distinct count that stands beside others."""
+        told = []
+        for value, where in dict.fromkeys((leaf.value, leaf.where) for leaf in leaves):
+            assert value is not None  # noqa: S101 - it is what is counted
+            kept = table if where is None else table.filter(table[names[where]])
+            kept = kept.filter(kept[names[value]].notnull())
+            held = kept.group_by(["client_id", names[value]]).aggregate(
+                first=kept[time.get_name()].min(), last=kept[time.get_name()].max()
+            )
+            counts = {}
+            for leaf, name in leaves.items():
+                if (leaf.value, leaf.where) == (value, where):
+                    inside = ibis.literal(True)
+                    if leaf.within is not None:
+                        inside = held["last"] >= at_instant(self.cutoff - timedelta(days=leaf.within))
+                    if leaf.beyond:
+                        inside = held["first"] < at_instant(self.cutoff - timedelta(days=leaf.beyond))
+                    counts[name] = held.count(where=inside)
+            told.append(held.group_by("client_id").aggregate(**counts))
+        return told
 
     def _top_share(
         self, leaf: Statistic, name: str, table: ibis.Table, time: Any, names: Mapping[Expression, str]
     ) -> ibis.Table:
         assert leaf.value is not None  # noqa: S101 - it is what is counted
         key = table[names[leaf.value]]
-        weight = ibis.literal(1.0) if leaf.weight is None else table[names[leaf.weight]]
+        weight = _float(1.0) if leaf.weight is None else table[names[leaf.weight]]
         rows = table.filter(self._inside(leaf, table, time, names) & key.notnull()).select(
             "client_id", key=key, weight=weight
         )
@@ -249,21 +283,21 @@ class Compiler:
             told = {}
             for i, share in enumerate(shares):
                 has, among = all_clients[names[share.of]], all_clients[names[share.among]]
-                told[f"m{i}"] = all_clients.count(where=has & among) / all_clients.count(where=among).nullif(0)
+                told[f"m{i}"] = _number(all_clients.count(where=has & among)) / _number(all_clients.count(where=among)).nullif(0.0)
                 placed[share] = f"m{i}"
             table = table.cross_join(all_clients.aggregate(**told))
         for i, median in enumerate(medians):
             all_clients, names = self.clients([median.value, median.by], prefix="q")
             key, value = all_clients[names[median.by]], all_clients[names[median.value]]
             by_key = all_clients.mutate(**{f"k{i}": key, "value": value}).filter(key.notnull() & value.notnull())
-            told_of = by_key.group_by(f"k{i}").aggregate(**{f"n{i}": lambda t: t.value.median()})
+            told_of = by_key.group_by(f"k{i}").aggregate(**{f"n{i}": lambda t: t.value.quantile(0.5)})
             table = table.left_join(told_of, [(placed[median.by], f"k{i}")]).drop(f"k{i}")
             placed[median] = f"n{i}"
         return table, placed
 
     def _days_since(self, time: Any) -> Any:
         # In whole microseconds: a window's edge is exact, and 30 days are 30.0.
-        return time.delta(at_instant(self.cutoff), unit="microsecond") / -_DAY
+        return time.delta(at_instant(self.cutoff), unit="microsecond").cast("float64") / -_DAY
 
 
 @dataclass
@@ -285,7 +319,7 @@ class _Scope:
 def _column(column: Column, scope: _Scope) -> Any:
     if column.name in scope.table.columns:
         value = scope.table[column.name]
-        return value.cast("float64") if column.kind in {"number", "flag"} else value
+        return _number(value) if column.kind in {"number", "flag"} else value
     kind = {"time": "timestamp", "text": "string", "id": "string"}.get(column.kind, "float64")
     return ibis.null().cast(kind)
 
@@ -302,8 +336,15 @@ def _operation(operation: Operation, scope: _Scope) -> Any:
     return _ARITHMETIC[operation.name](*numbers)
 
 
+def _float(number: float) -> Any:
+    """Write a number: from its digits, since the engines take a plain literal for a decimal."""
+    return ibis.literal(repr(float(number))).cast("float64")
+
+
 def _number(value: Any) -> Any:
-    return value.cast("float64") if not value.type().is_float64() else value
+    if value.type().is_boolean():  # PostgreSQL casts a flag to whole numbers only
+        return value.cast("int32").cast("float64")
+    return value if value.type().is_float64() else value.cast("float64")
 
 
 def _both(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -347,7 +388,7 @@ def _since(expression: Since, scope: _Scope) -> Any:
 
 def _between(expression: Between, scope: _Scope) -> Any:
     start, end = scope.value(expression.start), scope.value(expression.end)
-    return end.delta(start, unit="microsecond") / _DAY
+    return end.delta(start, unit="microsecond").cast("float64") / _DAY
 
 
 def _clock(expression: Clock, scope: _Scope) -> Any:
@@ -365,16 +406,79 @@ def _previous(expression: Previous, scope: _Scope) -> Any:
 
 def _learned(expression: Learned, scope: _Scope) -> Any:
     model = scope.compiler.learned[expression.model]
-    return model.in_ibis(expression.output, *(scope.value(argument) for argument in expression.arguments))
+    arguments = [scope.value(argument) for argument in expression.arguments]
+    kinds = ["string" if argument.type().is_string() else "float64" for argument in arguments]
+    columns = [a if kind == "string" else _number(a) for a, kind in zip(arguments, kinds, strict=True)]
+    engine = next(iter(scope.compiler.tables.values())).get_backend().name
+    asked = _Asked(model, expression.output)
+    return _function(asked, kinds, engine=engine, name=f"{expression.model}_{expression.output}")(*columns)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One output of a fitted model, of arrays in which text may be None."""
+
+    model: Callable[..., Any]
+    output: str
+
+    def __call__(self, *columns: NDArray[Any]) -> NDArray[np.float64]:
+        if columns[0].dtype != object:
+            return np.asarray(self.model(self.output, *columns), dtype=np.float64)
+        there = np.array([text is not None for text in columns[0]], dtype=bool)
+        told = np.full(len(there), np.nan)
+        if there.any():
+            told[there] = self.model(self.output, columns[0][there].tolist())
+        return told
+
+
+def _function(asked: _Asked, kinds: Sequence[str], *, engine: str, name: str) -> Any:
+    """Make a function of arrays one that the engine calls, with missing numbers as NaN.
+
+    Raises
+    ------
+    ValueError
+        If the engine cannot call Python.
+    """
+    if engine not in {"duckdb", "pyspark"}:
+        raise ValueError(
+            f"the features that ask fitted models cannot be computed on {engine}, which does not call Python. "
+            "Leave them out of `features`, or read the tables with Histories(...)."
+        )
+
+    def of_pandas(*columns: Any) -> Any:
+        arrays = (
+            column.to_numpy(dtype=object, na_value=None) if kind == "string" else column.to_numpy("float64")
+            for column, kind in zip(columns, kinds, strict=True)
+        )
+        return pd.Series(asked(*arrays), dtype="float64")
+
+    def of_arrow(*columns: Any) -> Any:
+        arrays = (
+            np.asarray(column.to_pylist(), dtype=object)
+            if kind == "string"
+            else column.to_numpy(zero_copy_only=False).astype("float64")
+            for column, kind in zip(columns, kinds, strict=True)
+        )
+        return pa.array(asked(*arrays), type=pa.float64(), from_pandas=True)
+
+    spark = engine == "pyspark"  # there Ibis calls a function of Arrow once for each row
+    wrapped: Any = of_pandas if spark else of_arrow
+    wrapped.__name__ = name
+    # Ibis reads the number of arguments off the signature.
+    either = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    wrapped.__signature__ = inspect.Signature([inspect.Parameter(f"x{i}", either) for i in range(len(kinds))])
+    make: Any = ibis.udf.scalar.pandas if spark else ibis.udf.scalar.pyarrow
+    options: dict[str, Any] = {} if spark else {"null_handling": "special"}
+    return make(wrapped, signature=(tuple(kinds), "float64"), **options)
 
 
 def _season(expression: Season, scope: _Scope) -> Any:
-    return ibis.literal(expression.at(scope.compiler.middle))
+    return _float(expression.at(scope.compiler.middle))
 
 
 _WRITTEN: dict[type[Expression], Callable[..., Any]] = {
     Column: _column,
-    Number: lambda number, _: ibis.literal(number.value),
+    Number: lambda number, _: _float(number.value),
     Operation: _operation,
     IsAny: _is_any,
     Length: _length,

@@ -26,6 +26,9 @@ _F, _I, _C, _B = (
 )
 _int, _float = types.int64, types.float64
 
+#: Values that are not worth sorting to find the one in the middle.
+_FEW = 64
+
 
 def _compiled(signature: tuple[Any, ...]) -> Callable[[_Function], _Function]:
     def compiled(function: _Function) -> _Function:
@@ -95,6 +98,20 @@ def largest(values: Numbers, lo: Counts, hi: Counts, later: Numbers) -> Numbers:
     return told
 
 
+@numba.njit(inline="always", error_model="numpy")  # type: ignore[untyped-decorator]
+def _ranked(values: Numbers, length: int, rank: int) -> float:
+    """Find the value that so many others are below; counting them needs no branch, and several are counted at once."""
+    for i in range(length):
+        value = values[i]
+        below, up_to = 0, 0
+        for j in range(length):
+            below += values[j] < value
+            up_to += values[j] <= value
+        if below <= rank < up_to:
+            return value
+    return np.nan
+
+
 @_compiled((_F, _I, _I))
 def middle(values: Numbers, lo: Counts, hi: Counts) -> Numbers:
     """Take the median; between two, their mean."""
@@ -106,22 +123,13 @@ def middle(values: Numbers, lo: Counts, hi: Counts) -> Numbers:
     for c in range(len(lo)):
         n = 0
         for i in range(lo[c], hi[c]):
-            value = values[i]
-            if np.isnan(value):
-                continue
-            if hi[c] - lo[c] <= 64:  # put it in its place
-                j = n
-                while j > 0 and kept[j - 1] > value:
-                    kept[j] = kept[j - 1]
-                    j -= 1
-                kept[j] = value
-            else:
-                kept[n] = value
-            n += 1
-        if n:
-            if hi[c] - lo[c] > 64:
-                kept[:n].sort()
+            kept[n] = values[i]
+            n += not np.isnan(values[i])
+        if n > _FEW:
+            kept[:n].sort()
             told[c] = (kept[(n - 1) // 2] + kept[n // 2]) / 2.0
+        elif n > 0:
+            told[c] = (_ranked(kept, n, (n - 1) // 2) + _ranked(kept, n, n // 2)) / 2.0
     return told
 
 
