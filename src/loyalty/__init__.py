@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from loyalty.backtesting import Backtest, backtest
     from loyalty.explanation import driver_table, reason_codes, shap_values
-    from loyalty.features import CATALOGUE, build_panel
+    from loyalty.features import (
+        CATALOGUE,
+        Feature,
+        build_panel,
+        feature,
+        lay_panel,
+        learn,
+        measure_market,
+        prove_blind,
+        read_panel,
+        write_panel,
+    )
     from loyalty.histories import Histories, HistoriesError, HistoriesWarning
     from loyalty.labels import CensoredHorizonWarning, build_labels
     from loyalty.models.churn import ChurnModel
@@ -26,6 +37,7 @@ __all__ = [
     "Bundle",
     "CensoredHorizonWarning",
     "ChurnModel",
+    "Feature",
     "Histories",
     "HistoriesError",
     "HistoriesWarning",
@@ -35,9 +47,16 @@ __all__ = [
     "build_labels",
     "build_panel",
     "driver_table",
+    "feature",
+    "lay_panel",
+    "learn",
     "load",
+    "measure_market",
+    "prove_blind",
+    "read_panel",
     "reason_codes",
     "shap_values",
+    "write_panel",
 ]
 
 __version__ = version("loyalty")
@@ -50,7 +69,15 @@ _HOMES = {
     "reason_codes": "explanation",
     "shap_values": "explanation",
     "CATALOGUE": "features",
+    "Feature": "features",
     "build_panel": "features",
+    "feature": "features",
+    "lay_panel": "features",
+    "learn": "features",
+    "measure_market": "features",
+    "prove_blind": "features",
+    "read_panel": "features",
+    "write_panel": "features",
     "Histories": "histories",
     "HistoriesError": "histories",
     "HistoriesWarning": "histories",

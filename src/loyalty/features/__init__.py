@@ -5,6 +5,7 @@ from loyalty.features.catalogue import CATALOGUE, choose_features, feature, impo
 from loyalty.features.feature import Feature, IbisFormula
 from loyalty.features.learned import Learned, learn
 from loyalty.features.panel import build_panel, measure_market
+from loyalty.features.warehouse import lay_panel
 from loyalty.features.writing import read_panel, write_panel
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "choose_features",
     "feature",
     "import_features",
+    "lay_panel",
     "learn",
     "measure_market",
     "prove_blind",

@@ -476,6 +476,11 @@ class Previous(Expression):
     value: Expression
     by: str = ""
 
+    def parts(self) -> tuple[Expression, ...]:
+        """Its value, and the column its rows have in common."""
+        rows = self.value.rows
+        return (self.value, rows[self.by]) if self.by and rows is not None else (self.value,)
+
     def __str__(self) -> str:
         return f"the previous {self.value}" + (f" of the {self.by}" if self.by else "")
 

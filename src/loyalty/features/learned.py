@@ -82,7 +82,7 @@ class Learned(Mapping[str, Callable[..., Numbers]]):
     >>> from loyalty.datasets import synthetic_tables
     >>> from loyalty.histories import Histories
     >>> histories = Histories(synthetic_tables(clients=300, seed=0).tables["purchases"])
-    >>> learned = learn(histories, cutoff="2024-06-01", horizon="90d")
+    >>> learned = learn(histories, cutoff="2025-06-01", horizon="90d")
     >>> list(learned)
     ['btyd']
     >>> Learned.from_text(learned.to_text()) == learned

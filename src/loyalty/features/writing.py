@@ -20,7 +20,7 @@ from loyalty.histories import Histories, OutcomeKind
 from loyalty.timeline import Duration, Instant
 
 #: What the panel is, beside its parts.
-_DESCRIPTION = "panel.json"
+_DESCRIPTION = "_panel.json"
 
 
 def write_panel(
@@ -59,7 +59,7 @@ def write_panel(
     -------
     Path
         The folder: ``part-00000.parquet`` and so on, with the columns `client_id`, `cutoff` and one a feature, sorted by
-        cutoff and client within each; and ``panel.json``, which says what was computed.
+        cutoff and client within each; and ``_panel.json``, which says what was computed.
 
     Raises
     ------
