@@ -75,7 +75,9 @@ def compare(events: Path, name: str, options: argparse.Namespace, scratch: Path)
             peak = max(peak, gigabytes)
             if options.yardstick:
                 theirs.append(
-                    measure([sys.executable, str(options.yardstick), str(events), str(scratch / "theirs"), yardstick])[0]
+                    measure([sys.executable, str(options.yardstick), str(events), str(scratch / "theirs"), yardstick])[
+                        0
+                    ]
                 )
         line = f"{name:10} {what:6} {said}: {statistics.median(ours):.1f} CPU-s, peak {peak:.2f} GiB"
         if theirs:

@@ -171,14 +171,14 @@ class Panels:
             return panel
         self._compute([c for c in cutoffs if (c, learned.until) not in self._snapshots], asking, learned)
         more = pd.concat([self._snapshots[cutoff, learned.until] for cutoff in cutoffs])
-        there = [*panel.columns, *more.columns]
+        there = [str(name) for name in (*panel.columns, *more.columns)]
         both = pd.concat([panel, more], axis=1)[sorted(there, key=self._place)]
         both.attrs = panel.attrs
         return both
 
-    def _place(self, name: str) -> int:
+    def _place(self, name: object) -> int:
         """Bring the features into the order they were chosen in; what only the baselines need comes last."""
-        return self.names.index(name) if name in self.names else len(self.names)
+        return self.names.index(str(name)) if name in self.names else len(self.names)
 
     def _compute(self, cutoffs: Sequence[pd.Timestamp], features: Sequence[Feature], learned: Learned | None) -> None:
         if not cutoffs:

@@ -98,7 +98,7 @@ def _differences(panel: Frame, other: Frame, change: str) -> dict[str, str]:
     one, two = panel.to_numpy(), other.to_numpy()
     differs = (one != two) & ~(np.isnan(one) & np.isnan(two))
     told = {}
-    for column in np.flatnonzero(differs.any(axis=0)):
+    for column in np.flatnonzero(differs.any(axis=0)).tolist():
         row = int(differs[:, column].argmax())
         client, cutoff = panel.index[row]
         told[str(panel.columns[column])] = (
@@ -128,7 +128,8 @@ def _ids(table: Any) -> list[Any]:
 def _rebuilt(tables: Mapping[str, Frame], histories: Histories) -> Histories:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HistoriesWarning)  # rows may stand twice here
-        return Histories(**tables, observed_until=histories.observed_until)
+        options: dict[str, Any] = {**tables, "observed_until": histories.observed_until}
+        return Histories(**options)
 
 
 def _known(name: str, frame: Frame, cutoff: pd.Timestamp) -> "pd.Series[bool]":

@@ -25,8 +25,8 @@ with `known_at < cutoff` and from nothing else; what a later fact says of a row 
 - A **line** is a row of `purchases`. A **purchase day** is a UTC day with at least one line of positive amount, dated
   at its midnight; several lines on one day are one purchase day, whose `amount` is that of its lines together.
 - **Spend** is what was paid, without refunds; **net spend** has refunds (negative amounts) taken off.
-- Counts and sums of nothing are 0. Other statistics of nothing, and what would be divided by 0, are NaN, which the trees
-  take as it is. A comparison with what is missing does not hold.
+- Counts and sums of nothing are 0. Other statistics of nothing, and what would be divided by 0, are NaN, which the
+  trees take as it is. A comparison with what is missing does not hold.
 - **Needs** names the tables read beside `purchases`, and the optional columns without which the feature is left out.
 - **Actionable** marks what a company can change by what it does."""
 _TABLE_HEAD = (
@@ -120,8 +120,8 @@ def feature(
     en, ko : str
         Its meaning in English and Korean, a noun phrase.
     table : str, optional
-        The function is given this table in Ibis (the rows known before the cutoff, with their `age_days`) and returns an
-        aggregate. Without it, the function takes nothing and returns a declaration in `loyalty.features.algebra`.
+        The function is given this table in Ibis (the rows known before the cutoff, with their `age_days`) and returns
+        an aggregate. Without it, the function takes nothing and returns a declaration in `loyalty.features.algebra`.
     columns : iterable of str, optional
         The optional columns of the table that an Ibis function reads.
     actionable : bool, default=False

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loyalty.features.algebra import Expression, Headroom, MedianOfClients, ShareOfClients
-from loyalty.features.arrays import Snapshot, Texts, favourites
+from loyalty.features.arrays import Snapshot, favourites
+from loyalty.features.parts import Texts
 
 #: Up to so many possible values it is quicker to tick them off than to sort.
 _SMALL = 4_000_000
@@ -69,11 +70,8 @@ class Tally:
     def _add_spend(self, headroom: Headroom, snapshot: Snapshot) -> None:
         codes, weights, favourite, words, (lo, hi) = favourites(headroom, snapshot)
         view = snapshot.view(headroom.key.of)
-        inside = np.zeros(len(codes) + 1, np.int64)
-        np.add.at(inside, lo, 1)
-        np.add.at(inside, hi, -1)
         of_row = favourite[view.block.clients]
-        rows = (np.cumsum(inside[:-1]) > 0) & (codes >= 0) & (of_row >= 0) & ~np.isnan(weights)
+        rows = view.inside(lo, hi) & (codes >= 0) & (of_row >= 0) & ~np.isnan(weights)
         pairs = of_row[rows].astype(np.int64) * len(words) + codes[rows]
         unique, place = _distinct(pairs, len(words) ** 2)
         named = [(words[pair // len(words)], words[pair % len(words)]) for pair in unique]

@@ -214,8 +214,10 @@ class Compiler:
     def _different(
         self, leaves: Mapping[Statistic, str], table: ibis.Table, time: Any, names: Mapping[Expression, str]
     ) -> list[ibis.Table]:
-        """Count different values by way of the first and last row of each, once for all windows: Spark copies the rows
-        for each distinct count that stands beside others."""
+        """Count different values by way of the first and last row of each, once for all windows.
+
+        Spark would copy the rows for each distinct count that stands beside others.
+        """
         told = []
         for value, where in dict.fromkeys((leaf.value, leaf.where) for leaf in leaves):
             assert value is not None  # noqa: S101 - it is what is counted
@@ -283,7 +285,9 @@ class Compiler:
             told = {}
             for i, share in enumerate(shares):
                 has, among = all_clients[names[share.of]], all_clients[names[share.among]]
-                told[f"m{i}"] = _number(all_clients.count(where=has & among)) / _number(all_clients.count(where=among)).nullif(0.0)
+                told[f"m{i}"] = _number(all_clients.count(where=has & among)) / _number(
+                    all_clients.count(where=among)
+                ).nullif(0.0)
                 placed[share] = f"m{i}"
             table = table.cross_join(all_clients.aggregate(**told))
         for i, median in enumerate(medians):

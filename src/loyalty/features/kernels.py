@@ -32,11 +32,13 @@ _FEW = 64
 
 def _compiled(signature: tuple[Any, ...]) -> Callable[[_Function], _Function]:
     def compiled(function: _Function) -> _Function:
+        compile_it: Any = numba.njit
         options = {"nogil": True, "error_model": "numpy"}
         try:
-            return numba.njit([signature], cache=True, **options)(function)  # type: ignore[no-any-return]
+            made: _Function = compile_it([signature], cache=True, **options)(function)
         except RuntimeError:  # nowhere to keep it
-            return numba.njit([signature], **options)(function)  # type: ignore[no-any-return]
+            made = compile_it([signature], **options)(function)
+        return made
 
     return compiled
 
@@ -87,7 +89,7 @@ def add_up(values: Numbers, lo: Counts, hi: Counts, total: Numbers, count: Numbe
 
 @_compiled((_F, _I, _I, _F))
 def largest(values: Numbers, lo: Counts, hi: Counts, later: Numbers) -> Numbers:
-    """Take the largest value, of these rows and of what was found in later ones; the smallest is that of the negated."""
+    """Take the largest value of these rows and of what was found in later ones."""
     told = np.empty(len(lo))
     for c in range(len(lo)):
         best = later[c]
@@ -98,7 +100,7 @@ def largest(values: Numbers, lo: Counts, hi: Counts, later: Numbers) -> Numbers:
     return told
 
 
-@numba.njit(inline="always", error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(inline="always", error_model="numpy")
 def _ranked(values: Numbers, length: int, rank: int) -> float:
     """Find the value that so many others are below; counting them needs no branch, and several are counted at once."""
     for i in range(length):
@@ -135,7 +137,7 @@ def middle(values: Numbers, lo: Counts, hi: Counts) -> Numbers:
 
 @_compiled((_I, _I, _I, _float))
 def faded_since(time: Counts, lo: Counts, hi: Counts, scale: float) -> Numbers:
-    """Say of each row what is left, exp(-gap / scale), of the client's row before; times and `scale` in microseconds."""
+    """Say of each row what is left, exp(-gap / scale), of the client's row before; `scale` is in microseconds."""
     told = np.ones(len(time))
     for c in range(len(lo)):
         for i in range(lo[c] + 1, hi[c]):

@@ -6,7 +6,7 @@ What a fitted model says of a client depends on that client alone. It keeps para
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ _FEW_TEXTS = 200
 
 @dataclass(frozen=True)
 class Buying:
-    """BG/NBD with frozen parameters: is the client still one, and how often will they buy within the horizon?"""
+    """BG/NBD with frozen parameters: whether a client still is one, and how often they will buy in the horizon."""
 
     parameters: Mapping[str, float]
     horizon_days: float
@@ -183,7 +183,7 @@ def _learn_feedback(histories: Histories, cutoff: pd.Timestamp) -> tuple[Feedbac
     contacts = histories.tables.get("contacts")
     if contacts is None or "text" not in contacts.columns:
         return None, ""
-    known = contacts.filter(lambda t: (t.known_at < at_instant(cutoff)) & t.text.notnull())
+    known = contacts.filter(lambda t: (t.known_at < at_instant(cutoff)) & t.text.notnull())  # noqa: PD004 - Ibis, not pandas
     stars = known.satisfaction if "satisfaction" in known.columns else None
     told = known.select("text", **({} if stars is None else {"satisfaction": stars})).execute()
     if len(told) < _FEW_TEXTS:

@@ -9,12 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from loyalty.features.algebra import CONTRACTS, PURCHASES, Expression
-from loyalty.features.arrays import Part, Snapshot
+from loyalty.features.arrays import Snapshot
 from loyalty.features.catalogue import choose_features, computable
 from loyalty.features.everyone import Tally, inputs, together
 from loyalty.features.feature import Feature, IbisFormula
 from loyalty.features.in_ibis import Compiler
 from loyalty.features.kernels import Numbers
+from loyalty.features.parts import Part
 from loyalty.features.reading import as_ids, as_index, columns_read, read_part
 from loyalty.histories import Histories, OutcomeKind
 from loyalty.timeline import Duration, Instant, Outcome, as_cutoffs, as_duration

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from loyalty.features.algebra import Expression, Rows, columns_of
-from loyalty.features.arrays import NEVER, Block, Part, Texts, Values
 from loyalty.features.kernels import Codes, Counts
+from loyalty.features.parts import NEVER, Block, Part, Texts, Values
 from loyalty.histories import TABLES, Histories
 
 

@@ -31,7 +31,7 @@ def lay_panel(
     ----------
     tables : mapping of table name to ibis.Table
         `purchases` and as many others as there are, in the canonical columns of ``data/README.md``, all in one
-        database; times in UTC. They are taken as they are: the checks are those of `Histories`, which copies a table here.
+        database; times in UTC. They are taken as they are; it is `Histories` that checks a table, and copies it.
     cutoffs, horizon, gap, kind, active, features, learned
         As for `build_panel`. Features that ask fitted models need a database that calls Python: DuckDB or Spark.
 
@@ -43,7 +43,8 @@ def lay_panel(
     Raises
     ------
     ValueError
-        If a table lacks a column that must be there or that a feature needs, or `kind` is contractual without contracts.
+        If a table lacks a column that must be there or that a feature needs, or `kind` asks for contracts that are not
+        there.
 
     Notes
     -----
@@ -70,9 +71,7 @@ def lay_panel(
     known = {name: _canonical(name, table) for name, table in tables.items()}
     models = learned or {}
     there: Any = SimpleNamespace(tables=known)
-    chosen = (
-        choose_features(there, models=models) if features is None else computable(there, features, models=models)
-    )
+    chosen = choose_features(there, models=models) if features is None else computable(there, features, models=models)
     outcome = Outcome.of(horizon=horizon, gap=gap)
     stand = standing(kind=kind, active=None if active is None else as_duration(active, name="active"))
     snapshots = []
@@ -88,6 +87,8 @@ def _canonical(name: str, table: ibis.Table) -> ibis.Table:
         raise ValueError(f"`tables` names {name!r}, which is none of {', '.join(TABLES)}.")
     lacking = [column.name for column in TABLES[name].columns if column.required and column.name not in table.columns]
     if lacking:
-        raise ValueError(f"`tables`: {name} lacks the column {lacking[0]!r}. Rename yours: table.rename({lacking[0]}=...).")
+        raise ValueError(
+            f"`tables`: {name} lacks the column {lacking[0]!r}. Rename yours: table.rename({lacking[0]}=...)."
+        )
     time = table[TABLES[name].time]
     return table.mutate(known_at=table.known_at.fill_null(time) if "known_at" in table.columns else time)

@@ -58,8 +58,8 @@ def write_panel(
     Returns
     -------
     Path
-        The folder: ``part-00000.parquet`` and so on, with the columns `client_id`, `cutoff` and one a feature, sorted by
-        cutoff and client within each; and ``_panel.json``, which says what was computed.
+        The folder: ``part-00000.parquet`` and so on, with the columns `client_id`, `cutoff` and one a feature, sorted
+        by cutoff and client within each; and ``_panel.json``, which says what was computed.
 
     Raises
     ------
