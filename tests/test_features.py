@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from loyalty.features import CATALOGUE, Feature, build_panel, choose_features, panel as engine
+from loyalty.features import CATALOGUE, build_panel, choose_features
+from loyalty.features import panel as engine
 from loyalty.features.algebra import PURCHASES
 from loyalty.features.catalogue import Catalogue, catalogue_page
 from loyalty.features.feature import WINDOWS
@@ -275,59 +276,65 @@ def test_nobody_is_there_before_the_first_purchase():
     assert panel.index.tolist() == [("ann", pd.Timestamp(MIDNIGHT))]
     nobody = panel_of(on_days("ann", MIDNIGHT, 50, 40), cutoffs[0])
     assert nobody.empty
-    assert list(nobody.columns) == list(CATALOGUE)
+    assert list(nobody.columns) == list(panel.columns)
     assert nobody.index.names == ["client_id", "cutoff"]
     assert (nobody.dtypes == "float64").all()
 
 
 def test_contract_holder_without_purchases_spent_nothing():
     contracts = pd.DataFrame({"client_id": ["ann", "bob"], "start": ["2024-01-01", "2024-02-01"]})
-    histories = Histories(frame_of(on_days("ann", MIDNIGHT, 50)), contracts=contracts)
+    histories = Histories(bills_of(*on_days("ann", MIDNIGHT, 50)), contracts=contracts)
     panel = build_panel(histories, cutoffs=MIDNIGHT, kind="contractual", **OUTCOME)
+    assert panel.index.get_level_values("client_id").tolist() == ["ann", "bob"]
     bob = panel.xs("bob").iloc[0]
-    always = {name for name, feature in CATALOGUE.items() if feature.empty is not None}
-    assert set(bob.index[bob == 0]) == always
-    assert set(bob.index[bob.notna()]) == always | {"season_sin", "season_cos"}
-    assert {"amount_sum", "amount_sum_365d", "amount_decayed_30d", "amount_trend_90d", "products_count"} <= always
+    nothing = {"amount_sum", "amount_sum_365d", "amount_decayed_30d", "amount_trend_90d", "purchase_days_count_90d"}
+    assert (bob[list(nothing)] == 0).all()
+    assert bob[["frequency", "recency", "T", "gap_days_mean", "overdue_ratio"]].isna().all()
+    assert bob["days_since_contract_first"] == 151
+
+
+def test_kinds_and_their_tables_are_checked():
+    histories = histories_of(History(on_days("ann", MIDNIGHT, 50)))
+    with pytest.raises(ValueError, match="needs the table `contracts`"):
+        build_panel(histories, cutoffs=MIDNIGHT, kind="contractual", **OUTCOME)
+    with pytest.raises(ValueError, match="`kind` must be"):
+        build_panel(histories, cutoffs=MIDNIGHT, kind="else", **OUTCOME)
 
 
 # What may be asked
 
 
+def bills_of(*purchases: Purchase) -> pd.DataFrame:
+    """Nothing but what must be there."""
+    return frames_of(History(list(purchases)))["purchases"][["client_id", "event_time", "amount"]]
+
+
 def test_features_follow_the_columns_there_are():
-    frame = frame_of(on_days("ann", MIDNIGHT, 50))[["client_id", "event_time", "amount"]]
+    frame = bills_of(*on_days("ann", MIDNIGHT, 50))
     panel = build_panel(Histories(frame), cutoffs=MIDNIGHT, **OUTCOME)
-    assert list(panel.columns) == [name for name, feature in CATALOGUE.items() if not feature.needs]
+    plain = [name for name, one in CATALOGUE.items() if one.needs in ({"purchases": ()}, {}) and not one.models]
+    assert list(panel.columns) == plain
     more = build_panel(Histories(frame.assign(channel="web")), cutoffs=MIDNIGHT, **OUTCOME)
-    assert set(more.columns) - set(panel.columns) == {"channels_count_365d"}
+    assert set(more.columns) - set(panel.columns) == {"channels_count", "channels_count_365d", "channel_top_share_365d"}
 
 
 def test_what_cannot_be_computed_is_refused_with_its_name():
-    histories = Histories(frame_of(on_days("ann", MIDNIGHT, 50))[["client_id", "event_time", "amount"]])
+    histories = Histories(bills_of(*on_days("ann", MIDNIGHT, 50)))
     needy = CATALOGUE["products_count"]
     with pytest.raises(ValueError, match=r"'products_count' needs the column purchases\.product_id"):
         choose_features(histories, ["frequency", "products_count"])
     with pytest.raises(ValueError, match=r"'products_count' needs the column purchases\.product_id"):
         build_panel(histories, cutoffs=MIDNIGHT, features=[needy], **OUTCOME)
+    with pytest.raises(ValueError, match="'visits_count_30d' needs the table events"):
+        choose_features(histories, ["visits_count_30d"])
+    with pytest.raises(ValueError, match="'alive_probability' asks the fitted model 'btyd', which is not there"):
+        build_panel(histories, cutoffs=MIDNIGHT, features=[CATALOGUE["alive_probability"]], **OUTCOME)
     with pytest.raises(ValueError, match="'frequency' twice"):
         choose_features(histories, ["frequency", "recency", "frequency"])
     with pytest.raises(ValueError, match="Did you mean 'amount_sum_90d'"):
         choose_features(histories, ["amount_sum_90"])
     with pytest.raises(ValueError, match="at least one date; a cutoff never has a default"):
         build_panel(histories, cutoffs=[], **OUTCOME)
-
-
-def test_a_feature_of_ones_own_joins_the_panel():
-    largest = Feature(
-        name="line_max",
-        theme="value",
-        unit="money",
-        meaning={"en": "largest amount of one line", "ko": "최대 구매 금액"},
-        expression=lambda t: t.amount.max(),
-    )
-    panel = panel_of(on_days("ann", MIDNIGHT, 50, -1), MIDNIGHT, features=[largest, CATALOGUE["overdue_ratio"]])
-    assert list(panel.columns) == ["line_max", "overdue_ratio"]
-    assert panel["line_max"].tolist() == [10.0]
 
 
 def test_each_step_is_told():
@@ -351,7 +358,7 @@ def test_catalogue_entry_says_what_the_name_says(feature):
         assert [other.name for other in CATALOGUE.values() if other.meaning[language] == meaning] == [feature.name]
     assert re.search("[가-힣]", feature.meaning["ko"])
     assert feature.meaning["en"].isascii()
-    assert bool(window and re.search("_(count|sum)_", feature.name)) <= (feature.empty == 0)
+    assert str(feature.formula)
 
 
 def test_a_family_says_nearly_the_same_over_any_time():
@@ -365,11 +372,13 @@ def test_a_family_says_nearly_the_same_over_any_time():
 def test_a_name_stands_once_and_means_something():
     frequency = CATALOGUE["frequency"]
     with pytest.raises(ValueError, match="'frequency' stands twice"):
-        catalogue([frequency], [frequency])
+        Catalogue([frequency], [frequency])
     with pytest.raises(ValueError, match="'frequency' has no `meaning` in 'ko'"):
         replace(frequency, meaning={"en": "purchases", "ko": ""})
     with pytest.raises(ValueError, match="`name` must be letters"):
         replace(frequency, name="amount sum")
+    with pytest.raises(ValueError, match=r"`amount` has a value for each row of purchases; take a statistic"):
+        replace(frequency, formula=PURCHASES["amount"])
 
 
 def test_page_of_the_catalogue_is_current():
@@ -395,11 +404,11 @@ def test_cdnow_equals_the_oracle(cdnow):
         for client, at, amount in zip(rows["client_id"], rows["event_time"], rows["amount"], strict=True)
     ]
     cutoff = datetime.fromisoformat("1997-10-01")
-    named = [name for name, feature in CATALOGUE.items() if not feature.needs]
+    named = [name for name, one in CATALOGUE.items() if one.needs in ({"purchases": ()}, {}) and not one.models]
     panel = build_panel(Histories(rows[["client_id", "event_time", "amount"]]), cutoffs=cutoff, **OUTCOME)
     assert list(panel.columns) == named
     assert len(panel) == 300
-    assert_equals_oracle(panel, purchases, cutoff=cutoff)
+    assert_equals_oracle(panel, History(purchases), cutoff=cutoff)
 
 
 def test_cdnow_is_the_same_without_its_future(cdnow):

@@ -173,12 +173,16 @@ class Store:
                 f"{quoted(column)}{f'::{coded[column]}' if column in coded else ''} as {stored[column]}"
                 for column in kinds
             )
-            rest = [stored[column] for column in kinds if column not in ("client_id", time)]
-            order = [stored["client_id"], stored[time], *([f"hash({', '.join(rest)})"] if rest else [])]
+            # Rows of one instant stand in an order of their own values alone: a code, or whether any row became known
+            # late, would tell of other rows, and a sum's last bit with it.
+            rest = [quoted(column) for column in kinds if column not in ("client_id", time, "known_at")]
+            tie = f"hash({', '.join(rest)})" if rest else "0"
+            order = [stored["client_id"], stored[time], "tie", *([stored["known_at"]] if "known_at" in kinds else [])]
             width = sum(2 if column in coded else 32 if kind == "VARCHAR" else 8 for column, kind in kinds.items())
             relation = f"{self._place(rows * width)}rows_{name}"
             self.con.execute(
-                f"create table {relation} as select * from (select {values} from ({query})) order by {', '.join(order)}"
+                f"create table {relation} as select {', '.join(stored.values())} "
+                f"from (select {values}, {tie} as tie from ({query})) order by {', '.join(order)}"
             )
         columns = {column: stored[source] for column, source in shown.items()}
         view = ", ".join(f"{sql} as {quoted(column)}" for column, sql in columns.items())
