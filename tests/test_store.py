@@ -91,6 +91,19 @@ def test_where_a_table_is_kept_changes_nothing(monkeypatch):
     assert_frame_equal(in_memory.summary(), in_a_file.summary())
 
 
+def test_the_order_within_an_instant_does_not_depend_on_other_rows():
+    # Else a sum's last bit would tell of rows that nobody knew yet.
+    purchases = made(rows=6_000, clients=300)
+    late = purchases.tail(50).assign(known_at=pd.Timestamp("2030-01-01"), category="a category of its own")
+    columns = ["client_id", "event_time", "amount", "order_id"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HistoriesWarning)
+        alone = Histories(purchases.head(5_950)).rows_of("purchases", columns).to_pandas()
+        beside = Histories(pd.concat([late, purchases.head(5_950)])).rows_of("purchases", [*columns, "known_at"])
+    before = beside.to_pandas().query("known_at < '2030-01-01'").reset_index(drop=True)
+    assert_frame_equal(alone, before[columns])
+
+
 def test_repeated_rows_are_counted_wherever_they_stand():
     frame = made(rows=200_000)
     twice = pd.concat([frame, frame.iloc[::50], frame.iloc[::100]]).sample(frac=1, random_state=2)
@@ -396,9 +409,10 @@ def test_memory_has_a_measure_by_default():
 def test_an_expression_is_tried_even_where_nothing_is_checked():
     frame = made(rows=50).assign(word=["1"] * 49 + ["one"])
     clients = pd.DataFrame({"client_id": [1, 2], "joined_at": "2024-01-01", "size": ["4", "four"]})
+    frame["amount"] = ["ten"] * 50  # nothing will be stored
     mapping = {"purchases": {"category": "cast(word as int)"}, "clients": {"width": "cast(size as int)"}}
     with pytest.raises(
-        ValueError, match=r"2 problems(.|\n)*purchases\.category: 'cast\(word(.|\n)*clients\.width: 'width' cannot"
+        ValueError, match=r"3 problems(.|\n)*purchases\.category: 'cast\(word(.|\n)*clients\.width: 'width' cannot"
     ):
         Histories(frame, clients=clients, columns=mapping)
 
