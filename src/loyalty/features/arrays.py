@@ -235,7 +235,7 @@ def _clock(expression: Clock, view: View, snapshot: Snapshot) -> Values:
     elif expression.part == "weekday":
         told = (time // DAY + 3) % 7  # 1970 began on a Thursday
     else:
-        told = (time // DAY).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
+        told = kernels.month_of(time, DAY)
     return np.where(time == NEVER, np.nan, told)
 
 
@@ -289,33 +289,33 @@ def _merge(days: Days, source: View, snapshot: Snapshot) -> Block:
     block = source.block
     mask = source.inside(source.lo, source.hi)
     if days.where is not None:
-        mask &= np.asarray(snapshot.of_rows(days.where, source), dtype=bool)
+        mask &= _flags(days.where, source, snapshot)
     by = block.columns.get(days.by)
-    codes = None if by is None else _codes(by)[0]
-    if codes is not None:
-        mask &= codes >= 0
-    rows = np.flatnonzero(mask)
-    client, day = block.clients[rows], block.time[rows] // DAY
-    if codes is not None:
-        order = np.lexsort((codes[rows], day, client))
-        rows, client, day = rows[order], client[order], day[order]
-    new = np.ones(len(rows), bool)
-    new[1:] = (client[1:] != client[:-1]) | (day[1:] != day[:-1])
-    if codes is not None:
-        new[1:] |= codes[rows][1:] != codes[rows][:-1]
-    begins = np.flatnonzero(new)
-    time = day[begins] * DAY
-    columns: dict[str, Values] = {
-        name: kernels.sum_runs(
-            np.ascontiguousarray(np.broadcast_to(snapshot.row_numbers(value, source), len(block.time))[rows]), begins
-        )
-        for name, value in days.sums
-    }
-    columns["day"] = time
     if isinstance(by, Texts):
-        columns[days.by] = Texts(by.codes[rows][begins], by.words)
-    counts = np.bincount(client[begins], minlength=len(block.starts) - 1)
-    return Block(days, np.concatenate([[0], np.cumsum(counts)]), time, None, columns)
+        merged, midnights, counts, keys = _merge_by(by.codes, mask, block)
+    else:
+        merged, midnights, counts = kernels.merge_days(block.time, mask, source.lo, source.hi, DAY)
+    columns: dict[str, Values] = {"day": midnights}
+    for name, value in days.sums:
+        numbers = np.ascontiguousarray(np.broadcast_to(snapshot.row_numbers(value, source), len(block.time)))
+        columns[name] = kernels.sum_merged(numbers, merged, len(midnights))
+    if isinstance(by, Texts):
+        columns[days.by] = Texts(keys, by.words)
+    return Block(days, np.concatenate([[0], np.cumsum(counts)]), midnights, None, columns)
+
+
+def _merge_by(codes: Codes, mask: Flags, block: Block) -> tuple[Counts, Counts, Counts, Codes]:
+    """Merge by client, day and code; return what `kernels.merge_days` does, and the code of each."""
+    rows = np.flatnonzero(mask & (codes >= 0))
+    client, day = block.clients[rows], block.time[rows] // DAY
+    order = np.lexsort((codes[rows], day, client))
+    rows, client, day = rows[order], client[order], day[order]
+    new = np.ones(len(rows), bool)
+    new[1:] = (client[1:] != client[:-1]) | (day[1:] != day[:-1]) | (codes[rows][1:] != codes[rows][:-1])
+    merged = np.full(len(block.time), -1, np.int64)
+    merged[rows] = np.cumsum(new) - 1
+    counts = np.bincount(client[new], minlength=len(block.starts) - 1)
+    return merged, day[new] * DAY, counts, codes[rows[new]]
 
 
 # Clients

@@ -275,17 +275,57 @@ def row_before_of(codes: Codes, size: int, lo: Counts, hi: Counts) -> Counts:
     return before
 
 
-@_compiled((_F, _I))
-def sum_runs(values: Numbers, begins: Counts) -> Numbers:
-    """Add up each run of rows, from one of `begins` to the next."""
-    told = np.empty(len(begins))
-    for r in range(len(begins)):
-        end = begins[r + 1] if r + 1 < len(begins) else len(values)
-        s = 0.0
-        for i in range(begins[r], end):
-            if not np.isnan(values[i]):
-                s += values[i]
-        told[r] = s
+@_compiled((_I, _B, _I, _I, _int))
+def merge_days(
+    time: Counts, mask: NDArray[np.bool_], lo: Counts, hi: Counts, day: int
+) -> tuple[Counts, Counts, Counts]:
+    """Merge each client's true rows of one day, which lasts `day`.
+
+    Returns
+    -------
+    merged : ndarray of shape (n_rows,)
+        Which day each row is of, counted over all clients; -1 for none.
+    midnights : ndarray of shape (n_days,)
+        When each day begins.
+    counts : ndarray of shape (n_clients,)
+        Days of each client.
+    """
+    merged, midnights = np.full(len(time), -1, np.int64), np.empty(len(time), np.int64)
+    counts = np.zeros(len(lo), np.int64)
+    n = 0
+    for c in range(len(lo)):
+        for i in range(lo[c], hi[c]):
+            if mask[i]:
+                midnight = time[i] // day * day
+                if counts[c] == 0 or midnights[n - 1] != midnight:
+                    midnights[n] = midnight
+                    counts[c] += 1
+                    n += 1
+                merged[i] = n - 1
+    return merged, midnights[:n].copy(), counts
+
+
+@_compiled((_F, _I, _int))
+def sum_merged(values: Numbers, merged: Counts, length: int) -> Numbers:
+    """Add up the rows that were merged, in their order."""
+    told = np.zeros(length)
+    for i in range(len(values)):
+        if merged[i] >= 0 and not np.isnan(values[i]):
+            told[merged[i]] += values[i]
+    return told
+
+
+@_compiled((_I, _int))
+def month_of(time: Counts, day: int) -> Numbers:
+    """Say which month each time is in, 1 to 12, by the calendar of days of Howard Hinnant (chrono, civil_from_days)."""
+    told = np.empty(len(time))
+    for i in range(len(time)):
+        # Years begin in March, so that the leap day is the last.
+        of_era = (time[i] // day + 719_468) % 146_097
+        year = (of_era - of_era // 1_460 + of_era // 36_524 - of_era // 146_096) // 365
+        of_year = of_era - (365 * year + year // 4 - year // 100)
+        from_march = (5 * of_year + 2) // 153
+        told[i] = from_march + 3 if from_march < 10 else from_march - 9
     return told
 
 

@@ -236,7 +236,7 @@ class Plan:
         if self.clients is not None:
             stand &= np.isin(part.clients, self.clients)
         written = self._written(part, cutoff)
-        values = np.empty((int(stand.sum()), len(self.features)))
+        values = np.empty((int(stand.sum()), len(self.features)), order="F")
         for column, feature in enumerate(self.features):
             if isinstance(feature.formula, IbisFormula):
                 values[:, column] = written[feature.name][stand]

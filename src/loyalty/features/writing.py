@@ -201,7 +201,7 @@ def _write_part(plan: Plan, number: int, path: Path) -> None:
             for cutoff in plan.cutoffs:
                 ids, values = plan.rows(part, cutoff)
                 times = np.full(len(ids), cutoff.to_datetime64().astype("datetime64[us]"))
-                columns = [ids, times, *(np.ascontiguousarray(values[:, k]) for k in range(len(names)))]
+                columns = [ids, times, *values.T]
                 arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
                 file.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
