@@ -230,6 +230,7 @@ def _between(expression: Between, view: View, snapshot: Snapshot) -> Values:
 
 def _clock(expression: Clock, view: View, snapshot: Snapshot) -> Values:
     time = _times(expression.time, view, snapshot)
+    told: NDArray[Any]
     if expression.part == "hour":
         told = time // _HOUR % 24
     elif expression.part == "weekday":

@@ -88,8 +88,8 @@ def prove_blind(
             for feature, said in _differences(panel, other, change).items():
                 found.setdefault(feature, said)
     if found:
-        count = f"{len(found)} feature{'s' if len(found) > 1 else ''}"
-        raise LeakError(f"{count} know the future:\n" + "\n".join(f"  {said}" for said in found.values()))
+        count = "1 feature knows" if len(found) == 1 else f"{len(found)} features know"
+        raise LeakError(f"{count} the future:\n" + "\n".join(f"  {said}" for said in found.values()))
 
 
 def _differences(panel: Frame, other: Frame, change: str) -> dict[str, str]:

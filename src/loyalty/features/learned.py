@@ -5,7 +5,7 @@ What a fitted model says of a client depends on that client alone. It keeps para
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,12 +54,17 @@ class Feedback:
     """What clients' texts say."""
 
     model: "FeedbackModel"
+    _last: dict[tuple[str, ...], Numbers] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, output: str, texts: list[str]) -> Numbers:
         """Answer `mood`, or `theme_1` and so on."""
         if output == "mood":
             return self.model.mood(texts)
-        return self.model.themes(texts)[:, int(output.removeprefix("theme_")) - 1]
+        asked = tuple(texts)
+        if asked not in self._last:  # all themes are found at once, and asked for one after the other
+            self._last.clear()
+            self._last[asked] = self.model.themes(texts)
+        return self._last[asked][:, int(output.removeprefix("theme_")) - 1]
 
 
 @dataclass(frozen=True)
@@ -183,10 +188,17 @@ def _learn_feedback(histories: Histories, cutoff: pd.Timestamp) -> tuple[Feedbac
     contacts = histories.tables.get("contacts")
     if contacts is None or "text" not in contacts.columns:
         return None, ""
-    known = contacts.filter(lambda t: (t.known_at < at_instant(cutoff)) & t.text.notnull())  # noqa: PD004 - Ibis, not pandas
-    stars = known.satisfaction if "satisfaction" in known.columns else None
-    told = known.select("text", **({} if stars is None else {"satisfaction": stars})).execute()
+    known = contacts.filter(lambda t: (t.known_at < at_instant(cutoff)) & t.text.notnull())  # noqa: PD004 - Ibis
+    if "direction" in known.columns:  # what the company wrote itself is no feedback
+        known = known.filter(lambda t: (t.direction != "outbound").fill_null(True))
+    scored = ["satisfaction"] if "satisfaction" in known.columns else []
+    told = known.select("client_id", "text", *scored).order_by("client_id", "text", *scored).execute()
     if len(told) < _FEW_TEXTS:
         return None, f"Only {len(told)} texts were known before {cutoff:%Y-%m-%d}: too few to learn from."
-    satisfaction = told["satisfaction"] if stars is not None else np.full(len(told), np.nan)
-    return Feedback(FeedbackModel.fit(told["text"].tolist(), np.asarray(satisfaction, dtype=np.float64))), ""
+    stars = told["satisfaction"].astype("float64") if scored else pd.Series(np.nan, index=told.index)
+    said = ""
+    if not stars.dropna().between(1, 5).all():
+        stars *= np.nan
+        said = "`contacts.satisfaction` is not between 1 and 5 throughout: nothing is learned of it."
+    model = FeedbackModel.fit(told["text"].tolist(), stars.to_numpy(), clients=told["client_id"].tolist())
+    return Feedback(model), " ".join(filter(None, [said, *model.notes_]))

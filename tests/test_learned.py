@@ -1,0 +1,88 @@
+"""Models that features ask: fitted on what was known, frozen, and kept without anybody's rows."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loyalty.datasets import synthetic_tables
+from loyalty.features import Learned, build_panel, choose_features, learn
+from loyalty.histories import TABLES, Histories
+
+CUTOFF = pd.Timestamp("2025-06-01")
+ASKED = {"horizon": "90d", "gap": "7d"}
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pd.DataFrame]:
+    return dict(synthetic_tables(clients=600, seed=1).tables)
+
+
+@pytest.fixture(scope="module")
+def learned(tables) -> Learned:
+    return learn(Histories(**tables), cutoff=CUTOFF, **ASKED)
+
+
+def test_answers_for_every_feature_that_asks(tables, learned):
+    histories = Histories(**tables)
+    assert list(learned) == ["btyd", "feedback"]
+    asked = [feature for feature in choose_features(histories, models=learned) if feature.models]
+    panel = build_panel(histories, cutoffs=CUTOFF, features=asked, learned=learned, **ASKED)
+    assert panel["alive_probability"].dropna().between(0, 1).all()
+    assert panel["mood_last"].dropna().between(0, 1).all()
+    assert (panel.notna().sum() > 30).all()
+    silent = build_panel(histories, cutoffs=CUTOFF, features=choose_features(histories, ["days_since_last"]), **ASKED)
+    assert panel["expected_purchases"].corr(silent["days_since_last"], method="spearman") < -0.3
+
+
+def test_learns_nothing_from_what_was_not_known_yet(tables, learned):
+    later = {}
+    for name, frame in tables.items():
+        unknown = frame["known_at" if "known_at" in frame else TABLES[name].time] >= CUTOFF
+        assert unknown.any()
+        changed = frame[~unknown].sample(frac=1, random_state=0)
+        times = [c for c in ("replied_at", "resolved_at", "redeemed_at", "end") if c in frame]
+        later[name] = changed.assign(**{c: changed[c].where(changed[c] < CUTOFF) for c in times})
+    assert learn(Histories(**later), cutoff=CUTOFF, **ASKED).to_text() == learned.to_text()
+
+
+def test_comes_back_from_its_text(tables, learned):
+    back = Learned.from_text(learned.to_text())
+    assert back.to_text() == learned.to_text()
+    histories = Histories(**tables)
+    asked = [feature for feature in choose_features(histories, models=learned) if feature.models]
+    one, two = (
+        build_panel(histories, cutoffs=CUTOFF, features=asked, learned=models, **ASKED) for models in (learned, back)
+    )
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+def test_keeps_no_client(tables, learned):
+    kept = json.loads(learned.to_text())
+    assert kept["btyd"]["horizon_days"] == 90
+    assert kept["btyd"]["gap_days"] == 7
+    said = learned.to_text()
+    assert not any(client in said for client in tables["purchases"]["client_id"].unique())
+    assert not any(text in said for text in tables["contacts"]["text"].dropna() if len(text) > 12)
+
+
+def test_says_why_a_model_is_missing(tables):
+    few = {name: frame[frame["client_id"] < "C000020"] for name, frame in tables.items()}
+    nothing = learn(Histories(**few), cutoff=CUTOFF, **ASKED)
+    assert list(nothing) == []
+    clients, texts = (int(note.split()[1]) for note in nothing.notes)
+    assert 5 < clients < 20
+    assert 5 < texts < 200
+    assert nothing.notes[0].endswith("clients had bought by 2025-06-01: too few for buy till you die.")
+    assert nothing.notes[1].endswith("texts were known before 2025-06-01: too few to learn from.")
+    purchases = learn(Histories(tables["purchases"]), cutoff=CUTOFF, **ASKED)
+    assert list(purchases) == ["btyd"]
+    assert purchases.notes == ()
+
+
+def test_scores_of_another_scale_teach_no_mood(tables):
+    contacts = tables["contacts"].assign(satisfaction=tables["contacts"]["satisfaction"] * 20)
+    learned = learn(Histories(tables["purchases"], contacts=contacts), cutoff=CUTOFF, **ASKED)
+    assert "`contacts.satisfaction` is not between 1 and 5 throughout" in learned.notes[0]
+    assert np.isnan(learned["feedback"]("mood", ["It arrived broken."])).all()
