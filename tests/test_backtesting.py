@@ -1,5 +1,7 @@
 """Backtest: nothing known at or after a test cutoff moves what is predicted there, and the judging is honest."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,6 +85,35 @@ class TestBlindToTheFuture:
         changed = both["churn_probability_x"] != both["churn_probability_y"]
         assert changed.groupby(both["model"]).mean().gt(0.5).all()
 
+    def test_features_learn_from_what_was_known_at_the_last_training_cutoff(self, tables):
+        """Purchases and texts known from then on may be anything; of one known a microsecond before it is learned."""
+        setting = Setting.of(horizon="60d", gap="7d", active="365d", every="60d", at_most=2)
+        last, rng = CUTOFF - pd.Timedelta(days=67), np.random.default_rng(0)
+        bills, letters = tables["purchases"], tables["contacts"]
+
+        def learned(bills, letters):
+            known = Histories(bills, contacts=letters, observed_until=UNTIL)
+            (split,) = setting.splits(known, [CUTOFF])
+            assert split.train[-1] == last
+            fitted = fit_models(Panels(known, setting, ["days_since_last", "alive_probability", "mood_last"]), split)
+            assert list(fitted.learned) == ["btyd", "feedback"]
+            assert fitted.learned.until == last
+            return json.loads(fitted.learned.to_text())
+
+        plain = learned(bills, letters)
+        later, afterwards = bills["known_at"] >= last, letters["known_at"] >= last
+        bills, letters = bills.copy(), letters.copy()
+        bills.loc[later, "event_time"] = last - pd.to_timedelta(rng.integers(0, 700, later.sum()), unit="D")
+        letters.loc[afterwards, "text"] = [f"never said before, number {i}" for i in range(afterwards.sum())]
+        letters.loc[afterwards, "satisfaction"] = 1
+        assert learned(bills, letters) == plain
+        moment = last - pd.Timedelta(microseconds=1)
+        bills.loc[later, ["event_time", "known_at"]] = moment
+        letters.loc[afterwards, ["event_time", "known_at"]] = moment
+        changed = learned(bills, letters)
+        assert changed["btyd"] != plain["btyd"]
+        assert changed["feedback"] != plain["feedback"]
+
     def test_the_order_of_rows_does_not_matter(self, tables):
         purchases = tables["purchases"]
         _, straight = at_cutoff(purchases, features=FEW)
@@ -146,6 +177,16 @@ class TestSplits:
         wanted = [*FEW, *SEASONAL] if kept else FEW
         assert list(fitted.churn.feature_names_in_) == wanted
         assert list(fitted.value.feature_names_in_) == wanted
+
+    def test_features_that_ask_what_could_not_be_learned(self):
+        days = pd.date_range("2024-01-01", "2024-12-31", freq="9D")
+        few = Histories(pd.DataFrame({"client_id": "a", "event_time": days, "amount": 1.0}))
+        setting = Setting.of(horizon="30d", at_most=2)
+        (split,) = setting.splits(few, ["2024-12-01"])
+        with pytest.raises(
+            ValueError, match="leaves nothing to learn from before 2024-12-01: Only 1 clients had bought"
+        ):
+            fit_models(Panels(few, setting, ["alive_probability"]), split)
 
     def test_season_alone_is_not_enough(self, histories):
         setting = Setting.of(horizon="30d", at_most=2)

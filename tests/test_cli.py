@@ -5,19 +5,22 @@ import re
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 from typer.testing import CliRunner
 
 import loyalty.datasets
 import loyalty.report
+from corner_shop import corner_shop
 from demo_fixture import make_small_demo
 from loyalty import cli, experiment
 from loyalty.cli import app
 from loyalty.experiment import Run
 
-COMMANDS = ["demo", "check", "run", "score", "report", "data"]
+COMMANDS = ["demo", "check", "run", "panel", "score", "report", "data"]
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +122,12 @@ class TestCheck:
         assert result.exit_code == 1
         assert "Did you mean 'days_since_last'?" in result.stderr
 
+    def test_a_feature_that_asks_a_fitted_model_is_known(self, shop):
+        text = shop.config.read_text(encoding="utf-8").replace("days_since_last", "alive_probability")
+        shop.config.write_text(text, encoding="utf-8")
+        result = call("check", shop.config, "--data", shop.data)
+        assert result.exit_code == 0, result.output
+
     def test_a_cutoff_too_early_is_found_before_the_run(self, small_demo, tmp_path):
         text = small_demo.config.read_text(encoding="utf-8").replace("2025-07-05", "2023-02-01")
         (tmp_path / "shop.toml").write_text(text, encoding="utf-8")
@@ -137,6 +146,142 @@ horizon = "30d"
 test = ["2024-06-01"]
 score = "2024-07-01"
 """
+
+
+OWN = """\
+import loyalty
+from loyalty.features.algebra import PURCHASES
+
+SMALL = 15.0  # read when the feature is computed, long after this file was run
+
+
+@loyalty.feature(theme="value", unit="count", en="small bills", ko="소액 결제 수", table="purchases")
+def small_bills(t):
+    return t.count(where=t.amount < SMALL)
+
+
+@loyalty.feature(theme="value", unit="money", en="largest bill", ko="최대 결제 금액")
+def largest_bill():
+    return PURCHASES["amount"].max()
+"""
+OWN_CONFIG = """\
+question = "Who leaves?"
+features = ["days_since_last", "small_bills", "largest_bill"]
+feature_modules = ["own.py"]
+[data.purchases]
+path = "bills.parquet"
+[outcome]
+horizon = "60d"
+[cutoffs]
+test = ["2024-07-20"]
+score = "2024-09-20"
+at_most = 2
+"""
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """A config and, beside it, a file with two features; the bills lie elsewhere."""
+    place = SimpleNamespace(config=tmp_path / "mine" / "shop.toml", own=tmp_path / "mine" / "own.py", data=tmp_path)
+    place.own.parent.mkdir()
+    place.own.write_text(OWN, encoding="utf-8")
+    place.config.write_text(OWN_CONFIG, encoding="utf-8")
+    corner_shop().to_parquet(tmp_path / "bills.parquet", index=False)
+    yield place
+    forget_own()
+
+
+def forget_own():
+    """As if in a new process."""
+    for name in {"small_bills", "largest_bill"} & set(loyalty.CATALOGUE):
+        loyalty.CATALOGUE.remove(name)
+
+
+class TestOwnFeatures:
+    def test_are_checked_learned_from_and_scored_with(self, shop, tmp_path, monkeypatch):
+        monkeypatch.setattr(experiment, "log_experiment", lambda *_, **__: "run")
+        assert call("check", shop.config, "--data", shop.data).exit_code == 0
+        forget_own()
+        out = tmp_path / "out"
+        result = call("run", shop.config, "--data", shop.data, "--out", out)
+        assert result.exit_code == 0, result.output
+        assert f"--cutoff DATE --out scores.parquet --module {shop.own}\n" in result.stdout
+        assert list(loyalty.load(out).churn.feature_names_in_) == ["days_since_last", "small_bills", "largest_bill"]
+        forget_own()
+        arguments = ("score", out, "--data", shop.data, "--cutoff", "2024-09-20", "--out", tmp_path / "again.parquet")
+        said = refused(*arguments)
+        assert "'small_bills', which is not in the catalogue. If it is one of your own, run its module first" in said
+        result = call(*arguments, "--module", shop.own)
+        assert result.exit_code == 0, result.output
+        assert (tmp_path / "again.parquet").read_bytes() == (out / "scores.parquet").read_bytes()
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("1 / 0", "ZeroDivisionError: division by zero"),
+            ("def", "SyntaxError: invalid syntax (own.py, line 1)"),
+            (OWN.replace("largest_bill", "recency"), "ValueError: the feature 'recency' is one of loyalty's own"),
+            (None, "FileNotFoundError"),
+        ],
+    )
+    def test_a_module_that_fails_is_one_message(self, shop, text, said):
+        shop.own.unlink()
+        if text is not None:
+            shop.own.write_text(text, encoding="utf-8")
+        told = refused("check", shop.config, "--data", shop.data)
+        assert told.startswith("Error: `feature_modules`: 'own.py' cannot be run: ")
+        assert said in told
+        assert len(told.splitlines()) == 1
+
+    def test_every_command_says_it(self, shop, tmp_path):
+        shop.own.write_text("1 / 0", encoding="utf-8")
+        for command in ("run", "panel"):
+            said = refused(command, shop.config, "--data", shop.data, "--out", tmp_path / "out")
+            assert said == "Error: `feature_modules`: 'own.py' cannot be run: ZeroDivisionError: division by zero\n"
+        said = refused("score", tmp_path, "--cutoff", "2024-09-20", "--module", shop.own)
+        assert said == f"Error: `feature_modules`: '{shop.own}' cannot be run: ZeroDivisionError: division by zero\n"
+        assert not (tmp_path / "out").exists()
+
+
+class TestPanel:
+    def test_a_fresh_folder(self, shop, tmp_path):
+        out = tmp_path / "new" / "[panel]"
+        cutoffs = ["2024-06-01", "2024-05-01"]
+        given = [part for cutoff in cutoffs for part in ("--cutoff", cutoff)]
+        result = call("panel", shop.config, "--data", shop.data, "--out", out, *given)
+        assert result.exit_code == 0, result.output
+        assert f"The panel is in {out}" in result.stdout
+        histories = loyalty.Histories(corner_shop())
+        features = [loyalty.CATALOGUE[name] for name in ("days_since_last", "small_bills", "largest_bill")]
+        panel = loyalty.build_panel(histories, cutoffs=cutoffs, horizon="60d", features=features)
+        assert_frame_equal(loyalty.read_panel(out), panel, check_exact=True)
+        assert panel["small_bills"].max() > 1
+
+    def test_stands_at_the_score_cutoff_and_is_silent_if_asked(self, shop, tmp_path):
+        result = call("panel", shop.config, "--data", shop.data, "--out", tmp_path / "panel", "--quiet")
+        assert (result.exit_code, result.output) == (0, "")
+        cutoffs = loyalty.read_panel(tmp_path / "panel").index.get_level_values("cutoff")
+        assert set(cutoffs) == {pd.Timestamp("2024-09-20")}
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (["--cutoff", "2024-06-01", "--cutoff", "2024-06-01"], "Error: `cutoffs` holds 2024-06-01 twice"),
+            (["--cutoff", "soon"], "Error: `cutoffs` must be a date such as '2024-03-01'; got 'soon'"),
+            (["--memory", "lots"], "Error: `memory` must be a size such as '2GB'; got 'lots'"),
+        ],
+    )
+    def test_plain_words_for_what_a_user_can_mend(self, shop, tmp_path, options, said):
+        told = refused("panel", shop.config, "--data", shop.data, "--out", tmp_path / "panel", *options)
+        assert told.startswith(said)
+        assert len(told.splitlines()) == 1
+        assert not list(tmp_path.glob("panel*"))
+
+    def test_a_folder_that_is_there_stays_as_it_is(self, shop, tmp_path):
+        (tmp_path / "panel").mkdir()
+        said = refused("panel", shop.config, "--data", shop.data, "--out", tmp_path / "panel")
+        assert said == f"Error: `out` '{tmp_path / 'panel'}' is there already. Remove it, or choose another folder.\n"
+        assert list((tmp_path / "panel").iterdir()) == []
 
 
 class TestRun:

@@ -50,6 +50,7 @@ class TestWhatIsRead:
     def test_defaults(self, read):
         config = read(GOOD)
         assert (config.seed, config.language, config.currency, config.features) == (0, "en", None, None)
+        assert config.feature_modules == []
         assert (config.outcome.kind, config.outcome.gap, config.outcome.active) == ("non-contractual", "0d", None)
         assert (config.cutoffs.every, config.cutoffs.first, config.cutoffs.at_most) == ("30d", None, 24)
         assert config.test_cutoffs == (pd.Timestamp("2024-01-01"), pd.Timestamp("2024-03-01"))
@@ -73,7 +74,8 @@ class TestWhatIsRead:
         }
 
     def test_comes_back_from_json_the_same(self, read):
-        config = read('features = ["T", "recency"]\nseed = 5\n' + GOOD)
+        config = read('features = ["T", "recency"]\nfeature_modules = ["own.py", "shop.own"]\nseed = 5\n' + GOOD)
+        assert config.feature_modules == ["own.py", "shop.own"]
         assert Config.model_validate(config.model_dump(mode="json")) == config
 
     def test_a_test_cutoff_may_be_the_score_cutoff(self, read):
@@ -162,6 +164,8 @@ class TestValues:
             ("[data", "seed = 2147483648\n[data", "seed: .*less than or equal to 2147483647"),
             ("[data", 'language = "fr"\n[data', "language: .*'en' or 'ko'; got 'fr'"),
             ("[data", "features = []\n[data", "features: .*at least 1"),
+            ("[data", 'feature_modules = "own.py"\n[data', "feature_modules: .*valid list; got 'own.py'"),
+            ("[data", "feature_modules = [1]\n[data", "feature_modules.0: .*valid string; got 1"),
             ("[cut", "[extra]\n[cut", "unknown key 'extra'"),
             ("score", "at_most = 0\nscore", "cutoffs.at_most: .*greater than or equal to 1; got 0"),
             ('[data.purchases]\npath = "purchases.csv"', "[data]\npurchases = 3", "data.purchases must be a section"),

@@ -13,9 +13,9 @@ from pandas.testing import assert_frame_equal
 import loyalty
 from demo_fixture import Counter
 from loyalty import experiment, tracking
-from loyalty.config import Config, read_config
+from loyalty.config import Config, read_config, read_histories
 from loyalty.experiment import run_experiment, setting_of
-from loyalty.histories import Histories, HistoriesError, HistoriesWarning
+from loyalty.histories import HistoriesError, HistoriesWarning
 from loyalty.report import write_report
 
 METRICS = ["clients", "churn_rate", "auc", "log_loss", "brier", "mean_error", "lift_top_20", "found_top_20"]
@@ -37,7 +37,7 @@ def metrics(small_demo):
 def histories(small_demo):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HistoriesWarning)
-        return Histories(small_demo.data / "purchases.parquet")
+        return read_histories(read_config(small_demo.config), small_demo.data)
 
 
 class TestFiles:
@@ -48,6 +48,7 @@ class TestFiles:
             "bundle.json",
             "churn.json",
             "churn.txt",
+            "learned.json",
             "value.json",
             "value.txt",
         ]
@@ -223,6 +224,13 @@ class TestOtherRuns:
         run_experiment(config, data=small_demo.data, out=tmp_path, progress=None)
         notes = strict((tmp_path / "metrics.json").read_text(encoding="utf-8"))["notes"]
         assert any("none could be held out for calibration" in note for note in notes)
+
+    def test_what_the_run_before_learned_is_gone(self, small_demo, tmp_path, untracked):
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model" / "learned.json").write_text("of features that this run does not use")
+        run_experiment(tiny(small_demo, cutoffs={"at_most": 1}), data=small_demo.data, out=tmp_path)
+        assert not (tmp_path / "model" / "learned.json").exists()
+        assert loyalty.load(tmp_path).learned is None
 
     def test_the_seed_makes_a_difference(self, small_demo, tmp_path, untracked):
         predictions = []

@@ -12,7 +12,7 @@ import loyalty
 
 DOORS = ["Histories", "build_panel", "build_labels", "ChurnModel", "ValueModel", "backtest", "reason_codes", "load"]
 HEAVY = ("altair", "duckdb", "ibis", "lightgbm", "matplotlib", "mlflow", "numpy", "pandas", "pyarrow", "scipy", "shap")
-HEAVY += ("sklearn", "sqlalchemy", "vl_convert")
+HEAVY += ("kiwipiepy", "numba", "sklearn", "sqlalchemy", "vl_convert")
 
 
 def modules():
@@ -51,7 +51,7 @@ def test_names_stay_what_they_are_when_every_module_is_imported():
         assert inspect.isclass(getattr(loyalty, name)) or inspect.isfunction(getattr(loyalty, name))
 
 
-@pytest.mark.parametrize("name", ["build_panel", "build_labels", "backtest"])
+@pytest.mark.parametrize("name", ["build_panel", "build_labels", "backtest", "measure_market"])
 def test_data_first_everything_else_by_name_and_a_cutoff_has_no_default(name):
     parameters = list(inspect.signature(getattr(loyalty, name)).parameters.values())
     assert parameters[0].name == "histories"
@@ -70,7 +70,7 @@ def test_importing_the_package_is_light():
     assert loaded_by("import loyalty; loyalty.__version__; dir(loyalty)") == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["panel", "--help"]])
 def test_help_is_light(arguments):
     code = f"import sys; sys.argv[1:] = {arguments}; import loyalty.cli\ntry: loyalty.cli.main()\n"
     code += "except SystemExit as end: assert end.code == 0"

@@ -9,25 +9,15 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import loyalty
+from corner_shop import corner_shop
 from loyalty.backtesting import Panels, Setting, fit_models
+from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.histories import Histories, HistoriesError, HistoriesWarning
 from loyalty.scoring import Bundle, load, score_file
 
 COLUMNS = ["client_id", "cutoff", "churn_probability", "expected_value", "amount_sum_365d", "value_at_risk"]
 COLUMNS += [f"reason_{rank}{ending}" for rank in (1, 2, 3) for ending in ("", "_value", "_shap", "_text")]
 CUTOFF = "2024-10-01"
-
-
-def corner_shop(name="client-{:02}".format):
-    """Twelve clients of a shop that no random number had a part in: every 8, 13, 18 … days, and half of them stop."""
-    rows = []
-    for client in range(12):
-        stops = 640 - 45 * (client % 6) if client % 2 else 100_000
-        days = [day for day in range(3 * client, 640, 8 + 5 * client) if day < stops]
-        rows += [(name(client), day, 10.0 + 3 * client + day % 7) for day in days]
-        rows += [(name(client), days[-1] + 2, -5.0)] if client % 5 == 0 else []
-    bills = pd.DataFrame(rows, columns=["client_id", "day", "amount"])
-    return bills.assign(event_time=pd.Timestamp("2023-01-01") + pd.to_timedelta(bills.pop("day"), unit="D"))
 
 
 def fitted_bundle(histories, features=None):
@@ -141,7 +131,7 @@ class TestFolder:
         setting = Setting.of(
             horizon="90d", gap="7d", kind="contractual", active=None, every="13d", first="2024-01-01T12:00", at_most=7
         )
-        Bundle(bundle.churn, bundle.value, setting, {}).save(tmp_path)
+        Bundle(bundle.churn, bundle.value, setting, None, {}).save(tmp_path)
         assert load(tmp_path).setting == setting
 
     def test_holds_no_client(self, bundle, tmp_path):
@@ -167,20 +157,75 @@ class TestFolder:
         ):
             load(tmp_path / "nowhere")
 
-    @pytest.mark.parametrize("change", [{"format": 2}, {"format": None}, None], ids=["later", "none", "something else"])
+    @pytest.mark.parametrize(
+        "change",
+        [{"format": 3}, {"format": 1}, {"format": None}, None],
+        ids=["later", "earlier", "none", "something else"],
+    )
     def test_a_format_not_known_here(self, bundle, tmp_path, change):
         bundle.save(tmp_path)
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match="this version reads format 1"):
+        with pytest.raises(ValueError, match="this version reads format 2"):
             load(tmp_path)
 
     def test_a_feature_not_known_here(self, bundle, tmp_path):
         bundle.save(tmp_path)
         path = tmp_path / "churn.json"
         path.write_text(path.read_text(encoding="utf-8").replace("days_since_last", "days_of_thunder"))
-        with pytest.raises(ValueError, match="use the feature 'days_of_thunder', which this version does not have"):
+        with pytest.raises(
+            ValueError, match=r"use the feature 'days_of_thunder', which is not in the catalogue.*--module"
+        ):
+            load(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def talkative():
+    tables = synthetic_tables(150, seed=0).tables
+    return Histories(tables["purchases"], contacts=tables["contacts"])
+
+
+@pytest.fixture(scope="module")
+def asking(talkative):
+    setting = Setting.of(horizon="60d", active="365d", every="60d", at_most=2)
+    (split,) = setting.splits(talkative, ["2025-12-01"])
+    panels = Panels(talkative, setting, ["days_since_last", "alive_probability", "mood_last"])
+    return Bundle.of(fit_models(panels, split), setting, {})
+
+
+class TestLearned:
+    """A bundle keeps the models that its features ask, and nothing of them where no feature does."""
+
+    def test_comes_back_the_same(self, asking, talkative, tmp_path):
+        assert list(asking.learned) == ["btyd", "feedback"]
+        assert list(asking.churn.feature_names_in_) == ["days_since_last", "alive_probability", "mood_last"]
+        back = load(asking.save(tmp_path))
+        assert back.learned.to_text() == asking.learned.to_text()
+        ours = asking.score(talkative, cutoff="2025-12-01")
+        assert_frame_equal(back.score(talkative, cutoff="2025-12-01"), ours, check_exact=True)
+
+    def test_is_not_there_where_no_feature_asks(self, asking, histories, tmp_path):
+        asking.save(tmp_path)
+        assert (tmp_path / "learned.json").exists()
+        silent = fitted_bundle(histories, ["days_since_last"])
+        silent.save(tmp_path)  # in the place of the other
+        assert not (tmp_path / "learned.json").exists()
+        assert silent.learned is load(tmp_path).learned is None
+
+    def test_is_not_there_where_nothing_could_be_learned(self, bundle, tmp_path):
+        """Of twelve clients: their bundle has all features but those that ask."""
+        bundle.save(tmp_path)
+        assert not (tmp_path / "learned.json").exists()
+        assert bundle.learned is None
+        assert "alive_probability" not in bundle.churn.feature_names_in_
+
+    def test_a_folder_that_lost_it_is_refused(self, asking, tmp_path):
+        asking.save(tmp_path)
+        (tmp_path / "learned.json").unlink()
+        with pytest.raises(
+            ValueError, match=r"'alive_probability', which asks .* 'btyd', .* lacks it in learned\.json"
+        ):
             load(tmp_path)
 
 
@@ -199,7 +244,7 @@ class TestScoreFile:
             "outcome": {"horizon": "60d", "active": "365d"},
             "cutoffs": {"test": ["2024-06-01"], "score": CUTOFF},
         }
-        return Bundle(bundle.churn, bundle.value, bundle.setting, {"config": config}), tmp_path
+        return Bundle(bundle.churn, bundle.value, bundle.setting, None, {"config": config}), tmp_path
 
     def test_parquet_holds_what_is_returned(self, place):
         bundle, folder = place

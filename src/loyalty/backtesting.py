@@ -264,19 +264,13 @@ def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
     Raises
     ------
     ValueError
-        If the training outcomes are all alike.
+        If the training outcomes are all alike, or no feature is left to learn from.
     """
     labels = panels.labels(split.train, known_before=split.test)
     # A contract that ends in the gap has no outcome: the labels may be fewer than the rows of the panel.
-    learns_season = split.train[-1] - split.train[0] >= _YEAR
     learned = panels.learn(split.train[-1])
     panel = panels.at(*split.train, learned=learned)
-    names = [name for name in panels.names if name in panel and (learns_season or not CATALOGUE[name].shared)]
-    if not names:
-        raise ValueError(
-            f"`features` names only the season, which less than a year of cutoffs before {split.test:%Y-%m-%d} cannot "
-            "tell. Name another feature."
-        )
+    names = _usable(panels, split, panel, learned)
     if labels.empty:
         raise ValueError(
             f"there is nothing to learn for {split.test:%Y-%m-%d}: no client stands at its training cutoffs, "
@@ -292,6 +286,23 @@ def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
     churn = ChurnModel(embargo=panels.setting.outcome.reach, random_state=seed).fit(X, labels["churned"])
     value = ValueModel(random_state=seed).fit(X, labels["value"])
     return Fitted(split, churn, value, len(X), labels, learned)
+
+
+def _usable(panels: Panels, split: Split, panel: pd.DataFrame, learned: Learned | None) -> list[str]:
+    """Name the features that were computed and can be learned from."""
+    learns_season = split.train[-1] - split.train[0] >= _YEAR
+    names = [name for name in panels.names if name in panel and (learns_season or not CATALOGUE[name].shared)]
+    if not names and learned is not None:
+        raise ValueError(
+            f"`features` leaves nothing to learn from before {split.test:%Y-%m-%d}: {' '.join(learned.notes)} Name "
+            "another feature."
+        )
+    if not names:
+        raise ValueError(
+            f"`features` names only the season, which less than a year of cutoffs before {split.test:%Y-%m-%d} cannot "
+            "tell. Name another feature."
+        )
+    return names
 
 
 def predict_baselines(panels: Panels, split: Split) -> tuple[dict[str, pd.DataFrame], dict[str, float], list[str]]:

@@ -149,6 +149,7 @@ def check(
     """Read the histories of a config, and list everything that is wrong or worth knowing."""
     from loyalty.config import read_config, read_histories
     from loyalty.features import choose_features, import_features
+    from loyalty.features.learned import MODELS
     from loyalty.histories import HistoriesWarning
 
     with _plain_errors(), warnings.catch_warnings():
@@ -157,7 +158,7 @@ def check(
         import_features(read.feature_modules, beside=config.parent)
         histories = read_histories(read, data)
         _show_summary(histories)
-        choose_features(histories, read.features)
+        choose_features(histories, read.features, models=MODELS)
         _show_cutoffs(read, histories)
 
 
@@ -173,11 +174,15 @@ def run(
     from loyalty.config import read_config
 
     with _plain_errors():
-        _run_and_report(read_config(config), config, data=data, out=out, language=language, quiet=quiet)
+        read = read_config(config)
+        _run_and_report(read, config, data=data, out=out, language=language, quiet=quiet)
     if not quiet:
+        own = "".join(
+            f" --module {config.parent / name if name.endswith('.py') else name}" for name in read.feature_modules
+        )
         _say_next(
             [
-                ("score again later", f"loyalty score {out} --data {data} --cutoff DATE --out scores.parquet"),
+                ("score again later", f"loyalty score {out} --data {data} --cutoff DATE --out scores.parquet{own}"),
                 ("see the experiment in MLflow", f"mlflow ui --backend-store-uri sqlite:///{out / 'mlflow.db'}"),
             ]
         )

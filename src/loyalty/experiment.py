@@ -21,7 +21,7 @@ from loyalty.evaluation import calibration_table, gain_curve
 from loyalty.explanation import driver_table
 from loyalty.features import CATALOGUE
 from loyalty.histories import Histories, HistoriesWarning
-from loyalty.scoring import Bundle
+from loyalty.scoring import MANIFEST, Bundle, retire
 from loyalty.tracking import log_experiment, tracking_uri
 
 __all__ = ["Progress", "Run", "run_experiment"]
@@ -277,9 +277,9 @@ def _write(made: Path, result: Backtest, scores: pd.DataFrame, metrics: Mapping[
 def _move(made: Path, out: Path) -> None:
     """Put finished files where they belong; the manifest last, without which the models are no bundle."""
     (out / "model").mkdir(exist_ok=True)
-    (out / "model" / "bundle.json").unlink(missing_ok=True)
+    retire(out / "model")
     files = [path for path in made.rglob("*") if path.is_file()]
-    for path in sorted(files, key=lambda path: (path.name == "bundle.json", path)):
+    for path in sorted(files, key=lambda path: (path.name == MANIFEST, path)):
         path.replace(out / path.relative_to(made))
 
 

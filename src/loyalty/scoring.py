@@ -24,8 +24,10 @@ from loyalty.timeline import Instant, as_instant
 __all__ = ["Bundle", "load", "score_file"]
 
 _FORMAT = 2
+#: Without it a folder is no bundle.
+MANIFEST = "bundle.json"
 #: What the features' own models learned; not there where no feature asks one.
-_LEARNED = "learned.json"
+LEARNED = "learned.json"
 REASONS = 3
 
 
@@ -40,7 +42,7 @@ class Bundle:
     setting : Setting
         Outcome and population the models were fitted for.
     learned : Learned or None
-        The models that some features ask.
+        The models that some features ask; None if none of them could be fitted.
     about : mapping
         Plain facts to keep with it: the question, the config, the fingerprints.
 
@@ -58,7 +60,7 @@ class Bundle:
     @classmethod
     def of(cls, fitted: Fitted, setting: Setting, about: Mapping[str, Any]) -> Self:
         """Put fitted models and their setting together."""
-        return cls(fitted.churn, fitted.value, setting, fitted.learned, about)
+        return cls(fitted.churn, fitted.value, setting, fitted.learned or None, about)
 
     @property
     def learned_until(self) -> pd.Timestamp | None:
@@ -124,12 +126,11 @@ class Bundle:
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "bundle.json").unlink(missing_ok=True)
-        (folder / _LEARNED).unlink(missing_ok=True)
+        retire(folder)
         self.churn.save(folder)
         self.value.save(folder)
         if self.learned is not None:
-            (folder / _LEARNED).write_text(self.learned.to_text(), encoding="utf-8")
+            (folder / LEARNED).write_text(self.learned.to_text(), encoding="utf-8")
         outcome, first = self.setting.outcome, self.setting.first
         kept = {
             "format": _FORMAT,
@@ -146,8 +147,14 @@ class Bundle:
             "about": dict(self.about),
         }
         text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
-        replace_file(folder / "bundle.json", lambda path: path.write_text(text, encoding="utf-8"))
+        replace_file(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
         return folder
+
+
+def retire(folder: Path) -> None:
+    """Make what is in a folder no bundle any more, and leave in it nothing that the next one may lack."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    (folder / LEARNED).unlink(missing_ok=True)
 
 
 def score_file(
@@ -241,14 +248,15 @@ def load(folder: str | Path) -> Bundle:
     Raises
     ------
     ValueError
-        If there is no bundle, or a later version of loyalty wrote it, or its features are not known here.
+        If there is no bundle, or another version of loyalty wrote it, or its features are not in the catalogue, or a
+        model that they ask is missing.
     """
     folder = Path(folder)
-    if not (folder / "bundle.json").exists() and (folder / "model" / "bundle.json").exists():
+    if not (folder / MANIFEST).exists() and (folder / "model" / MANIFEST).exists():
         folder = folder / "model"
-    if not (folder / "bundle.json").exists():
+    if not (folder / MANIFEST).exists():
         raise ValueError(f"there is no bundle in {str(folder)!r}. Give the folder of a run, or its folder `model`.")
-    kept = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+    kept = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     if kept.get("format") != _FORMAT:
         raise ValueError(
             f"the bundle in {str(folder)!r} has format {kept.get('format')}, of loyalty "
@@ -258,9 +266,16 @@ def load(folder: str | Path) -> Bundle:
     unknown = [name for name in churn.feature_names_in_ if name not in CATALOGUE]
     if unknown:
         raise ValueError(
-            f"the models use the feature {unknown[0]!r}, which this version does not have. Run the experiment again."
+            f"the models use the feature {unknown[0]!r}, which is not in the catalogue. If it is one of your own, run "
+            "its module first: loyalty score ... --module FILE, or import it. Otherwise run the experiment again."
         )
     learned = None
-    if (folder / _LEARNED).exists():
-        learned = Learned.from_text((folder / _LEARNED).read_text(encoding="utf-8"))
+    if (folder / LEARNED).exists():
+        learned = Learned.from_text((folder / LEARNED).read_text(encoding="utf-8"))
+    for name in churn.feature_names_in_:
+        if gone := sorted(CATALOGUE[name].models - set(learned or ())):
+            raise ValueError(
+                f"the models use the feature {name!r}, which asks the fitted model {gone[0]!r}, and the bundle in "
+                f"{str(folder)!r} lacks it in {LEARNED}. Copy the folder whole, or run the experiment again."
+            )
     return Bundle(churn, value, Setting.of(**kept["setting"]), learned, kept["about"])
