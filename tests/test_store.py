@@ -104,6 +104,24 @@ def test_the_order_within_an_instant_does_not_depend_on_other_rows():
     assert_frame_equal(alone, before[columns])
 
 
+def test_the_order_within_an_instant_does_not_depend_on_later_facts():
+    rng, rows = np.random.default_rng(3), 2_000
+    contacts = pd.DataFrame({
+        "client_id": np.arange(rows) // 20, "event_time": pd.Timestamp("2024-01-01"),
+        "satisfaction": rng.random(rows), "replied_at": pd.Timestamp("2024-01-02"),
+    })  # fmt: skip
+    answered = contacts.assign(replied_at=pd.Timestamp("2024-01-02") + pd.to_timedelta(np.arange(rows), unit="D"))
+    order = [
+        Histories(made(rows=9), contacts=given).rows_of("contacts", ["satisfaction"])["satisfaction"].to_pylist()
+        for given in (contacts, answered, answered.iloc[::-1])
+    ]
+    assert order[0] == order[1] == order[2]
+    twins = answered.assign(satisfaction=1.0)  # told apart by the later fact alone
+    assert stored(Histories(made(rows=9), contacts=twins.sample(frac=1, random_state=1)), "contacts").equals(
+        stored(Histories(made(rows=9), contacts=twins), "contacts")
+    )
+
+
 def test_repeated_rows_are_counted_wherever_they_stand():
     frame = made(rows=200_000)
     twice = pd.concat([frame, frame.iloc[::50], frame.iloc[::100]]).sample(frac=1, random_state=2)
@@ -127,10 +145,10 @@ def test_sums_are_made_on_one_thread():
 
 
 def test_a_column_of_any_name_is_not_taken_for_the_number_of_its_row():
-    clients = pd.DataFrame({"client_id": [1, 2, 3], "joined_at": "2024-01-01", "rowid": [7, 7, 7], "c0": [1, 1, 1]})
-    histories = Histories(made(rows=9, clients=3), clients=clients)
-    found = histories.rows_of("clients", ["client_id", "rowid", "c0"], above=1, up_to=2)
-    assert found.to_pylist() == [{"client_id": 2, "rowid": 7, "c0": 1}]
+    clients = pd.DataFrame({"client_id": ["a", "b", "c"], "joined_at": "2024-01-01", "rowid": 7, "c0": 1})
+    histories = Histories(made(rows=9, clients=3, name=str), clients=clients)
+    found = histories.rows_of("clients", ["client_id", "rowid", "c0"], above="a", up_to="b")
+    assert found.to_pylist() == [{"client_id": "b", "rowid": 7, "c0": 1}]
 
 
 # Text of few values --------------------------------------------------------------------------------------------------
@@ -148,14 +166,16 @@ def test_text_of_few_values_is_stored_as_codes():
 
 
 def test_codes_hold_many_values_but_not_too_many():
-    rows = 110_000
+    rows = 120_000
     frame = made(rows=rows).assign(
-        order_id=[f"o{i % 10_000}" for i in range(rows)], product_id=[f"p{i % 10_001}" for i in range(rows)]
+        order_id=[f"o{i % 10_000}" for i in range(rows)],
+        product_id=[f"p{i % 10_001}" for i in range(rows)],
+        category=[f"c{max(i - 109_999, 0)}" for i in range(rows)],  # the same, until the last 10,000
+        channel=[f"c{max(i - 110_000, 0)}" for i in range(rows)],
     )
     histories = Histories(frame)
-    kinds = read(histories).schema
-    assert pa.types.is_dictionary(kinds.field("order_id").type)
-    assert kinds.field("product_id").type == pa.string()
+    coded = {field.name for field in read(histories).schema if pa.types.is_dictionary(field.type)}
+    assert coded == {"order_id", "channel"}
     assert histories.purchases.order_id.nunique().execute() == 10_000
 
 
@@ -382,6 +402,23 @@ def test_the_folder_goes_when_the_process_ends(tmp_path):
     assert "large.duckdb" in done.stdout
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fork_leaves_the_folder_alone(tmp_path):
+    private = tmp_path / "private"
+    private.mkdir()
+    store._remove(str(private), os.getpid() + 1)
+    assert private.exists()
+    store._remove(str(private), os.getpid())
+    assert not private.exists()
+
+
+@pytest.mark.parametrize(("memory", "threads"), [("100MB", 1), ("300MB", 2), ("9GB", 4)])
+def test_a_sort_has_as_many_threads_as_the_memory_affords(memory, threads, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    kept = Histories(made(rows=20), memory=memory)._store
+    with kept.more_threads():
+        assert kept.con.execute("select current_setting('threads')").fetchone() == (threads,)
 
 
 def test_too_little_memory_is_told_with_the_way_out():

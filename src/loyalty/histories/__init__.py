@@ -46,6 +46,11 @@ def at_instant(instant: pd.Timestamp) -> ibis.Value:
     return ibis.literal(instant.to_pydatetime(warn=False))
 
 
+def _days(times: ibis.Value) -> "pd.Series[pd.Timestamp]":
+    """List the days on which something happened, each once."""
+    return times.date().name("day").as_table().distinct().order_by("day").execute()["day"].astype("datetime64[us]")
+
+
 class Histories:
     """What is known of the clients: dated tables, in canonical columns, times in UTC.
 
@@ -220,7 +225,7 @@ class Histories:
         known = self.purchases
         if before is not None:
             known = known.filter(lambda t: t.known_at < at_instant(before))
-        return known.select(day=known.event_time.truncate("D")).distinct().order_by("day").execute()["day"]
+        return _days(known.event_time)
 
     def staleness(self, cutoff: Instant) -> str:
         """Say so if the purchases end long before a cutoff, where everybody looks like a leaver.
@@ -349,7 +354,7 @@ class Histories:
         stored = self._store.tables.values()
         largest = max(stored, key=lambda table: table.rows)
         last = max(table.clients_at_every(table.rows)[-1] for table in stored)
-        return [client for client in largest.clients_at_every(int(rows))[:-1] if client < last] + [last]
+        return [*largest.clients_at_every(int(rows))[:-1], last]
 
     def rows_of(
         self, table: str, columns: Sequence[str], *, above: ClientId | None = None, up_to: ClientId | None = None
@@ -445,7 +450,7 @@ class Histories:
         """
         described = {}
         for name, table in self.tables.items():
-            days = table.select(day=table[TABLES[name].time].truncate("D")).distinct().order_by("day").execute().day
+            days = _days(table[TABLES[name].time])
             gaps = days.diff().dt.days
             described[name] = {
                 "rows": self._store.tables[name].rows,

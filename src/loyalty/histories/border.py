@@ -382,7 +382,9 @@ def _column_checks(column: Column, given: str, kind: str, theirs: str) -> list[C
         checks.append(Check(column.name, f"{given} is null", "''", "{count} null, first row {row}", remedy))
         if column.kind in {"id", "text"} and kind not in _INTEGERS | _REALS:
             remedy = f"Fill them, or leave the rows out with where = \"trim({theirs}) <> ''\"."
-            checks.append(Check(column.name, f"trim({text}) = ''", "''", "{count} blank text, first row {row}", remedy))
+            # Few texts sort before the first sign after the space: the others need not be trimmed.
+            blank = f"case when {text} < '!' then trim({text}) = '' end"
+            checks.append(Check(column.name, blank, "''", "{count} blank text, first row {row}", remedy))
     filled = f"{given} is not null and {value} is null"
     if column.kind == "time":
         remedy = f"Write dates as 2024-03-01 or 2024-03-01T09:30:00, or map them: strptime({theirs}, '%d/%m/%Y')."
@@ -444,6 +446,7 @@ def _store(store: Store, admission: Admission, kinds: Mapping[str, str], mapped:
         table.name,
         f"select {_as_columns(values)} from ({mapped.given(admission)})",
         time=table.time,
+        later=[column.name for column in admission.present if column.later or column.name == "known_at"],
         rows=admission.rows,
         shown=shown,
     )

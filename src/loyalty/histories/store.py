@@ -148,8 +148,13 @@ class Store:
         finally:
             self.con.execute("set threads = 1")
 
-    def keep(self, name: str, query: str, *, time: str, rows: int, shown: Mapping[str, str]) -> StoredTable:
+    def keep(
+        self, name: str, query: str, *, time: str, later: Sequence[str], rows: int, shown: Mapping[str, str]
+    ) -> StoredTable:
         """Store what a query gives, sorted by client, time and everything else, whatever order it comes in.
+
+        Rows of one instant stand in an order of what they say themselves. Codes would tell of other rows, and later
+        facts of what is not known yet, and a sum's last bit with them.
 
         Parameters
         ----------
@@ -159,6 +164,8 @@ class Store:
             Its rows, in SQL.
         time : str
             The column that dates them.
+        later : sequence of str
+            The columns that tell when the rows, or later facts about them, became known.
         rows : int
             How many there are.
         shown : mapping of str to str
@@ -173,11 +180,9 @@ class Store:
                 f"{quoted(column)}{f'::{coded[column]}' if column in coded else ''} as {stored[column]}"
                 for column in kinds
             )
-            # Rows of one instant stand in an order of their own values alone: a code, or whether any row became known
-            # late, would tell of other rows, and a sum's last bit with it.
-            rest = [quoted(column) for column in kinds if column not in ("client_id", time, "known_at")]
-            tie = f"hash({', '.join(rest)})" if rest else "0"
-            order = [stored["client_id"], stored[time], "tie", *([stored["known_at"]] if "known_at" in kinds else [])]
+            own = [quoted(column) for column in kinds if column not in ("client_id", time, *later)]
+            tie = f"hash({', '.join(own)})" if own else "0"
+            order = [stored["client_id"], stored[time], "tie", *(stored[column] for column in later)]
             width = sum(2 if column in coded else 32 if kind == "VARCHAR" else 8 for column, kind in kinds.items())
             relation = f"{self._place(rows * width)}rows_{name}"
             self.con.execute(
