@@ -5,8 +5,8 @@
     python experiments/bench/features.py EVENTS.parquet --variants FOLDER     # text ids and shuffled rows as well
 
 EVENTS holds purchases: client_id, event_time, amount, and as many of quantity, category, channel and discount as there
-are. Every run is a process of its own, from the file to the panel in Parquet, imports included; CPU seconds are those of
-user and system together, memory is the peak of the process. Compare ratios within one run: machines are shared.
+are. Every run is a process of its own, from the file to the panel in Parquet, imports included; CPU seconds are those
+of user and system together, memory is the peak of the process. Compare ratios within one run: machines are shared.
 """
 
 import argparse

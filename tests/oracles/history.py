@@ -119,7 +119,7 @@ class History:
     events: list[Event] = field(default_factory=list)
 
     def known_before(self, cutoff: datetime) -> "History":
-        """Keep what had reached the records before the cutoff, with later facts that had not come to pass taken away."""
+        """Keep what had reached the records before the cutoff, without later facts that had not come to pass."""
         return History(**{f.name: known_before(getattr(self, f.name), cutoff) for f in fields(self)})
 
     def of(self, client: int | str) -> "History":

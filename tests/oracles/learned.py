@@ -1,4 +1,4 @@
-"""Stand-ins for fitted models, said of one client or text at a time: what they say is made up, how they are asked is not."""
+"""Stand-ins for fitted models: what they say is made up, how they are asked is not."""
 
 from collections.abc import Callable
 
