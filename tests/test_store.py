@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -260,6 +260,26 @@ def test_parts_of_all_tables_are_cut_at_the_same_clients(rows, events, size, tex
     assert bounds[-1] == max(write(rows) + write(events))
     for table in histories.tables:
         assert pa.concat_tables(parts(histories, size, table)).equals(pa.concat_tables([read(histories, table)]))
+
+
+@settings(max_examples=60)
+@given(
+    clients=st.lists(st.text(max_size=12).filter(lambda text: text.strip(" ")), min_size=1, max_size=40),
+    edges=st.tuples(st.none() | st.text(max_size=3), st.none() | st.text(max_size=3)),
+    size=st.integers(1, 50),
+)
+@example(clients=["a\x00", "a", "a\x00b", "\U0001f600", "\uffff", "é", "\x7f"], edges=("a", "\uffff"), size=2)
+def test_any_text_is_an_id(clients, edges, size):
+    bills = pd.DataFrame({"client_id": clients, "event_time": "2024-01-01", "amount": np.arange(len(clients))})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_STEP", 2)
+        histories = Histories(bills)
+        assert pa.concat_tables(parts(histories, size)).equals(pa.concat_tables([read(histories)]))
+        above, up_to = edges
+        expected = sorted(
+            (c for c in clients if (above is None or c > above) and (up_to is None or c <= up_to)), key=str.encode
+        )
+        assert read(histories, above=above, up_to=up_to)["client_id"].to_pylist() == expected
 
 
 def test_a_range_is_open_below_and_closed_above():

@@ -230,7 +230,7 @@ class Store:
         return "large."
 
     def _repeated(self, relation: str, columns: Iterable[str]) -> int:
-        """Count the rows that repeat another: in their order, they stand beside it."""
+        """Count the rows that repeat another: in their order, in which one thread reads them, they stand beside it."""
         (count,) = self.con.execute(
             "select count(*) from (select h, lag(h) over () as before from "
             f"(select hash({', '.join(columns)}) as h from {relation})) where h = before"
