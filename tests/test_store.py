@@ -424,6 +424,14 @@ def test_the_folder_goes_when_the_process_ends(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("memory", "sorting"), [("900MB", 9e8), ("1.5GB", 1e9), ("8GB", 4e9)])
+def test_a_sort_into_the_file_holds_less(memory, sorting, monkeypatch, place):
+    limits, limit = [], store.Store._limit
+    monkeypatch.setattr(store.Store, "_limit", lambda kept, memory: (limits.append(memory), limit(kept, memory)))
+    Histories(made(rows=20), memory=memory)
+    assert limits[1:] == ([sorting, limits[0]] if place == "in a file" else [])
+
+
 def test_a_fork_leaves_the_folder_alone(tmp_path):
     private = tmp_path / "private"
     private.mkdir()

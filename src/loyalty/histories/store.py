@@ -30,6 +30,8 @@ _UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 2**10, "MiB": 2**2
 _DUCKDB_SHARE = 0.8
 #: Tables stay in memory up to this share of what may be held; sorting them takes as much again.
 _IN_MEMORY = 1 / 3
+#: A sort into the file takes all the memory it may, and is no faster for it: it may have this share, or a gigabyte.
+_SORTING = 1 / 2
 #: Threads of a sort, at most; and the memory that each of them needs.
 _THREADS, _THREAD_MEMORY = 4, 2**27
 #: A text column is stored as codes if it has at most so many values, and at least so many rows to each.
@@ -135,7 +137,7 @@ class Store:
         self._folder = tempfile.mkdtemp(prefix="loyalty-")
         # With the connection, which Ibis tables and unread results hold as well, and not with whoever made it.
         weakref.finalize(self.con, _remove, self._folder, os.getpid())
-        self.con.execute(f"set memory_limit = '{self._memory / 2**20:.0f}MiB'")
+        self._limit(self._memory)
         self.con.execute(f"set temp_directory = {text_literal(str(Path(self._folder, 'spilled')))}")
 
     @contextlib.contextmanager
@@ -147,6 +149,18 @@ class Store:
             yield
         finally:
             self.con.execute("set threads = 1")
+
+    @contextlib.contextmanager
+    def _thrift(self) -> Iterator[None]:
+        """Hold less for a while."""
+        self._limit(min(self._memory, max(self._memory * _SORTING, _UNITS["GB"])))
+        try:
+            yield
+        finally:
+            self._limit(self._memory)
+
+    def _limit(self, memory: float) -> None:
+        self.con.execute(f"set memory_limit = '{memory / 2**20:.0f}MiB'")
 
     def keep(
         self, name: str, query: str, *, time: str, later: Sequence[str], rows: int, shown: Mapping[str, str]
@@ -184,11 +198,13 @@ class Store:
             tie = f"hash({', '.join(own)})" if own else "0"
             order = [stored["client_id"], stored[time], "tie", *(stored[column] for column in later)]
             width = sum(2 if column in coded else 32 if kind == "VARCHAR" else 8 for column, kind in kinds.items())
-            relation = f"{self._place(rows * width)}rows_{name}"
-            self.con.execute(
-                f"create table {relation} as select {', '.join(stored.values())} "
-                f"from (select {values}, {tie} as tie from ({query})) order by {', '.join(order)}"
-            )
+            place = self._place(rows * width)
+            relation = f"{place}rows_{name}"
+            with self._thrift() if place else contextlib.nullcontext():
+                self.con.execute(
+                    f"create table {relation} as select {', '.join(stored.values())} "
+                    f"from (select {values}, {tie} as tie from ({query})) order by {', '.join(order)}"
+                )
         columns = {column: stored[source] for column, source in shown.items()}
         view = ", ".join(f"{sql} as {quoted(column)}" for column, sql in columns.items())
         self.con.execute(f"create view {quoted(name)} as select {view} from {relation}")
