@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loyalty.features.catalogue import missing
@@ -18,6 +18,8 @@ from theme_checks import (
     MICROSECOND,
     assert_equal,
     assert_same,
+    drawn,
+    each_cutoff,
     frames_of,
     instants,
     later_facts,
@@ -28,8 +30,6 @@ from theme_checks import (
 
 pytestmark = pytest.mark.filterwarnings("ignore::loyalty.histories.HistoriesWarning")
 
-drawn = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-each_cutoff = pytest.mark.parametrize("cutoff", CUTOFFS, ids=["midnight", "midday", "mid-second"])
 
 MIDNIGHT, MIDDAY, MID_SECOND = CUTOFFS
 HOUR = timedelta(hours=1)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 import worlds
@@ -17,11 +19,14 @@ from oracles.history import DAY, History
 from worlds import CUTOFFS, MICROSECOND, NUDGES
 
 __all__ = [
-    "CUTOFFS", "MICROSECOND", "NUDGES", "OUTCOME", "assert_equal", "assert_same", "frames_of", "instants",
-    "later_facts", "panel_in_ibis", "panel_of", "reports",
+    "CUTOFFS", "MICROSECOND", "NUDGES", "OUTCOME", "assert_equal", "assert_same", "drawn", "each_cutoff", "frames_of",
+    "instants", "later_facts", "panel_in_ibis", "panel_of", "reports",
 ]  # fmt: skip
 
 OUTCOME = {"horizon": "45d", "gap": "3d"}
+
+drawn = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+each_cutoff = pytest.mark.parametrize("cutoff", CUTOFFS, ids=["midnight", "midday", "mid-second"])
 
 
 def frames_of(history: History, *, without: Collection[str] = ()) -> dict[str, pd.DataFrame]:
