@@ -386,7 +386,7 @@ def test_ids_must_be_of_one_kind_in_all_tables():
     events = pd.DataFrame({"client_id": [1], "event_time": ["2024-01-01"], "kind": ["visit"]})
     mapping = {"contacts": {"client_id": "customer"}}
     assert problems(dated(client_id=[1]), contacts=contacts, events=events, columns=mapping) == [
-        "contacts.client_id: it is string here and int64 in purchases. "
+        "contacts.client_id: it is text here and whole numbers in purchases. "
         'Map both alike, e.g. client_id = "cast(customer as varchar)".'
     ]
 

@@ -55,12 +55,24 @@ def parts(histories, rows, table="purchases"):
     return [read(histories, table, above=above, up_to=up_to) for above, up_to in edges]
 
 
-@pytest.fixture(params=["in memory", "in a file"])
+def keep_in(place, patch):
+    """Let tables be kept in memory, in a file, or in as many files as there may be."""
+    if place != "memory":
+        patch.setattr(store, "_IN_MEMORY", 0.0)
+    if place == "files":
+        patch.setattr(store, "_A_FILE", 1e-7)
+
+
+@pytest.fixture(params=["memory", "a file", "files"])
 def place(request, monkeypatch):
-    """Keep tables in both ways."""
-    if request.param == "in a file":
-        monkeypatch.setattr(store, "_IN_MEMORY", 0.0)
+    """Keep tables in all ways."""
+    keep_in(request.param, monkeypatch)
     return request.param
+
+
+def kept_in(histories, table="purchases"):
+    """Say where the runs of a table are."""
+    return ["memory" if isinstance(run.kept, pa.Table) else "a file" for run in histories._store.tables[table].runs]
 
 
 # Order ---------------------------------------------------------------------------------------------------------------
@@ -78,17 +90,21 @@ def test_the_order_of_rows_does_not_depend_on_the_order_given(name, place):
 
 
 def test_where_a_table_is_kept_changes_nothing(monkeypatch):
-    frame = made(name=long_name)
-    in_memory = Histories(frame)
-    monkeypatch.setattr(store, "_IN_MEMORY", 0.0)
-    in_a_file = Histories(frame)
-    kept = [histories._store.tables["purchases"].relation for histories in (in_memory, in_a_file)]
-    assert kept == ["rows_purchases", "large.rows_purchases"]
-    assert_frame_equal(stored(in_memory), stored(in_a_file))
-    assert in_memory.fingerprint() == in_a_file.fingerprint()
-    assert in_memory._stamp() == in_a_file._stamp()
-    assert read(in_memory).equals(read(in_a_file))
-    assert_frame_equal(in_memory.summary(), in_a_file.summary())
+    frame = pd.concat([made(name=long_name), made(rows=100, name=long_name)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HistoriesWarning)
+        in_memory = Histories(frame)
+        assert kept_in(in_memory) == ["memory"]
+        for place, files in (("a file", 1), ("files", 256)):
+            keep_in(place, monkeypatch)
+            in_files, again = Histories(frame), Histories(frame.sample(frac=1, random_state=1))
+            assert kept_in(in_files) == ["a file"] * files
+            assert_frame_equal(stored(in_memory), stored(in_files))
+            assert in_memory.fingerprint() == in_files.fingerprint()
+            assert in_files._stamp() == again._stamp()
+            assert read(in_memory).to_pylist() == read(in_files).to_pylist()
+            assert in_memory.client_bounds(777) == in_files.client_bounds(777)
+            assert_frame_equal(in_memory.summary(), in_files.summary())
 
 
 def test_the_order_within_an_instant_does_not_depend_on_other_rows():
@@ -135,13 +151,13 @@ def test_what_became_known_at_once_is_not_stored_twice():
     histories, told = Histories(frame), Histories(frame.assign(known_at=frame["event_time"]))
     assert_frame_equal(stored(histories), stored(told))
     assert read(histories).equals(read(told))
-    columns = [len(h._backend.table("rows_purchases").columns) for h in (histories, told)]
+    columns = [h._store.tables["purchases"].runs[0].table().num_columns for h in (histories, told)]
     assert columns == [6, 7]
 
 
 def test_sums_are_made_on_one_thread():
     histories = Histories(made())
-    assert histories._backend.con.execute("select current_setting('threads')").fetchone() == (1,)
+    assert histories._store.con.execute("select current_setting('threads')").fetchone() == (1,)
 
 
 def test_a_column_of_any_name_is_not_taken_for_the_number_of_its_row():
@@ -179,9 +195,12 @@ def test_codes_hold_many_values_but_not_too_many():
     assert histories.purchases.order_id.nunique().execute() == 10_000
 
 
-def test_ids_of_clients_are_never_codes():
-    histories = Histories(made(rows=1_000, clients=5, name=long_name))
-    assert read(histories).schema.field("client_id").type == pa.string()
+def test_ids_of_clients_that_are_text_are_codes_in_their_order(place):
+    clients = read(Histories(made(rows=1_000, clients=900, name=long_name)))["client_id"]
+    for part in clients.chunks:
+        assert np.all(np.diff(part.indices.to_numpy()) >= 0)
+        assert part.dictionary.to_pylist() == sorted(part.dictionary.to_pylist(), key=str.encode)
+    assert str(Histories(made(rows=99, name=long_name)).purchases.client_id.type()) == "string"
 
 
 def test_ibis_reads_codes_as_text():
@@ -267,12 +286,14 @@ def test_parts_of_all_tables_are_cut_at_the_same_clients(rows, events, size, tex
     clients=st.lists(st.text(max_size=12).filter(lambda text: text.strip(" ")), min_size=1, max_size=40),
     edges=st.tuples(st.none() | st.text(max_size=3), st.none() | st.text(max_size=3)),
     size=st.integers(1, 50),
+    place=st.sampled_from(["memory", "a file", "files"]),
 )
-@example(clients=["a\x00", "a", "a\x00b", "\U0001f600", "\uffff", "é", "\x7f"], edges=("a", "\uffff"), size=2)
-def test_any_text_is_an_id(clients, edges, size):
+@example(clients=["a\x00", "a", "a\x00b", "\U0001f600", "\uffff", "é", "\x7f"], edges=("a", "\uffff"), size=2, place="files")
+@example(clients=["it's", "its", "it''s", '"', "\\"], edges=("it", None), size=1, place="files")
+def test_any_text_is_an_id(clients, edges, size, place):
     bills = pd.DataFrame({"client_id": clients, "event_time": "2024-01-01", "amount": np.arange(len(clients))})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "_STEP", 2)
+        keep_in(place, patch)
         histories = Histories(bills)
         assert pa.concat_tables(parts(histories, size)).equals(pa.concat_tables([read(histories)]))
         above, up_to = edges
@@ -377,10 +398,13 @@ def test_a_large_table_is_kept_in_a_private_file_until_nobody_needs_it(folder, m
     monkeypatch.setattr(store, "_IN_MEMORY", 0.0)
     histories = Histories(made(rows=200_000, name=long_name))
     (private,) = folder.iterdir()
-    assert (private / "large.duckdb").stat().st_size > 1e6
+    assert sum(file.stat().st_size for file in private.glob("*.arrow")) > 1e6
+    assert not list(private.glob("*.gathered"))
+    assert not (private / "large.duckdb").exists()
     if os.name == "posix":
         assert private.stat().st_mode & 0o077 == 0
     table = histories.purchases
+    assert (private / "large.duckdb").stat().st_size > 1e6
     amounts, unread = table.amount.sum().execute(), table.select("amount").to_pyarrow_batches(chunk_size=2048)
     del histories, table
     gc.collect()
@@ -391,12 +415,12 @@ def test_a_large_table_is_kept_in_a_private_file_until_nobody_needs_it(folder, m
 
 
 def test_a_table_that_does_not_fit_beside_the_others_goes_to_the_file(monkeypatch):
-    monkeypatch.setattr(store, "_IN_MEMORY", 3e6 / 1e9)
+    monkeypatch.setattr(store, "_IN_MEMORY", 2.5e6 / 1e9)
     events = made().assign(kind="visit", value=range(40_000))
     clients = pd.DataFrame({"client_id": range(3_000), "joined_at": "2024-01-01"})
     histories = Histories(made(), clients=clients, events=events, memory="1GB")  # of 60, 16 and 26 bytes a row
-    kept = {name: table.relation for name, table in histories._store.tables.items()}
-    assert kept == {"purchases": "rows_purchases", "clients": "rows_clients", "events": "large.rows_events"}
+    kept = {name: kept_in(histories, name) for name in histories.tables}
+    assert kept == {"purchases": ["memory"], "clients": ["memory"], "events": ["a file"]}
 
 
 def test_what_does_not_fit_goes_to_the_private_folder_and_not_to_the_working_one(folder, monkeypatch, tmp_path_factory):
@@ -419,17 +443,9 @@ def test_the_folder_goes_when_the_process_ends(tmp_path):
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path), "TEMP": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)  # noqa: S603
-    assert "large.duckdb" in done.stdout
+    assert "purchases-000.arrow" in done.stdout
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(("memory", "sorting"), [("900MB", 9e8), ("1.5GB", 1e9), ("8GB", 4e9)])
-def test_a_sort_into_the_file_holds_less(memory, sorting, monkeypatch, place):
-    limits, limit = [], store.Store._limit
-    monkeypatch.setattr(store.Store, "_limit", lambda kept, memory: (limits.append(memory), limit(kept, memory)))
-    Histories(made(rows=20), memory=memory)
-    assert limits[1:] == ([sorting, limits[0]] if place == "in a file" else [])
 
 
 def test_a_fork_leaves_the_folder_alone(tmp_path):
@@ -442,7 +458,7 @@ def test_a_fork_leaves_the_folder_alone(tmp_path):
 
 
 @pytest.mark.parametrize(("memory", "threads"), [("100MB", 1), ("300MB", 2), ("9GB", 4)])
-def test_a_sort_has_as_many_threads_as_the_memory_affords(memory, threads, monkeypatch):
+def test_reading_has_as_many_threads_as_the_memory_affords(memory, threads, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     kept = Histories(made(rows=20), memory=memory)._store
     with kept.more_threads():
@@ -485,8 +501,8 @@ def test_an_expression_is_tried_even_where_nothing_is_checked():
 def test_a_csv_is_not_kept_after_it_was_read(tmp_path):
     made(rows=200).to_csv(tmp_path / "bills.csv", index=False)
     histories = Histories(tmp_path / "bills.csv")
-    names = histories._backend.con.execute("select table_name from duckdb_tables()").fetchall()
-    assert names == [("rows_purchases",)]
+    asked = "select table_name from duckdb_tables()"
+    assert histories._store.con.execute(asked).fetchall() == []
     assert len(stored(histories)) == 200
 
 

@@ -2,13 +2,15 @@
 
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ibis
 import pandas as pd
 
 from loyalty.histories import Histories, OutcomeKind, at_instant
 from loyalty.timeline import Duration, Instant, Outcome, as_cutoffs, as_instant
+
+if TYPE_CHECKING:
+    import ibis
 
 __all__ = ["CensoredHorizonWarning", "build_labels"]
 
@@ -119,7 +121,7 @@ def _tell_censored(
     warnings.warn(f"{said}: dropped.", CensoredHorizonWarning, stacklevel=3)
 
 
-def _value(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome, known: pd.Timestamp | None) -> ibis.Table:
+def _value(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome, known: pd.Timestamp | None) -> "ibis.Table":
     """Add up the window: whether anything was bought, and the net spend."""
     start, end = outcome.window(cutoff)
     inside = histories.purchases.filter(
@@ -134,13 +136,15 @@ def _value(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome, known: 
 
 def _contract_ended(
     histories: Histories, cutoff: pd.Timestamp, outcome: Outcome, known: pd.Timestamp | None
-) -> ibis.Table:
+) -> "ibis.Table":
     """Say of each contract holder whether the last contract ends in the window; leave out whom the gap takes."""
     opens, closes = outcome.window(cutoff)
     contracts = histories.tables["contracts"]
     if known is not None:
         contracts = contracts.filter(lambda t: t.known_at < at_instant(known))
     if "end" not in contracts.columns:
+        import ibis
+
         contracts = contracts.mutate(end=ibis.null("timestamp(6)"))
 
     def in_force(t: Any, instant: pd.Timestamp) -> Any:

@@ -152,15 +152,22 @@ def _apply(operation: Operation, arguments: Sequence[Values]) -> Values:
         if isinstance(values, Texts):
             return values.codes >= 0
         return values != NEVER if values.dtype == np.int64 else ~np.isnan(values)
+    if operation.name == "given":
+        return _given(_as_numbers(arguments[0]), arguments[1])
     if operation.name in {"and", "or", "not"}:
         return _LOGIC[operation.name](*arguments)
     return _ARITHMETIC[operation.name](*(_as_numbers(argument) for argument in arguments))
 
 
 def _divide(upper: Numbers, lower: Numbers) -> Numbers:
-    with np.errstate(all="ignore"):
-        told = np.divide(upper, lower)
-    return np.where(np.isfinite(told), told, np.nan)
+    return kernels.ratio(*(np.ascontiguousarray(side) for side in np.broadcast_arrays(upper, lower)))
+
+
+def _given(values: Numbers, condition: Values) -> Numbers:
+    assert not isinstance(condition, Texts)  # noqa: S101 - the algebra asks for conditions or numbers
+    mask = condition if condition.dtype == np.bool_ else _as_numbers(condition) > 0
+    values, mask = (np.ascontiguousarray(side) for side in np.broadcast_arrays(values, mask))
+    return kernels.where_true(values, mask)
 
 
 _LOGIC: dict[str, Callable[..., Any]] = {"and": np.logical_and, "or": np.logical_or, "not": np.logical_not}
@@ -176,7 +183,6 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
     "negative": np.negative,
     "abs": np.abs,
     "otherwise": lambda value, other: np.where(np.isnan(value), other, value),
-    "given": lambda value, condition: np.where(condition > 0, value, np.nan),
     "smaller": np.minimum,
     "larger": np.maximum,
 }

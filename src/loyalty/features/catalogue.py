@@ -245,10 +245,10 @@ def missing(histories: Histories, feature: Feature) -> list[str]:
     """List the tables and columns that a feature needs and the histories lack."""
     lacking = []
     for table, columns in feature.needs.items():
-        if table not in histories.tables:
+        if table not in histories.columns:
             lacking.append(f"the table {table}")
         else:
-            there = histories.tables[table].columns
+            there = histories.columns[table]
             lacking += [f"the column {table}.{column}" for column in columns if column not in there]
     return lacking
 

@@ -8,14 +8,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from loyalty.features import kernels
 from loyalty.features.algebra import Expression, Headroom, MedianOfClients, ShareOfClients
 from loyalty.features.arrays import Snapshot, favourites
 from loyalty.features.parts import Texts
-
-#: Up to so many possible values it is quicker to tick them off than to sort.
-_SMALL = 4_000_000
 
 #: The expressions that need all clients.
 Together = ShareOfClients | MedianOfClients | Headroom
@@ -45,8 +42,7 @@ class Tally:
     held: int = 0
     among: int = 0
     values: dict[Any, list[Any]] = field(default_factory=lambda: defaultdict(list))
-    places: dict[tuple[Any, Any], int] = field(default_factory=dict)
-    spend: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    spend: dict[Any, dict[Any, float]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, snapshot: Snapshot) -> None:
         """Add the clients of one part."""
@@ -69,16 +65,18 @@ class Tally:
 
     def _add_spend(self, headroom: Headroom, snapshot: Snapshot) -> None:
         codes, weights, favourite, words, (lo, hi) = favourites(headroom, snapshot)
-        view = snapshot.view(headroom.key.of)
-        of_row = favourite[view.block.clients]
-        rows = view.inside(lo, hi) & (codes >= 0) & (of_row >= 0) & ~np.isnan(weights)
-        pairs = of_row[rows].astype(np.int64) * len(words) + codes[rows]
-        unique, place = _distinct(pairs, len(words) ** 2)
-        named = [(words[pair // len(words)], words[pair % len(words)]) for pair in unique]
-        at = np.array([self.places.setdefault(pair, len(self.places)) for pair in named], dtype=np.int64)
-        self.spend = np.concatenate([self.spend, np.zeros(len(self.places) - len(self.spend))])
-        # One row after the other, so that it does not matter, not even in the last bit, where a part ends.
-        np.add.at(self.spend, at[place], weights[rows])
+        clients = np.argsort(favourite, kind="stable")
+        begins = np.searchsorted(favourite[clients], np.arange(len(words) + 1))
+        place = {word: code for code, word in enumerate(words)}
+        for code in np.flatnonzero(np.diff(begins)).tolist():
+            known = self.spend[words[code]]
+            totals = np.full(len(words), np.nan)
+            for word in known.keys() & place.keys():
+                totals[place[word]] = known[word]
+            own = clients[begins[code] : begins[code + 1]]
+            kernels.add_by_code(totals, codes, weights, lo[own], hi[own])
+            there = np.flatnonzero(~np.isnan(totals))
+            known.update(zip((words[at] for at in there), totals[there].tolist(), strict=True))
 
     def result(self) -> Any:
         """Say what all parts together tell."""
@@ -86,17 +84,6 @@ class Tally:
             return self.held / self.among if self.among else np.nan
         if isinstance(self.expression, MedianOfClients):
             return {word: float(np.median(np.concatenate(values))) for word, values in self.values.items()}
-        spend: dict[Any, dict[Any, float]] = defaultdict(dict)
-        for (favourite, word), place in sorted(self.places.items()):
-            spend[favourite][word] = float(self.spend[place])
+        spend = {favourite: dict(sorted(known.items())) for favourite, known in sorted(self.spend.items())}
         totals = {favourite: math.fsum(told.values()) for favourite, told in spend.items()}
         return {f: {word: value / totals[f] for word, value in told.items()} for f, told in spend.items()}
-
-
-def _distinct(values: NDArray[np.int64], limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """List the different values, which are below a limit, and say of each value which it is."""
-    if limit > _SMALL:
-        return np.unique(values, return_inverse=True)
-    there = np.zeros(limit, bool)
-    there[values] = True
-    return np.flatnonzero(there), (np.cumsum(there) - 1)[values]

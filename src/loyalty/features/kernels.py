@@ -2,23 +2,19 @@
 
 Rows are sorted by client and time; those of client `c` that count are ``lo[c]:hi[c]``. A missing number is NaN, a
 missing code -1. Each client is computed alone and in the order of its rows, so a value never depends, not even in its
-last bit, on who else is there. Compiled code is kept beside the module or in the user's cache, where either can be
-written; the first import on a machine takes some seconds.
+last bit, on who else is there.
 """
-
-from collections.abc import Callable
-from typing import Any, TypeVar
 
 import numba
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from loyalty.compiled import compiled
+
 Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Codes = NDArray[np.int32]
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # Declared as read-only, an argument may be either; compiled for one signature, nothing is compiled again at run time.
 _F, _I, _C, _B = (
@@ -30,20 +26,26 @@ _int, _float = types.int64, types.float64
 _FEW = 64
 
 
-def _compiled(signature: tuple[Any, ...]) -> Callable[[_Function], _Function]:
-    def compiled(function: _Function) -> _Function:
-        compile_it: Any = numba.njit
-        options = {"nogil": True, "error_model": "numpy"}
-        try:
-            made: _Function = compile_it([signature], cache=True, **options)(function)
-        except RuntimeError:  # nowhere to keep it
-            made = compile_it([signature], **options)(function)
-        return made
-
-    return compiled
+@compiled(_F, _B)
+def where_true(values: Numbers, mask: NDArray[np.bool_]) -> Numbers:
+    """Let values be missing where the mask is false."""
+    told = np.empty(len(values))
+    for i in range(len(values)):
+        told[i] = values[i] if mask[i] else np.nan
+    return told
 
 
-@_compiled((_I, _I, _I, _int))
+@compiled(_F, _F)
+def ratio(upper: Numbers, lower: Numbers) -> Numbers:
+    """Divide; missing where that is not finite."""
+    told = np.empty(len(upper))
+    for i in range(len(upper)):
+        value = upper[i] / lower[i]
+        told[i] = value if np.isfinite(value) else np.nan
+    return told
+
+
+@compiled(_I, _I, _I, _int)
 def first_at(time: Counts, lo: Counts, hi: Counts, instant: int) -> Counts:
     """Find each client's first row at or after an instant."""
     found = np.empty(len(lo), np.int64)
@@ -58,7 +60,7 @@ def first_at(time: Counts, lo: Counts, hi: Counts, instant: int) -> Counts:
     return found
 
 
-@_compiled((_B, _I, _I, _F))
+@compiled(_B, _I, _I, _F)
 def count_true(mask: NDArray[np.bool_], lo: Counts, hi: Counts, later: Numbers) -> Numbers:
     """Count the rows that are true, on top of what was counted of later rows."""
     told = np.empty(len(lo))
@@ -70,7 +72,7 @@ def count_true(mask: NDArray[np.bool_], lo: Counts, hi: Counts, later: Numbers) 
     return told
 
 
-@_compiled((_F, _I, _I, _F, _F))
+@compiled(_F, _I, _I, _F, _F)
 def add_up(values: Numbers, lo: Counts, hi: Counts, total: Numbers, count: Numbers) -> tuple[Numbers, Numbers]:
     """Add up what is not missing, and count it, on top of the total and count of later rows.
 
@@ -87,7 +89,7 @@ def add_up(values: Numbers, lo: Counts, hi: Counts, total: Numbers, count: Numbe
     return totals, counts
 
 
-@_compiled((_F, _I, _I, _F))
+@compiled(_F, _I, _I, _F)
 def largest(values: Numbers, lo: Counts, hi: Counts, later: Numbers) -> Numbers:
     """Take the largest value of these rows and of what was found in later ones."""
     told = np.empty(len(lo))
@@ -114,7 +116,7 @@ def _ranked(values: Numbers, length: int, rank: int) -> float:
     return np.nan
 
 
-@_compiled((_F, _I, _I))
+@compiled(_F, _I, _I)
 def middle(values: Numbers, lo: Counts, hi: Counts) -> Numbers:
     """Take the median; between two, their mean."""
     told = np.full(len(lo), np.nan)
@@ -135,7 +137,7 @@ def middle(values: Numbers, lo: Counts, hi: Counts) -> Numbers:
     return told
 
 
-@_compiled((_I, _I, _I, _float))
+@compiled(_I, _I, _I, _float)
 def faded_since(time: Counts, lo: Counts, hi: Counts, scale: float) -> Numbers:
     """Say of each row what is left, exp(-gap / scale), of the client's row before; `scale` is in microseconds."""
     told = np.ones(len(time))
@@ -145,7 +147,7 @@ def faded_since(time: Counts, lo: Counts, hi: Counts, scale: float) -> Numbers:
     return told
 
 
-@_compiled((_F, _F, _I, _I, _I, _int, _float))
+@compiled(_F, _F, _I, _I, _I, _int, _float)
 def fade(values: Numbers, left: Numbers, time: Counts, lo: Counts, hi: Counts, cutoff: int, scale: float) -> Numbers:
     """Add up, each value weighted by exp(-age / scale); `left` is what `faded_since` says."""
     told = np.empty(len(lo))
@@ -159,7 +161,7 @@ def fade(values: Numbers, left: Numbers, time: Counts, lo: Counts, hi: Counts, c
     return told
 
 
-@_compiled((_F, _I, _I))
+@compiled(_F, _I, _I)
 def spread(values: Numbers, lo: Counts, hi: Counts) -> Numbers:
     """Take the standard deviation of a sample, in two passes."""
     told = np.full(len(lo), np.nan)
@@ -178,7 +180,7 @@ def spread(values: Numbers, lo: Counts, hi: Counts) -> Numbers:
     return told
 
 
-@_compiled((_F, _I, _I, _I))
+@compiled(_F, _I, _I, _I)
 def latest(values: Numbers, time: Counts, lo: Counts, hi: Counts) -> Numbers:
     """Take the value of the latest row that has one; of several at that instant, the largest."""
     told = np.full(len(lo), np.nan)
@@ -196,7 +198,7 @@ def latest(values: Numbers, time: Counts, lo: Counts, hi: Counts) -> Numbers:
     return told
 
 
-@_compiled((_F, _I, _I, _I))
+@compiled(_F, _I, _I, _I)
 def earliest(values: Numbers, time: Counts, lo: Counts, hi: Counts) -> Numbers:
     """Take the value of the earliest row that has one; of several at that instant, the largest."""
     told = np.full(len(lo), np.nan)
@@ -214,7 +216,7 @@ def earliest(values: Numbers, time: Counts, lo: Counts, hi: Counts) -> Numbers:
     return told
 
 
-@_compiled((_C, _int, _I, _I))
+@compiled(_C, _int, _I, _I)
 def different(codes: Codes, size: int, lo: Counts, hi: Counts) -> Numbers:
     """Count the different codes, which are below `size`."""
     told = np.empty(len(lo))
@@ -229,7 +231,7 @@ def different(codes: Codes, size: int, lo: Counts, hi: Counts) -> Numbers:
     return told
 
 
-@_compiled((_C, _F, _int, _I, _I))
+@compiled(_C, _F, _int, _I, _I)
 def share_of_top(codes: Codes, weights: Numbers, size: int, lo: Counts, hi: Counts) -> Numbers:
     """Divide the weight of the heaviest code by that of all; missing where all weigh nothing."""
     told = np.full(len(lo), np.nan)
@@ -249,7 +251,7 @@ def share_of_top(codes: Codes, weights: Numbers, size: int, lo: Counts, hi: Coun
     return told
 
 
-@_compiled((_I, _I, _int))
+@compiled(_I, _I, _int)
 def row_before(lo: Counts, hi: Counts, length: int) -> Counts:
     """Find for each row its client's row before; -1 for the first."""
     before = np.full(length, -1, np.int64)
@@ -259,7 +261,7 @@ def row_before(lo: Counts, hi: Counts, length: int) -> Counts:
     return before
 
 
-@_compiled((_C, _int, _I, _I))
+@compiled(_C, _int, _I, _I)
 def row_before_of(codes: Codes, size: int, lo: Counts, hi: Counts) -> Counts:
     """Find for each row its client's row before with the same code; -1 for the first."""
     before = np.full(len(codes), -1, np.int64)
@@ -275,7 +277,7 @@ def row_before_of(codes: Codes, size: int, lo: Counts, hi: Counts) -> Counts:
     return before
 
 
-@_compiled((_I, _B, _I, _I, _int))
+@compiled(_I, _B, _I, _I, _int)
 def merge_days(
     time: Counts, mask: NDArray[np.bool_], lo: Counts, hi: Counts, day: int
 ) -> tuple[Counts, Counts, Counts]:
@@ -305,7 +307,7 @@ def merge_days(
     return merged, midnights[:n].copy(), counts
 
 
-@_compiled((_F, _I, _int))
+@compiled(_F, _I, _int)
 def sum_merged(values: Numbers, merged: Counts, length: int) -> Numbers:
     """Add up the rows that were merged, in their order."""
     told = np.zeros(length)
@@ -315,7 +317,7 @@ def sum_merged(values: Numbers, merged: Counts, length: int) -> Numbers:
     return told
 
 
-@_compiled((_I, _int))
+@compiled(_I, _int)
 def month_of(time: Counts, day: int) -> Numbers:
     """Say which month each time is in, 1 to 12, by the calendar of days of Howard Hinnant (chrono, civil_from_days)."""
     told = np.empty(len(time))
@@ -329,7 +331,7 @@ def month_of(time: Counts, day: int) -> Numbers:
     return told
 
 
-@_compiled((_C, _F, _int, _I, _I))
+@compiled(_C, _F, _int, _I, _I)
 def heaviest(codes: Codes, weights: Numbers, size: int, lo: Counts, hi: Counts) -> Codes:
     """Find each client's heaviest code; of equals the smallest, and -1 where none weighs anything."""
     told = np.full(len(lo), -1, np.int32)
@@ -352,7 +354,20 @@ def heaviest(codes: Codes, weights: Numbers, size: int, lo: Counts, hi: Counts) 
     return told
 
 
-@_compiled((_C, _F, _int, _C, _I, _C, _F, _I, _I))
+@compiled(types.Array(types.float64, 1, "C"), _C, _F, _I, _I)
+def add_by_code(totals: Numbers, codes: Codes, weights: Numbers, lo: Counts, hi: Counts) -> None:
+    """Add each row's weight to the total of its code, which is NaN before its first.
+
+    One row after the other, so that it does not matter, not even in the last bit, where a part of the clients ends.
+    """
+    for c in range(len(lo)):
+        for i in range(lo[c], hi[c]):
+            if codes[i] >= 0 and not np.isnan(weights[i]):
+                total = totals[codes[i]]
+                totals[codes[i]] = weights[i] if np.isnan(total) else total + weights[i]
+
+
+@compiled(_C, _F, _int, _C, _I, _C, _F, _I, _I)
 def share_not_held(
     codes: Codes,
     weights: Numbers,

@@ -185,9 +185,9 @@ def _learn_buying(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome) 
 def _learn_feedback(histories: Histories, cutoff: pd.Timestamp) -> tuple[Feedback | None, str]:
     from loyalty.features.feedback import FeedbackModel
 
-    contacts = histories.tables.get("contacts")
-    if contacts is None or "text" not in contacts.columns:
+    if "text" not in histories.columns.get("contacts", ()):
         return None, ""
+    contacts = histories.tables["contacts"]
     known = contacts.filter(lambda t: (t.known_at < at_instant(cutoff)) & t.text.notnull())  # noqa: PD004 - Ibis
     if "direction" in known.columns:  # what the company wrote itself is no feedback
         known = known.filter(lambda t: (t.direction != "outbound").fill_null(True))

@@ -13,7 +13,6 @@ from loyalty.features.arrays import Snapshot
 from loyalty.features.catalogue import choose_features, computable
 from loyalty.features.everyone import Tally, inputs, together
 from loyalty.features.feature import Feature, IbisFormula
-from loyalty.features.in_ibis import Compiler
 from loyalty.features.kernels import Numbers
 from loyalty.features.parts import Part
 from loyalty.features.reading import as_ids, as_index, columns_read, read_part
@@ -204,7 +203,7 @@ class Plan:
         """Read the options of `build_panel`, and look at all clients together where a feature asks for it."""
         models = learned or {}
         instants = tuple(as_cutoffs(cutoffs))
-        histories.population(cutoff=instants[0], kind=kind)  # refuses a kind that cannot be told
+        histories._check_kind(kind)
         plan = cls(
             histories=histories,
             cutoffs=instants,
@@ -262,7 +261,11 @@ class Plan:
 
     def _written(self, part: Part, cutoff: pd.Timestamp) -> dict[str, Numbers]:
         """Compute the features that were written in Ibis, in the order of the part's clients."""
-        told = {}
+        told: dict[str, Numbers] = {}
+        if not any(isinstance(feature.formula, IbisFormula) for feature in self.features):
+            return told
+        from loyalty.features.in_ibis import Compiler  # brings Ibis along, which the other features can do without
+
         for feature in self.features:
             if not isinstance(feature.formula, IbisFormula):
                 continue

@@ -18,7 +18,7 @@ from loyalty.histories import TABLES, Histories
 def columns_read(histories: Histories, expressions: Iterable[Expression]) -> dict[str, list[str]]:
     """List the stored columns that expressions read, by table."""
     return {
-        table: [name for name in columns if name in histories.tables[table].columns]
+        table: [name for name in columns if name in histories.columns[table]]
         for table, columns in columns_of(expressions).items()
     }
 
@@ -40,15 +40,12 @@ def read_part(
 def _clients(column: pa.ChunkedArray) -> tuple[NDArray[Any], Counts]:
     """Find the clients of sorted rows, and the first row of each."""
     ids = column.chunk(0) if column.num_chunks else pa.array([], column.type)
-    if pa.types.is_dictionary(ids.type):
-        ids = ids.cast(ids.type.value_type)
-    if pa.types.is_integer(ids.type):
-        numbers = ids.to_numpy()
-        begins = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)])
+    coded = pa.types.is_dictionary(ids.type)
+    numbers = (ids.indices if coded else ids).to_numpy()
+    begins = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)])
+    if not coded:
         return numbers[begins], begins
-    changed = pc.not_equal(ids.slice(1), ids.slice(0, max(len(ids) - 1, 0))).to_numpy(zero_copy_only=False)
-    begins = np.flatnonzero(np.append(True, changed.astype(bool))[: len(ids)])
-    return ids.take(pa.array(begins)).to_numpy(zero_copy_only=False), begins
+    return ids.dictionary.take(pa.array(numbers[begins])).to_numpy(zero_copy_only=False), begins
 
 
 def _together(found: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, get_args
-
-import ibis
+from typing import TYPE_CHECKING, Any, get_args
 
 from loyalty.features.catalogue import choose_features, computable
 from loyalty.features.feature import Feature
-from loyalty.features.in_ibis import Compiler
 from loyalty.features.panel import standing
 from loyalty.histories import TABLES, OutcomeKind
 from loyalty.timeline import Duration, Instant, Outcome, as_cutoffs, as_duration
 
+if TYPE_CHECKING:
+    import ibis
+
 
 def lay_panel(
-    tables: Mapping[str, ibis.Table],
+    tables: Mapping[str, "ibis.Table"],
     *,
     cutoffs: Instant | Iterable[Instant],
     horizon: Duration,
@@ -24,7 +24,7 @@ def lay_panel(
     active: Duration | None = None,
     features: Sequence[Feature] | None = None,
     learned: Mapping[str, Any] | None = None,
-) -> ibis.Table:
+) -> "ibis.Table":
     """Write the panel of `build_panel` as one Ibis table over tables of a database; nothing is computed yet.
 
     Parameters
@@ -64,13 +64,17 @@ def lay_panel(
       client_id  recency
     0       ann     10.0
     """
+    import ibis
+
+    from loyalty.features.in_ibis import Compiler
+
     if kind not in get_args(OutcomeKind):
         raise ValueError(f"`kind` must be 'non-contractual' or 'contractual'; got {kind!r}.")
     if kind == "contractual" and "contracts" not in tables:
         raise ValueError("`kind` 'contractual' needs the table `contracts`.")
     known = {name: _canonical(name, table) for name, table in tables.items()}
     models = learned or {}
-    there: Any = SimpleNamespace(tables=known)
+    there: Any = SimpleNamespace(columns={name: tuple(table.columns) for name, table in known.items()})
     chosen = choose_features(there, models=models) if features is None else computable(there, features, models=models)
     outcome = Outcome.of(horizon=horizon, gap=gap)
     stand = standing(kind=kind, active=None if active is None else as_duration(active, name="active"))
@@ -81,7 +85,7 @@ def lay_panel(
     return snapshots[0] if len(snapshots) == 1 else ibis.union(*snapshots)
 
 
-def _canonical(name: str, table: ibis.Table) -> ibis.Table:
+def _canonical(name: str, table: "ibis.Table") -> "ibis.Table":
     """Refuse a table without its columns, and let `known_at` be there."""
     if name not in TABLES:
         raise ValueError(f"`tables` names {name!r}, which is none of {', '.join(TABLES)}.")

@@ -196,7 +196,8 @@ def _write_part(plan: Plan, number: int, path: Path) -> None:
     )
 
     def write(unfinished: Path) -> None:
-        options: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "use_dictionary": ["cutoff"]}
+        # Nine parts in ten of what zstd saves, at half of its time.
+        options: dict[str, Any] = {"compression": "snappy", "use_dictionary": ["cutoff"]}
         with pq.ParquetWriter(unfinished, schema, **options) as file:
             for cutoff in plan.cutoffs:
                 ids, values = plan.rows(part, cutoff)

@@ -3,14 +3,16 @@
 import contextlib
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import duckdb
-import ibis
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from loyalty.histories.border import Admission, admit
 from loyalty.histories.expressions import nearest
@@ -19,6 +21,9 @@ from loyalty.histories.schema import TABLES, Column, Table
 from loyalty.histories.sources import Source, quoted, text_literal
 from loyalty.histories.store import ClientId, Store
 from loyalty.timeline import Duration, Instant, as_duration, as_instant
+
+if TYPE_CHECKING:
+    import ibis
 
 __all__ = [
     "TABLES",
@@ -37,18 +42,55 @@ _WEEK = 7
 #: Days with purchases from which on their rhythm can be told.
 _MONTH = 30
 
+_DAY = 86_400_000_000  # microseconds
+#: Days between the first and the last that are ticked off and not sorted.
+_TICKED = 10_000_000
+
 #: What leaving means: no purchase within the horizon, or the end of the last contract.
 OutcomeKind = Literal["non-contractual", "contractual"]
 
 
-def at_instant(instant: pd.Timestamp) -> ibis.Value:
+def at_instant(instant: pd.Timestamp) -> "ibis.Value":
     """Write an instant as Ibis compares it with the times of the tables."""
+    import ibis
+
     return ibis.literal(instant.to_pydatetime(warn=False))
 
 
-def _days(times: ibis.Value) -> "pd.Series[pd.Timestamp]":
-    """List the days on which something happened, each once."""
-    return times.date().name("day").as_table().distinct().order_by("day").execute()["day"].astype("datetime64[us]")
+def _distinct(days: NDArray[np.int64]) -> NDArray[np.int64]:
+    """List each day once, in order."""
+    if len(days) == 0 or (span := int(days.max() - (least := int(days.min()))) + 1) > _TICKED:
+        return np.unique(days)
+    there = np.zeros(span, bool)
+    there[days - least] = True
+    return np.flatnonzero(there) + least
+
+
+class _Tables(Mapping[str, "ibis.Table"]):
+    """The tables for Ibis; the database gets each when it is first asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._backend: Any = None
+        self._there: dict[str, ibis.Table] = {}
+
+    def __getitem__(self, name: str) -> "ibis.Table":
+        if name not in self._there:
+            if name not in self._store.tables:
+                raise KeyError(name)
+            if self._backend is None:
+                import ibis
+
+                self._backend = ibis.duckdb.from_connection(self._store.con)
+            self._store.hand_over(name)
+            self._there[name] = self._backend.table(name)
+        return self._there[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store.tables)
+
+    def __len__(self) -> int:
+        return len(self._store.tables)
 
 
 class Histories:
@@ -76,14 +118,16 @@ class Histories:
     future_from : str, date or Timestamp, optional
         Rows dated at or after this are refused as future-dated.
     memory : str, optional
-        What the database may hold in memory, such as "2GB"; by default an eighth of the machine's, and at least
-        1 GiB. Large tables, and what does not fit while they are sorted, go to a private folder among the temporary
-        files, which is removed with the histories.
+        What tables and database may hold in memory, such as "2GB"; by default an eighth of the machine's, and at
+        least 1 GiB. Tables larger than a third of it go to a private folder among the temporary files, which is
+        removed with the histories.
 
     Attributes
     ----------
-    tables : dict of str to ibis.Table
+    tables : mapping of str to ibis.Table
         The tables given, sorted by client and time.
+    columns : mapping of str to tuple of str
+        The columns of each table.
     notes : tuple of str
         What was done or is worth knowing: times made UTC, duplicated rows.
 
@@ -151,12 +195,12 @@ class Histories:
                 raise ValueError(f"`{option}` names {unknown[0]!r}, which is not a table given. {way_out}")
         limit = None if future_from is None else as_instant(future_from, name="future_from")
         # One thread: sums of floats come out the same to the last bit, run after run.
-        self._backend = ibis.duckdb.connect(threads=1)
-        self._backend.raw_sql("set TimeZone = 'UTC'")
+        con = duckdb.connect(config={"threads": 1})
+        con.execute("set TimeZone = 'UTC'")
         with contextlib.suppress(duckdb.InvalidInputException):  # a kernel without ipywidgets has no bar to switch off
-            self._backend.raw_sql("set enable_progress_bar = false")
-        self._backend.raw_sql("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
-        self._store = Store(self._backend, memory)
+            con.execute("set enable_progress_bar = false")
+        con.execute("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
+        self._store = Store(con, memory)
         admissions = [
             admit(
                 self._store,
@@ -170,11 +214,13 @@ class Histories:
             if source is not None or name == "purchases"
         ]
         self._settle(admissions)
-        self._backend.raw_sql("set enable_external_access = false")
-        self.tables = {a.table.name: self._backend.table(a.table.name) for a in admissions}
+        self._store.close_doors()
+        self.tables: Mapping[str, ibis.Table] = _Tables(self._store)
+        self.columns = {name: tuple(stored.columns) for name, stored in self._store.tables.items()}
         if observed_until is None:
-            self.observed_until = self._midnight_after_last()
-            self._tell_lone_end()
+            days = self._days("purchases")
+            self.observed_until = (days.iloc[-1] + pd.Timedelta(days=1)).as_unit("us")
+            self._tell_lone_end(days)
         else:
             self.observed_until = as_instant(observed_until, name="observed_until")
 
@@ -191,7 +237,8 @@ class Histories:
                 warnings.warn(warning, HistoriesWarning, stacklevel=3)
 
     def _compare_client_ids(self, admissions: list[Admission]) -> list[Problem]:
-        kinds = {a.table.name: str(self._backend.table(a.table.name).client_id.type()) for a in admissions}
+        stored = self._store.tables
+        kinds = {name: "text" if table.text_ids else "whole numbers" for name, table in stored.items()}
         ours = kinds["purchases"]
         return [
             Problem(
@@ -204,13 +251,8 @@ class Histories:
             if kinds[a.table.name] != ours
         ]
 
-    def _midnight_after_last(self) -> pd.Timestamp:
-        last = pd.Timestamp(self.purchases.event_time.max().execute())
-        return (last.floor("D") + pd.Timedelta(days=1)).as_unit("us")
-
-    def _tell_lone_end(self) -> None:
+    def _tell_lone_end(self, days: "pd.Series[pd.Timestamp]") -> None:
         """Warn if the last day stands far from the rest: a wrong date makes outcomes look decided that are not."""
-        days = self._purchase_days(None)
         gaps = days.diff().dt.days.to_numpy()[1:]
         if len(gaps) >= _MONTH and gaps[-1] > max(_WEEK, 2 * gaps[:-1].max()):
             said = (
@@ -220,12 +262,15 @@ class Histories:
             self.notes = (*self.notes, said)
             warnings.warn(said, HistoriesWarning, stacklevel=3)
 
-    def _purchase_days(self, before: pd.Timestamp | None) -> "pd.Series[pd.Timestamp]":
-        """List the days with a row in `purchases`, of those known before an instant."""
-        known = self.purchases
-        if before is not None:
-            known = known.filter(lambda t: t.known_at < at_instant(before))
-        return _days(known.event_time)
+    def _days(self, table: str, before: pd.Timestamp | None = None) -> "pd.Series[pd.Timestamp]":
+        """List the days with a row in a table, each once, of those rows known before an instant."""
+        time = TABLES[table].time
+        found: list[NDArray[np.int64]] = []
+        for rows in self._store.tables[table].all([time, "known_at"]):
+            if before is not None:
+                rows = rows.filter(pc.less(rows.column("known_at"), pa.scalar(before, pa.timestamp("us"))))
+            found.append(_distinct(rows.column(time).cast(pa.int64()).to_numpy() // _DAY))
+        return pd.Series(np.unique(np.concatenate(found)).astype("datetime64[D]").astype("datetime64[us]"))
 
     def staleness(self, cutoff: Instant) -> str:
         """Say so if the purchases end long before a cutoff, where everybody looks like a leaver.
@@ -252,7 +297,7 @@ class Histories:
         ''
         """
         instant = as_instant(cutoff, name="cutoff")
-        days = self._purchase_days(instant)
+        days = self._days("purchases", instant)
         if days.empty:
             return ""
         silent = (instant - days.iloc[-1]).days
@@ -265,18 +310,19 @@ class Histories:
         )
 
     @property
-    def purchases(self) -> ibis.Table:
+    def purchases(self) -> "ibis.Table":
         """The purchases, sorted by client and time."""
         return self.tables["purchases"]
 
     @property
     def first_event(self) -> pd.Timestamp:
         """When the first purchase was made."""
-        return pd.Timestamp(self.purchases.event_time.min().execute()).as_unit("us")
+        parts = self._store.tables["purchases"].all(["event_time"])
+        return min(pd.Timestamp(pc.min(part.column("event_time")).as_py()).as_unit("us") for part in parts)
 
     def population(
         self, *, cutoff: Instant, kind: OutcomeKind = "non-contractual", active: Duration | None = None
-    ) -> ibis.Table:
+    ) -> "ibis.Table":
         """Name the clients that stand at a cutoff.
 
         Parameters
@@ -307,8 +353,7 @@ class Histories:
         >>> Histories(bills).population(cutoff="2024-02-01").execute().client_id.tolist()
         [1]
         """
-        if kind not in get_args(OutcomeKind):
-            raise ValueError(f"`kind` must be 'non-contractual' or 'contractual'; got {kind!r}.")
+        self._check_kind(kind)
         instant = as_instant(cutoff, name="cutoff")
         at = at_instant(instant)
         bought = self.purchases.filter(lambda t: t.known_at < at)
@@ -318,13 +363,18 @@ class Histories:
             last = last.filter(lambda t: t.last_purchase >= at_instant(since))
         if kind == "non-contractual":
             return last.select("client_id")
-        if "contracts" not in self.tables:
-            raise ValueError("`kind` 'contractual' needs the table `contracts`.")
         running = self.tables["contracts"].filter(lambda t: t.known_at < at)
         if "end" in running.columns:
             running = running.filter(lambda t: t.end.isnull() | (t.end >= at))  # noqa: PD003 - Ibis, not pandas
         holders = running.select("client_id").distinct()
         return holders if active is None else holders.semi_join(last, "client_id")
+
+    def _check_kind(self, kind: OutcomeKind) -> None:
+        """Refuse a kind of outcome that there is not, or that these tables do not tell."""
+        if kind not in get_args(OutcomeKind):
+            raise ValueError(f"`kind` must be 'non-contractual' or 'contractual'; got {kind!r}.")
+        if kind == "contractual" and "contracts" not in self.columns:
+            raise ValueError("`kind` 'contractual' needs the table `contracts`.")
 
     def client_bounds(self, rows: int) -> list[Any]:
         """Cut the clients into parts of about so many rows of the largest table.
@@ -376,7 +426,7 @@ class Histories:
         -------
         pyarrow.Table
             Sorted by client, then time, then all else; the order of rows does not depend on how they were given. Times
-            are ``timestamp[us]``; a text column of few values may be dictionary-encoded.
+            are ``timestamp[us]``; client ids that are text, and text of few values, are dictionary-encoded.
 
         Raises
         ------
@@ -414,7 +464,7 @@ class Histories:
         raise ValueError(f"`{argument}` must be a client id, which is {kind} here; got {client!r}.")
 
     def _stamp(self) -> str:
-        """Hash the content of all tables at little cost, to be compared with one DuckDB's own stamps only."""
+        """Hash the content of all tables at little cost; DuckDB's own hash orders rows of one instant."""
         contents = [f"{name} {table.content()}" for name, table in sorted(self._store.tables.items())]
         return hashlib.sha256("\n".join([duckdb.__version__, *contents]).encode()).hexdigest()[:32]
 
@@ -427,15 +477,16 @@ class Histories:
             32 hexadecimal digits.
         """
         low = high = 0
-        for name, table in self.tables.items():
+        for name, columns in self.columns.items():
             # Each value with its name and length, so that no two rows are written alike.
             values = ", ".join(
                 f"{text_literal(column)} || length({quoted(column)}::varchar) || ':' || {quoted(column)}::varchar"
-                for column in sorted(table.columns)
+                for column in sorted(columns)
             )
             text = f"concat_ws(chr(31), '{name}', {values})"
             query = f"select sum(md5_number_lower({text})), sum(md5_number_upper({text})) from {name}"
-            row = self._backend.con.execute(query).fetchone() or (0, 0)
+            self.tables[name]  # the database has it from now on
+            row = self._store.con.execute(query).fetchone() or (0, 0)
             low, high = low + int(row[0]), high + int(row[1])
         return f"{high % 2**64:016x}{low % 2**64:016x}"
 
@@ -450,7 +501,7 @@ class Histories:
         """
         described = {}
         for name, table in self.tables.items():
-            days = _days(table[TABLES[name].time])
+            days = self._days(name)
             gaps = days.diff().dt.days
             described[name] = {
                 "rows": self._store.tables[name].rows,
@@ -465,5 +516,5 @@ class Histories:
         return pd.DataFrame.from_dict(described, orient="index")
 
     def __repr__(self) -> str:
-        counted = ", ".join(f"{name} {int(table.count().execute()):,}" for name, table in self.tables.items())
+        counted = ", ".join(f"{name} {table.rows:,}" for name, table in self._store.tables.items())
         return f"<Histories: {counted}; observed until {self.observed_until:%Y-%m-%d}>"

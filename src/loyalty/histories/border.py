@@ -1,11 +1,12 @@
 """The border: map a source onto a canonical table, find everything that is wrong with it, store what is right.
 
-One pass over the source asks which checks fail, and keeps nothing. Only if some do, another pass counts the rows that
-fail them and finds the first. Every check is asked, so nothing stops at the first problem.
+One pass over the source takes its rows, and says whether any is wrong. Only if one is, another pass asks which checks
+fail, counts the rows that fail them and finds the first. Every check is asked, so nothing stops at the first problem.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -206,38 +207,87 @@ def _map_filter(admission: Admission, there: list[str], where: str | None) -> st
 
 def _check_and_store(store: Store, admission: Admission, mapped: Mapped, future_from: pd.Timestamp | None) -> None:
     """Check the mapped rows, and store them if they are right."""
-    con, name = store.con, admission.table.name
-    described = con.execute(f"describe {mapped.given(admission)}").fetchall()
+    described = store.con.execute(f"describe {mapped.given(admission)}").fetchall()
     kinds = dict(zip(mapped.expressions, (kind for _, kind, *_ in described), strict=True))
-    checks = _checks(admission, kinds, future_from)
-    zoned = [column for column in admission.present if column.kind == "time" and _is_text(kinds[column.name])]
-    asked = [
-        "count(*)",
-        *(f"bool_or({check.condition})" for check in checks),
-        *(f"bool_or(regexp_matches(trim({admission.given(c.name)}::varchar), {_ZONED_TEXT}))" for c in zoned),
-        *(f"count({admission.given(column)})" for column in mapped.expressions),  # whatever fails, fails here
-    ]
-    values = _as_columns(_canonical(admission, kinds))
-    with store.more_threads():
-        rows, *answers = con.execute(
-            f"select {', '.join(asked)} from (select *, {values} from ({mapped.given(admission)}))"
-        ).fetchone() or (0,)
+    (rows,) = store.con.execute(f"select count(*) from {mapped.relation} where {mapped.where}").fetchone() or (0,)
     if rows == 0:
-        _refuse_empty(con, admission, mapped)
+        _refuse_empty(store.con, admission, mapped)
         return
     admission.rows = rows
-    failing = [check for check, fails in zip(checks, answers, strict=False) if fails]
-    have_zone = {column.name for column, has in zip(zoned, answers[len(checks) :], strict=False) if has}
-    have_zone |= {column for column, kind in kinds.items() if kind == "TIMESTAMP WITH TIME ZONE"}
+    checks = _checks(admission, kinds, future_from)
+    zoned = _zoned(admission, kinds)
+    canonical = _canonical(admission, kinds)
+    given = f"(select *, {_as_columns(canonical)} from ({mapped.given(admission)}))"
+    columns = _kept_columns(admission, canonical)
+    order: dict[str, Any] = {"time": admission.table.time, "later": _later(admission)}
+    gathered = None
+    if not admission.problems:
+        wrong = [*(check.condition for check in checks), *zoned.values()]
+        gathered = store.gather(admission.table.name, columns, given, wrong=wrong, rows=rows, **order)
+    if gathered is None or gathered.wrong:
+        _ask(store, admission, kinds, mapped, given, checks, zoned)
     admission.notes += [
-        f"{name}.{column.name}: zoned times were made UTC."
-        for column in admission.present
-        if column.kind == "time" and column.name in have_zone
+        f"{admission.table.name}.{column}: zoned times were made UTC."
+        for column, kind in kinds.items()
+        if kind == "TIMESTAMP WITH TIME ZONE"
+    ]
+    if gathered is None:
+        return
+    if admission.problems:
+        gathered.discard()
+        return
+    shown = {name: name for name in ("client_id", admission.table.time, "known_at", *columns)}
+    if "known_at" not in columns:
+        shown["known_at"] = admission.table.time
+    _tell_repeated(admission, store.keep(admission.table.name, gathered, list(columns), shown=shown, **order).repeated)
+
+
+def _ask(
+    store: Store,
+    admission: Admission,
+    kinds: Mapping[str, str],
+    mapped: Mapped,
+    given: str,
+    checks: Sequence[Check],
+    zoned: Mapping[str, str],
+) -> None:
+    """Find out which checks fail, and tell."""
+    asked = [
+        *(f"bool_or({condition})" for condition in (*(check.condition for check in checks), *zoned.values())),
+        *(f"count({admission.given(column)})" for column in mapped.expressions),  # whatever fails, fails here
+    ]
+    with store.more_threads():
+        answers = store.con.execute(f"select {', '.join(asked)} from {given}").fetchone() or ()
+    failing = [check for check, fails in zip(checks, answers, strict=False) if fails]
+    admission.notes += [
+        f"{admission.table.name}.{column}: zoned times were made UTC."
+        for column, has in zip(zoned, answers[len(checks) :], strict=False)
+        if has
     ]
     if failing:
-        _tell(con, admission, kinds, mapped, failing)
-    if not admission.problems:
-        _store(store, admission, kinds, mapped)
+        _tell(store.con, admission, kinds, mapped, failing)
+
+
+def _zoned(admission: Admission, kinds: Mapping[str, str]) -> dict[str, str]:
+    """Write, for each column of times that is text, the condition that one has a zone."""
+    return {
+        column.name: f"regexp_matches(trim({admission.given(column.name)}::varchar), {_ZONED_TEXT})"
+        for column in admission.present
+        if column.kind == "time" and _is_text(kinds[column.name])
+    }
+
+
+def _later(admission: Admission) -> list[str]:
+    """List the columns that tell when rows, or later facts about them, became known."""
+    return [column.name for column in admission.present if column.later or column.name == "known_at"]
+
+
+def _kept_columns(admission: Admission, canonical: Mapping[str, str]) -> dict[str, str]:
+    """Write the SQL of what is kept: canonical columns and attributes; without its own `known_at` a row has its date."""
+    columns = {name: quoted(name) for name in canonical}
+    if "known_at" in columns:
+        columns["known_at"] = f"coalesce({quoted('known_at')}, {quoted(admission.table.time)})"
+    return columns | {name: admission.given(name) for name in admission.attributes}
 
 
 def _refuse_empty(con: duckdb.DuckDBPyConnection, admission: Admission, mapped: Mapped) -> None:
@@ -433,31 +483,14 @@ def _tell(
             admission.warnings.append(f"{place}: {said}; known at no cutoff. Is it a typo?")
 
 
-def _store(store: Store, admission: Admission, kinds: Mapping[str, str], mapped: Mapped) -> None:
-    """Store the canonical columns and the attributes; a `known_at` that is not given is the row's own date again."""
-    table, values = admission.table, _canonical(admission, kinds)
-    if "known_at" in values:
-        values["known_at"] = f"coalesce({values['known_at']}, {values[table.time]})"
-    values |= {name: admission.given(name) for name in admission.attributes}
-    shown = {name: name for name in ("client_id", table.time, "known_at", *values)}
-    if "known_at" not in values:
-        shown["known_at"] = table.time
-    stored = store.keep(
-        table.name,
-        f"select {_as_columns(values)} from ({mapped.given(admission)})",
-        time=table.time,
-        later=[column.name for column in admission.present if column.later or column.name == "known_at"],
-        rows=admission.rows,
-        shown=shown,
+def _tell_repeated(admission: Admission, repeated: int) -> None:
+    if not repeated:
+        return
+    rows, kept = ("1 row repeats", "it is") if repeated == 1 else (f"{repeated:,} rows repeat", "they are")
+    admission.warnings.append(
+        f"{admission.table.name}: {rows} an earlier row in every column that was read; {kept} kept. "
+        "Copies should be removed at the source."
     )
-    if stored.repeated:
-        rows, kept = (
-            ("1 row repeats", "it is") if stored.repeated == 1 else (f"{stored.repeated:,} rows repeat", "they are")
-        )
-        admission.warnings.append(
-            f"{table.name}: {rows} an earlier row in every column that was read; {kept} kept. "
-            "Copies should be removed at the source."
-        )
 
 
 def _reason(error: duckdb.Error) -> str:

@@ -1,13 +1,13 @@
 """Where a table comes from: frames, files and databases, made readable to DuckDB with their rows counted."""
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import ibis
 import pandas as pd
 import pyarrow as pa
 
@@ -53,7 +53,7 @@ def attach(con: duckdb.DuckDBPyConnection, table: str, source: Source, ids: Coll
     try:
         if isinstance(source, str | Path):
             return _attach_files(con, table, str(source), ids)
-        if isinstance(source, ibis.Table):
+        if _is_ibis(source):
             return _copy_ibis(con, table, source)
         arrow = _as_arrow(table, source)
         _refuse_twins(table, arrow.column_names)
@@ -72,7 +72,12 @@ def detach(con: duckdb.DuckDBPyConnection, table: str) -> None:
     con.execute(f"drop table if exists source_{table}_copy")
 
 
-def _copy_ibis(con: duckdb.DuckDBPyConnection, table: str, source: ibis.Table) -> str:
+def _is_ibis(source: Source) -> bool:
+    """Whether it is an Ibis table; nothing is one before Ibis was imported."""
+    return "ibis" in sys.modules and isinstance(source, sys.modules["ibis"].Table)
+
+
+def _copy_ibis(con: duckdb.DuckDBPyConnection, table: str, source: Source) -> str:
     _refuse_twins(table, source.columns)
     view = f"source_{table}"
     try:
