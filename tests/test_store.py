@@ -171,14 +171,18 @@ def test_a_column_of_any_name_is_not_taken_for_the_number_of_its_row():
 
 
 def test_text_of_few_values_is_stored_as_codes():
-    frame = made(rows=60)  # 5 values of 60 rows
+    frame = made(rows=1_000)
+    frame["category"] = [f"kind {row % 100}" for row in range(1_000)]  # 10 rows to a value
     kinds = dict(zip(*[read(Histories(frame)).schema.names, read(Histories(frame)).schema.types], strict=True))
     assert pa.types.is_dictionary(kinds["category"])
     assert pa.types.is_dictionary(kinds["channel"])
     assert kinds["order_id"] == pa.string()
-    kinds = read(Histories(frame.iloc[:49])).schema  # fewer than 10 rows to a value
+    frame.loc[0, "category"] = "a kind of its own"  # fewer than 10 rows to a value
+    kinds = read(Histories(frame)).schema
     assert kinds.field("category").type == pa.string()
     assert pa.types.is_dictionary(kinds.field("channel").type)
+    few = read(Histories(made(rows=999))).schema  # not worth the while
+    assert few.field("category").type == few.field("channel").type == pa.string()
 
 
 def test_codes_hold_many_values_but_not_too_many():
@@ -288,7 +292,9 @@ def test_parts_of_all_tables_are_cut_at_the_same_clients(rows, events, size, tex
     size=st.integers(1, 50),
     place=st.sampled_from(["memory", "a file", "files"]),
 )
-@example(clients=["a\x00", "a", "a\x00b", "\U0001f600", "\uffff", "é", "\x7f"], edges=("a", "\uffff"), size=2, place="files")
+@example(
+    clients=["a\x00", "a", "a\x00b", "\U0001f600", "\uffff", "é", "\x7f"], edges=("a", "\uffff"), size=2, place="files"
+)
 @example(clients=["it's", "its", "it''s", '"', "\\"], edges=("it", None), size=1, place="files")
 def test_any_text_is_an_id(clients, edges, size, place):
     bills = pd.DataFrame({"client_id": clients, "event_time": "2024-01-01", "amount": np.arange(len(clients))})

@@ -44,13 +44,14 @@ _BATCH, _FEWEST = 500_000, 2_048
 _THREADS, _THREAD_MEMORY = 4, 2**27
 #: A text column is stored as codes if it has at most so many values, and at least so many rows to each.
 _VALUES, _ROWS_A_VALUE = 10_000, 10
+#: Of fewer rows finding the values takes longer than reading the text.
+_ROWS_WORTH_CODES = 1_000
 #: So many rows tell at little cost of most columns that they have more values.
 _FIRST_ROWS = 100_000
 #: Rows that tell where the ranges of clients end.
 _SAMPLE = 100_000
 #: Values that are hashed together.
 _HASHED = 2**16
-
 
 
 @dataclass(frozen=True)
@@ -296,7 +297,14 @@ class Store:
             return self._deal(name, _to_batches(self.con.execute(query), batch), len(ends) + 1)
 
     def keep(
-        self, name: str, gathered: Gathered, columns: Sequence[str], *, time: str, later: Sequence[str], shown: Mapping[str, str]
+        self,
+        name: str,
+        gathered: Gathered,
+        columns: Sequence[str],
+        *,
+        time: str,
+        later: Sequence[str],
+        shown: Mapping[str, str],
     ) -> StoredTable:
         """Sort what was gathered by client, time and everything else, whatever order it came in, and keep it.
 
@@ -364,7 +372,7 @@ class Store:
 
     def _code(self, name: str, query: str, texts: Sequence[str], rows: int) -> dict[str, str]:
         """Make a type of codes for each text column of few values; codes are in the order of their values."""
-        if not texts or rows < _ROWS_A_VALUE:
+        if not texts or rows < _ROWS_WORTH_CODES:
             return {}
         counts = ", ".join(f"count(distinct {quoted(column)})" for column in texts)
         first = self.con.execute(f"select {counts} from (from ({query}) limit {_FIRST_ROWS})").fetchone() or ()
