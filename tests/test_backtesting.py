@@ -212,7 +212,7 @@ class TestPanels:
 
 
 BILLS = [
-    ("a", "2024-01-02", 1.0),
+    ("a", "2023-12-31", 1.0),
     ("a", "2024-02-25", 9.0),
     ("b", "2024-02-25", 9.0),
     ("c", "2024-02-10", 9.0),
@@ -253,8 +253,8 @@ class TestNaive:
         assert spend.to_dict() == pytest.approx({"a": 12.0, "b": 0.0, "c": 0.0, "d": 0.0, "e": 7.0, "f": 0.0})
 
     def test_value_is_prorated(self):
-        spend = self.predicted(horizon="45d")["expected_value"]  # three quarters of 60 days, from 31 January
-        assert spend.to_dict() == pytest.approx({"a": 15.75, "b": 6.75, "c": 6.75, "d": 6.75, "e": 5.25, "f": 0.0})
+        spend = self.predicted(horizon="45d")["expected_value"]  # half of 90 days, from 1 January
+        assert spend.to_dict() == pytest.approx({"a": 10.5, "b": 4.5, "c": 4.5, "d": 4.5, "e": 3.5, "f": 0.0})
 
 
 @pytest.fixture(scope="module")

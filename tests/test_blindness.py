@@ -30,7 +30,7 @@ def test_who_looks_at_the_event_instead_of_when_it_was_known_is_found(histories,
         return cls(block, starts, engine.kernels.first_at(block.time, starts, ends, cutoff), cutoff, whole=True)
 
     monkeypatch.setattr(engine.View, "of", classmethod(by_event))
-    asked = choose_features(histories, ["amount_sum_30d", "T", "visits_count_30d"])
+    asked = choose_features(histories, ["amount_sum_30d", "T", "visits_count_90d"])
     with pytest.raises(LeakError, match=r"'amount_sum_30d': client '\w+' at 2025-03-01 11:30:00 has [\d.-]+, and"):
         prove_blind(histories, asked, cutoffs=CUTOFFS[1])
 

@@ -15,7 +15,7 @@ from loyalty.features import CATALOGUE
 from loyalty.models.calibration import PlattScaling
 from loyalty.models.churn import ChurnModel
 
-WINDOWED = ["amount_sum_90d", "amount_sum_365d", "amount_decayed_90d"]
+WINDOWED = ["amount_sum_90d", "amount_sum_365d", "amount_decayed_365d"]
 NAMES = ["days_since_last", *WINDOWED, "gap_days_mean", "refund_share_365d", "season_sin", "season_cos"]
 
 
@@ -115,11 +115,11 @@ class TestReasonCodes:
     def test_decayed_sums_never_speak_beside_plain_ones(self, fitted):
         model, X = fitted
         reasons = reason_codes(model, X, top=4)
-        mute = ["amount_decayed_90d", "season_sin", "season_cos"]
+        mute = ["amount_decayed_365d", "season_sin", "season_cos"]
         assert not reasons.filter(regex=r"^reason_\d$").isin(mute).any(axis=None)
         rng = np.random.default_rng(0)
-        lone = pd.DataFrame({"amount_decayed_90d": rng.random(200), "amount_decayed_30d": rng.random(200)})
-        alone = reason_codes(ChurnModel(n_estimators=20).fit(lone, lone["amount_decayed_90d"] > 0.5), lone, top=1)
+        lone = pd.DataFrame({"amount_decayed_365d": rng.random(200), "amount_decayed_30d": rng.random(200)})
+        alone = reason_codes(ChurnModel(n_estimators=20).fit(lone, lone["amount_decayed_365d"] > 0.5), lone, top=1)
         assert set(alone["reason_1"]) <= set(lone)  # but they do where nothing else can
         assert alone["reason_1"].notna().all()
 

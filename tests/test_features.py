@@ -206,7 +206,7 @@ def test_who_never_bought_has_no_rhythm_and_no_spend(edges):
     row = panels[MIDNIGHT].loc[("only refunds", pd.Timestamp(MIDNIGHT))]
     assert row[["frequency", "recency", "T", "monetary", "days_since_last", "lines_day_mean_365d"]].isna().all()
     assert row["days_since_first_record"] == 50
-    assert row["purchase_days_count_365d"] == row["products_count"] == 0
+    assert row["purchase_days_count_365d"] == row["products_count_90d"] == 0
     assert (row["amount_sum"], row["amount_sum_30d"], row["refunds_count_365d"]) == (-16, -8, 2)
     assert np.isnan(row["refund_share_365d"])
 
@@ -226,7 +226,7 @@ def test_four_purchases_by_hand():
         "T": 100,
         "gap_days_mean": 30,  # 60, 10, 20
         "gap_days_median": 20,
-        "gap_days_sd": np.sqrt((30**2 + 20**2 + 10**2) / 2),
+        "gap_days_cv": np.sqrt((30**2 + 20**2 + 10**2) / 2) / 30,
         "gap_days_last": 20,
         "gap_days_max": 60,
         "overdue_ratio": 1 / 3,
@@ -237,14 +237,14 @@ def test_four_purchases_by_hand():
         "amount_sum": 78,
         "amount_trend_90d": 58,
         "monetary": 74 / 3,  # 20, 10, 44
-        "amount_day_mean": 21,
+        "amount_day_mean_365d": 21,
         "amount_day_max": 44,
         "amount_day_last": 44,
         "refund_share_365d": 6 / 84,
         "lines_day_mean_365d": 1.25,
-        "products_count": 1,
+        "products_count_90d": 1,
         "discount_share_365d": 0.2,
-        "discounted_share_365d": 1,  # of the one line whose discount is known
+        "discount_only_days_share_365d": 1,  # of the day of the one line whose discount is known
     }
     assert row[list(by_hand)].to_dict() == pytest.approx(by_hand)
 
@@ -315,18 +315,18 @@ def test_features_follow_the_columns_there_are():
     plain = [name for name, one in CATALOGUE.items() if one.needs in ({"purchases": ()}, {}) and not one.models]
     assert list(panel.columns) == plain
     more = build_panel(Histories(frame.assign(channel="web")), cutoffs=MIDNIGHT, **OUTCOME)
-    assert set(more.columns) - set(panel.columns) == {"channels_count", "channels_count_365d", "channel_top_share_365d"}
+    assert set(more.columns) - set(panel.columns) == {"channels_count_365d", "channel_top_share_365d"}
 
 
 def test_what_cannot_be_computed_is_refused_with_its_name():
     histories = Histories(bills_of(*on_days("ann", MIDNIGHT, 50)))
-    needy = CATALOGUE["products_count"]
-    with pytest.raises(ValueError, match=r"'products_count' needs the column purchases\.product_id"):
-        choose_features(histories, ["frequency", "products_count"])
-    with pytest.raises(ValueError, match=r"'products_count' needs the column purchases\.product_id"):
+    needy = CATALOGUE["products_count_90d"]
+    with pytest.raises(ValueError, match=r"'products_count_90d' needs the column purchases\.product_id"):
+        choose_features(histories, ["frequency", "products_count_90d"])
+    with pytest.raises(ValueError, match=r"'products_count_90d' needs the column purchases\.product_id"):
         build_panel(histories, cutoffs=MIDNIGHT, features=[needy], **OUTCOME)
-    with pytest.raises(ValueError, match="'visits_count_30d' needs the table events"):
-        choose_features(histories, ["visits_count_30d"])
+    with pytest.raises(ValueError, match="'visits_count_90d' needs the table events"):
+        choose_features(histories, ["visits_count_90d"])
     with pytest.raises(ValueError, match="'alive_probability' asks the fitted model 'btyd', which is not there"):
         build_panel(histories, cutoffs=MIDNIGHT, features=[CATALOGUE["alive_probability"]], **OUTCOME)
     with pytest.raises(ValueError, match="'frequency' twice"):
@@ -363,9 +363,9 @@ def test_catalogue_entry_says_what_the_name_says(feature):
 
 def test_a_family_says_nearly_the_same_over_any_time():
     families = {name: feature.family for name, feature in CATALOGUE.items()}
-    assert families["amount_sum"] == families["amount_sum_30d"] == families["amount_decayed_90d"]
+    assert families["amount_sum"] == families["amount_sum_30d"] == families["amount_decayed_365d"]
     assert families["purchase_days_count_30d"] == families["purchase_days_decayed_365d"]
-    assert len({families[name] for name in ("amount_sum_90d", "amount_trend_90d", "amount_day_mean")}) == 3
+    assert len({families[name] for name in ("amount_sum_90d", "amount_trend_90d", "amount_day_mean_365d")}) == 3
     assert families["frequency"] == "frequency"
 
 

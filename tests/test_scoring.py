@@ -103,9 +103,9 @@ class TestScore:
 
     def test_a_column_the_models_learned_from_is_missed(self):
         bills = corner_shop().assign(product_id="x")
-        learned = fitted_bundle(Histories(bills, observed_until=CUTOFF), ["T", "products_count"])
+        learned = fitted_bundle(Histories(bills, observed_until=CUTOFF), ["T", "products_count_90d"])
         poorer = Histories(bills.drop(columns="product_id"), observed_until=CUTOFF)
-        with pytest.raises(ValueError, match=r"'products_count' needs the column purchases\.product_id"):
+        with pytest.raises(ValueError, match=r"'products_count_90d' needs the column purchases\.product_id"):
             learned.score(poorer, cutoff=CUTOFF)
 
     def test_few_features_leave_reasons_empty_but_there(self, histories, tmp_path):

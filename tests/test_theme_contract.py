@@ -73,7 +73,6 @@ BY_HAND = {
             "plans_count": 1,
             "fee_running_sum": 10,
             "fee_change_last": NAN,  # nothing has ended
-            "fee_change_first": 0,
             "fee_plan_ratio": 1,
             "renewals_count_365d": 0,  # the first is no renewal
             "days_since_renewal": 40,
@@ -92,7 +91,6 @@ BY_HAND = {
             "plans_count": 2,
             "fee_running_sum": 15,
             "fee_change_last": 5,
-            "fee_change_first": 5,
             "renewals_count_365d": 1,  # the second; that the first renewed is not asked of what has ended
             "days_since_renewal": 100,
             "days_to_renewal": 265,
@@ -111,7 +109,6 @@ BY_HAND = {
             "contract_running_days": NAN,
             "fee_running_sum": 0,
             "fee_change_last": -8,
-            "fee_change_first": -9,
             "fee_plan_ratio": NAN,
             "days_since_renewal": 250,
             "days_to_renewal": NAN,  # what has ended does not renew
@@ -124,7 +121,6 @@ BY_HAND = {
         {
             "fee_running_sum": 30,
             "fee_change_last": -20,  # 50 were paid before
-            "fee_change_first": 0,
             "contract_running_days": 500,
             "contract_pause_days": 0,  # 890 days of contracts in 500
             "renewals_count_365d": 0,  # both began before
@@ -134,7 +130,7 @@ BY_HAND = {
     "two side by side, both ended": (
         [spell(500, 100, fee=30.0), spell(500, 100, fee=20.0)],
         # 800 days of contracts in 500, and yet none for 100.
-        {"contract_pause_days": 100, "days_since_contract_end": 100, "fee_change_last": -50, "fee_change_first": -50},
+        {"contract_pause_days": 100, "days_since_contract_end": 100, "fee_change_last": -50},
     ),
     "rolled over": (
         [spell(600, plan="a", fee=9.0, renews_at=ago(235))],
@@ -176,11 +172,11 @@ BY_HAND = {
     ),
     "a fee nobody wrote down": (
         [spell(90, 50, fee=9.0), spell(50, plan="b")],
-        {"fee_running_sum": NAN, "fee_change_last": NAN, "fee_change_first": NAN, "fee_plan_ratio": NAN},
+        {"fee_running_sum": NAN, "fee_change_last": NAN, "fee_plan_ratio": NAN},
     ),
     "an unknown fee long gone": (
         [spell(90, 50), spell(50, 40, fee=8.0), spell(40, plan="b", fee=6.0)],
-        {"fee_running_sum": 6, "fee_change_last": -2, "fee_change_first": NAN},
+        {"fee_running_sum": 6, "fee_change_last": -2},
     ),
     "a free plan": ([spell(40, plan="free", fee=0.0)], {"fee_running_sum": 0, "fee_plan_ratio": NAN}),
     "over at once": (

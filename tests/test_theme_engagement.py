@@ -69,7 +69,7 @@ def ann(
     history = History(
         purchases=[Purchase("ann", cutoff - days * DAY, 5.0) for days in (800, *bought)],
         contacts=[*contacts, Contact("bob", cutoff - DAY, direction="inbound")],
-        events=[*events, Event("bob", cutoff - DAY, "visit", value=3.0)],
+        events=[*events, Event("bob", cutoff - DAY, "visit")],
     )
     return held(history, cutoff, ibis=cutoff == MID_SECOND).loc["ann"]
 
@@ -93,7 +93,6 @@ def test_a_contact_of_the_companys_is_two_way_when_it_was_replied_to(cutoff):
     assert row["contacts_trend_90d"] == 2  # 70, 20 and 10 less 100
     assert (row["inbound_count_90d"], row["inbound_count_365d"]) == (2, 3)
     assert (row["outbound_count_90d"], row["outbound_count_365d"]) == (3, 3)
-    assert (row["contacts_balance_90d"], row["contacts_balance_365d"]) == (-1, 0)
     assert row["inbound_share_365d"] == 0.5
 
 
@@ -134,7 +133,7 @@ def test_what_is_known_late_or_at_the_cutoff(cutoff):
         contacts=[inbound(late, known_at=cutoff), inbound(cutoff)],
         events=[Event("ann", late, "visit", known_at=cutoff), Event("ann", cutoff, "visit")],
     )
-    assert row["inbound_count_90d"] == row["visits_count_30d"] == 0
+    assert row["inbound_count_90d"] == row["visits_count_90d"] == 0
     assert np.isnan(row["days_since_last_contact"])
     assert np.isnan(row["days_since_last_visit"])
     told = cutoff - MICROSECOND
@@ -143,29 +142,26 @@ def test_what_is_known_late_or_at_the_cutoff(cutoff):
         contacts=[inbound(late, known_at=told), inbound(told)],
         events=[Event("ann", late, "visit", known_at=told), Event("ann", told, "visit")],
     )
-    assert row["inbound_count_90d"] == row["visits_count_30d"] == 2
+    assert row["inbound_count_90d"] == row["visits_count_90d"] == 2
     assert row["days_since_last_visit"] == pytest.approx(1 / 86_400e6)
 
 
 @each_cutoff
 def test_visits(cutoff):
-    ages_and_pages = [(400, 9.0), (365, 1.0), (180, 2.0), (100, None), (90, 4.0), (30, 8.0), (30, None), (2, 0.5)]
-    visits = [Event("ann", cutoff - days * DAY, "visit", value=pages) for days, pages in ages_and_pages]
-    outside = [Event("ann", cutoff - days * DAY - MICROSECOND, "visit", value=100.0) for days in (30, 90)]
+    visits = [Event("ann", cutoff - days * DAY, "visit") for days in (400, 365, 180, 100, 90, 30, 30, 2)]
+    outside = [Event("ann", cutoff - days * DAY - MICROSECOND, "visit") for days in (90, 180, 365)]
     row = ann(cutoff, events=[*visits, *outside], bought=(364, 40, 40, 10))
-    assert row["visits_count_30d"] == 3  # 30, 30 and 2
-    assert row["visits_count_90d"] == 5  # also 90, and 30 and a microsecond
-    assert row["visits_count_365d"] == 9  # all but that of day 400
-    assert row["visits_trend_90d"] == 5 - 3  # 180, 100, and 90 and a microsecond
+    assert row["visits_count_90d"] == 4  # 90, 30, 30 and 2
+    assert row["visits_count_365d"] == 9  # all but those of day 400, and of 365 and a microsecond
+    assert row["visits_trend_90d"] == 4 - 3  # 180, 100, and 90 and a microsecond
     assert row["days_since_last_visit"] == 2
-    assert row["visits_value_sum_90d"] == 4 + 8 + 0.5 + 100
     assert row["visits_per_purchase_day_365d"] == 3  # on three days: 364, 40 and 10
     assert np.isnan(ann(cutoff, events=visits)["visits_per_purchase_day_365d"])
 
 
 @each_cutoff
 def test_posts_referrals_and_kinds(cutoff):
-    posts = [Event("ann", cutoff - days * DAY, "community_post", value=7.0) for days in (366, 365, 170, 120, 5)]
+    posts = [Event("ann", cutoff - days * DAY, "community_post") for days in (366, 365, 170, 120, 5)]
     referrals = [Event("ann", cutoff - days * DAY, "referral") for days in (180, 90, 60)]
     others = [Event("ann", cutoff - days * DAY, kind) for days, kind in ((3, "설문"), (3, "survey"), (366, "webinar"))]
     row = ann(cutoff, events=[*posts, *referrals, *others])
@@ -174,12 +170,12 @@ def test_posts_referrals_and_kinds(cutoff):
     assert row["referrals_count_365d"] == 3
     assert row["referrals_trend_90d"] == 2 - 1
     assert row["event_kinds_count_365d"] == 4  # not the webinar; two words are two kinds
-    assert row["visits_count_365d"] == row["visits_value_sum_90d"] == 0
+    assert row["visits_count_365d"] == 0
 
 
 def test_who_did_nothing_else_than_buying():
     row = ann(MIDDAY, bought=[10])
-    zero = {f.name for f in FEATURES if any(word in f.name for word in ("_count_", "_sum_", "_trend_", "_balance_"))}
+    zero = {f.name for f in FEATURES if any(word in f.name for word in ("_count_", "_trend_"))}
     zero |= {"visits_per_purchase_day_365d"}
     assert set(row.index[row == 0]) == zero
     assert set(row.index[row.isna()]) == set(row.index) - zero
@@ -208,7 +204,6 @@ def test_features_follow_the_columns_there_are():
     assert names(history, "contacts.direction") == everything - of_contacts
     assert names(replace(history, contacts=[])) == everything - of_contacts
     assert names(replace(history, events=[])) == of_contacts
-    assert names(history, "events.value") == everything - {"visits_value_sum_90d"}
 
 
 def test_without_replies_only_the_clients_own_contacts_are_two_way():
@@ -227,7 +222,7 @@ def worlds(draw: st.DrawFn) -> tuple[History, datetime]:
     """Rows of two clients in three tables, at the edges of windows before the cutoff or anywhere."""
     midnight = datetime.fromisoformat("2023-11-05") + draw(st.integers(0, 400)) * DAY
     cutoff = midnight + draw(st.sampled_from([at - MIDNIGHT for at in CUTOFFS]))
-    times = instants(cutoff, (0, 30, 90, 180, 365), oldest=450)
+    times = instants(cutoff, (0, 90, 180, 365), oldest=450)
     clients = st.sampled_from([1, 2])
 
     def contact(at: datetime) -> Contact:
@@ -237,8 +232,7 @@ def worlds(draw: st.DrawFn) -> tuple[History, datetime]:
 
     def event(at: datetime) -> Event:
         kind = draw(st.sampled_from(["visit", "visit", "community_post", "referral", "survey"]))
-        value = draw(st.none() | st.integers(-4, 400).map(lambda tenths: tenths / 10))
-        return Event(draw(clients), at, kind, draw(reports(cutoff, at)), value)
+        return Event(draw(clients), at, kind, draw(reports(cutoff, at)))
 
     bought = [(at, draw(reports(cutoff, at))) for at in draw(st.lists(times, max_size=6))]
     purchases = [Purchase(draw(clients), at, draw(st.sampled_from([5.0, -5.0])), known) for at, known in bought]

@@ -106,12 +106,12 @@ BY_HAND: dict[str, tuple[list[Purchase], dict[str, float]]] = {
     ),
     "one purchase makes none": (
         [line(20)],
-        {"overdue_days": NAN, "regularity": NAN, "month_top_share": 1, "weekday_top_share": 1, "amount_day_sd": NAN},
+        {"overdue_days": NAN, "regularity": NAN, "weekday_top_share": 1, "amount_day_sd": NAN},
     ),
     "days of the week": (
         # Sunday 30 June, Saturday twice on one day, Friday, Sunday 23 June
         [line(1), line(2), line(2, after=3 * MICROSECOND), line(3), line(8)],
-        {"weekend_share": 3 / 4, "weekday_top_share": 2 / 4, "month_top_share": 1, "months_count_365d": 1},
+        {"weekend_share": 3 / 4, "weekday_top_share": 2 / 4},
     ),
     "Monday and Saturday": (
         [line(7), line(14), line(9), line(7, -5.0)],
@@ -126,44 +126,29 @@ BY_HAND: dict[str, tuple[list[Purchase], dict[str, float]]] = {
             line(4, after=DAY / 48),
             line(3, -2.0, after=20 * DAY / 24),
         ],
-        {"hour_mean": (17 + 18 + 23 + 0) / 4, "evening_share": 2 / 4},
+        {"hour_mean": (17 + 18 + 23 + 0) / 4},
     ),
     "hours that nobody recorded": (
         [line(5), line(4), line(3, -2.0, after=DAY / 2)],
-        {"hour_mean": NAN, "evening_share": NAN},
-    ),
-    "months": (
-        # 2 July 2023 is the first day of the 365; the January before is not among them, but of the same month as 2024's
-        [line(365), line(366), line(30), line(29), line(170), line(535)],
-        {"months_count_365d": 3, "month_top_share": 2 / 6},  # July 2, June 2 (1 and 2 June), January 2
+        {"hour_mean": NAN},
     ),
     "the weeks a year ago": (
-        [
-            line(days, amount)
-            for days, amount in ((366, 1.0), (365, 2.0), (336, 4.0), (335, 8.0), (276, 16.0), (275, 32.0))
-        ],
-        {
-            "purchase_days_last_year_count_30d": 2,
-            "purchase_days_last_year_count_90d": 4,
-            "amount_last_year_sum_30d": 2 + 4,
-            "amount_last_year_sum_90d": 2 + 4 + 8 + 16,
-        },
+        [line(days, amount) for days, amount in ((366, 1.0), (365, 2.0), (300, 4.0), (276, 8.0), (275, 16.0))],
+        {"purchase_days_last_year_count_90d": 3, "amount_last_year_sum_90d": 2 + 4 + 8},
     ),
     "the weeks a year ago to the microsecond": (
         [
             line(365, 1.0, after=-MICROSECOND),
             line(365, 2.0),
             line(335, 4.0, after=-MICROSECOND),
-            line(335, 8.0),
-            line(275, -16.0, after=-MICROSECOND),
+            line(275, -8.0, after=-MICROSECOND),
+            line(275, 16.0, after=-MICROSECOND),
             line(275, 32.0),
         ],
         {
-            "amount_last_year_sum_30d": 6,
-            "amount_last_year_sum_90d": 6 + 8 - 16,
-            "spend_sum_365d": 2 + 4 + 8 + 32,
-            "purchase_days_last_year_count_30d": 2,  # the days 365 and 336 before, begun at midnight; 366 is too early
-            "purchase_days_last_year_count_90d": 3,  # and 335
+            "amount_last_year_sum_90d": 2 + 4 - 8 + 16,
+            "spend_sum_365d": 2 + 4 + 16 + 32,
+            "purchase_days_last_year_count_90d": 3,  # 365, 336 and 276 days before, begun at midnight; 366 is too early
         },
     ),
     "orders": (
@@ -175,26 +160,23 @@ BY_HAND: dict[str, tuple[list[Purchase], dict[str, float]]] = {
             line(7, 100.0),
             line(366, 7.0, order_id="o4"),
         ],
-        {"orders_count_365d": 2, "amount_order_mean_365d": (10 + 20 + 30) / 2, "amount_line_mean_365d": 160 / 4},
+        {"orders_count_365d": 2, "amount_order_mean_365d": (10 + 20 + 30) / 2},
     ),
     "orders that nobody numbered": ([line(9)], {"orders_count_365d": 0, "amount_order_mean_365d": NAN}),
     "spend of days": (
-        # Days of 30 + 10, 20 and 60, and the first day of the last 180; the refund takes nothing off.
+        # Days of 30 + 10, 20, 60 and 90; the refund takes nothing off.
         [line(400, 30.0), line(400, 10.0), line(181, 20.0), line(180, 60.0), line(30, 90.0), line(30, -50.0)],
         {
             "amount_day_mean_365d": (20 + 60 + 90) / 3,
-            "amount_day_median": (40 + 60) / 2,
             # mean 52.5; differences -12.5, -32.5, 7.5, 37.5: squares 156.25, 1056.25, 56.25, 1406.25
             "amount_day_sd": (2675 / 3) ** 0.5,
-            "amount_day_ratio_180d": ((60 + 90) / 2) / ((40 + 20) / 2),
             "spend_sum_365d": 170,
             "spend_share_90d": 90 / 170,
-            "amount_line_mean_365d": 170 / 3,
         },
     ),
     "the edge of 90 days": (
         [line(90, 1.0), line(90, 2.0, after=-MICROSECOND)],
-        {"spend_share_90d": 1 / 3, "amount_day_ratio_180d": NAN},
+        {"spend_share_90d": 1 / 3},
     ),
     "margin": (
         [
@@ -214,7 +196,7 @@ BY_HAND: dict[str, tuple[list[Purchase], dict[str, float]]] = {
     "margin of nothing known": ([line(9)], {"margin_sum_365d": 0, "margin_share_365d": NAN, "quantity_sum_365d": 0}),
     "refunds": (
         [line(50, 100.0), line(20, -5.0), line(12, -30.0, after=DAY / 2), line(365, -2.0), line(365.5, -80.0)],
-        {"refunded_sum_365d": 37, "refund_max": 80, "days_since_last_refund": 11.5, "refund_share_365d": 0.37},
+        {"refunded_sum_365d": 37, "days_since_last_refund": 11.5, "refund_share_365d": 0.37},
     ),
     "told late": (
         [
@@ -227,7 +209,7 @@ BY_HAND: dict[str, tuple[list[Purchase], dict[str, float]]] = {
             "orders_count_365d": 1,
             "products_new_count_90d": 1,
             "days_since_last_refund": NAN,
-            "refund_max": NAN,
+            "refunded_sum_365d": 0,
         },
     ),
     "products": (
@@ -242,7 +224,7 @@ BY_HAND: dict[str, tuple[list[Purchase], dict[str, float]]] = {
             line(30),
         ],
         # 6 lines of 3 products
-        {"products_new_count_90d": 1, "products_repeat_share_365d": 3 / 6, "products_count": 3},
+        {"products_new_count_90d": 1, "products_repeat_share_365d": 3 / 6, "products_count_90d": 3},
     ),
     "categories and channels": (
         [
@@ -260,8 +242,7 @@ BY_HAND: dict[str, tuple[list[Purchase], dict[str, float]]] = {
             "categories_count_365d": 3,
             "categories_new_count_90d": 2,
             "category_top_share_365d": 2 / 4,
-            "category_top_spend_share_365d": 60 / 100,
-            "channels_count": 3,
+            "channels_count_365d": 2,
             "channel_top_share_365d": 3 / 4,
         },
     ),
@@ -280,7 +261,6 @@ BY_HAND: dict[str, tuple[list[Purchase], dict[str, float]]] = {
             )
         ],
         {
-            "products_count": 6,
             "products_count_90d": 1,
             "products_new_count_90d": 1,
             "products_repeat_share_365d": 2 / 6,  # c and f
@@ -305,8 +285,6 @@ BY_HAND: dict[str, tuple[list[Purchase], dict[str, float]]] = {
             "orders_count_365d": 1,
             "amount_order_mean_365d": 10,
             "hour_mean": 12,
-            "evening_share": 0,
-            "products_count": 1,
             "products_count_90d": 1,
             "products_new_count_90d": 1,
             "products_repeat_share_365d": 0,
@@ -314,11 +292,9 @@ BY_HAND: dict[str, tuple[list[Purchase], dict[str, float]]] = {
             "categories_count_365d": 1,
             "categories_new_count_90d": 1,
             "category_top_share_365d": 1,
-            "channels_count": 1,
             "channels_count_365d": 1,
             "channel_top_share_365d": 1,
             "days_since_last_refund": NAN,
-            "refund_max": NAN,
         },
     ),
     "a year's favourite at its edge": (
@@ -376,29 +352,23 @@ BY_HAND: dict[str, tuple[list[Purchase], dict[str, float]]] = {
         {
             "spend_sum_365d": 0,
             "orders_count_365d": 0,
-            "months_count_365d": 0,
             "quantity_sum_365d": 0,
             "categories_count": 0,
             "categories_new_count_90d": 0,
             "products_new_count_90d": 0,
-            "channels_count": 0,
+            "channels_count_365d": 0,
             "margin_sum_365d": -6,
             "margin_share_365d": NAN,
-            "refund_max": 8,
+            "refunded_sum_365d": 8,
             "amount_last_year_sum_90d": 0,
             **dict.fromkeys(
                 (
                     "weekend_share",
                     "weekday_top_share",
-                    "month_top_share",
                     "hour_mean",
-                    "evening_share",
                     "spend_share_90d",
-                    "amount_line_mean_365d",
-                    "amount_day_median",
-                    "amount_day_ratio_180d",
+                    "amount_day_mean_365d",
                     "category_top_share_365d",
-                    "category_top_spend_share_365d",
                     "products_repeat_share_365d",
                     "unit_price_ratio_180d",
                     "overdue_days",
@@ -447,7 +417,7 @@ def worlds(draw) -> tuple[list[Purchase], datetime]:
     within_day = draw(st.sampled_from([timedelta(0), *(cutoff - CUTOFF for cutoff in CUTOFFS[1:]), DAY - MICROSECOND]))
     cutoff = datetime.fromisoformat("2023-11-05") + draw(st.integers(0, 400)) * DAY + within_day
     nudges = st.sampled_from([-MICROSECOND, timedelta(0), MICROSECOND])
-    edges = st.sampled_from([0, 30, 60, 90, 180, 275, 335, 365])
+    edges = st.sampled_from([0, 30, 90, 180, 275, 365])
     times = (
         st.builds(lambda days, nudge: cutoff - days * DAY + nudge, edges, nudges)
         | st.integers(1, 500).map(lambda days: cutoff - days * DAY - within_day)  # on few midnights

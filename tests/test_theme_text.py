@@ -66,7 +66,6 @@ BY_HAND = {
         {
             "texts_count_365d": 2,
             "text_length_mean_365d": 5.5,
-            "text_length_last": 7,
             "texts_korean_share": 0,
             "mood_mean_365d": 0.275,  # .2 and .35
             "mood_last": 0.35,
@@ -85,18 +84,18 @@ BY_HAND = {
     ),
     "blanks are no texts": (
         [said(9, "아니요"), said(5, ""), said(4, " \t\r\n"), said(3, None)],
-        {"texts_count_365d": 1, "text_length_mean_365d": 3, "text_length_last": 3, "texts_korean_share": 1}
+        {"texts_count_365d": 1, "text_length_mean_365d": 3, "texts_korean_share": 1}
         | {"mood_mean_365d": 0.15, "mood_last": 0.15, "mood_min_365d": 0.15, "text_theme_1_mean_365d": ord("아") % 7},
     ),
     "half in Korean": (
         [said(500, "배송이 늦어요"), said(400, "ㅠㅠ"), said(300, "late"), said(200, "遅い ～")],
-        {"texts_korean_share": 0.5, "texts_count_365d": 2, "text_length_last": 4},
+        {"texts_korean_share": 0.5, "texts_count_365d": 2, "text_length_mean_365d": 4},
     ),
     "Korean in other forms": (
         [said(9, "\u1112\u1161\u11ab"), said(8, "ok 힣"), said(7, "가?"), said(6, "ꯟ㄰")],
         {"texts_korean_share": 0.75},
     ),
-    "characters, not bytes": ([said(9, "좋아요 👍")], {"text_length_last": 5, "mood_last": 0.25}),
+    "characters, not bytes": ([said(9, "좋아요 👍")], {"text_length_mean_365d": 5, "mood_last": 0.25}),
     "just within a year": ([said(365, "abc")], {"texts_count_365d": 1, "mood_mean_365d": 0.15}),
     "just not within a year": (
         [Contact(1, CUTOFF - 365 * DAY - MICROSECOND, text="abc")],
@@ -115,16 +114,19 @@ BY_HAND = {
         [said(1, "a"), Contact(1, CUTOFF - 180 * DAY - MICROSECOND, text="abc"), said(600, "abcde")],
         {"mood_trend_180d": 0.05 - 0.2},
     ),
-    "at the cutoff": ([said(9, "abc"), said(0, "abcdef")], {"text_length_last": 3, "texts_count_365d": 1}),
+    "at the cutoff": (
+        [said(9, "abc"), said(0, "abcdef")],
+        {"mood_last": 0.15, "text_length_mean_365d": 3, "texts_count_365d": 1},
+    ),
     "told at the cutoff": ([said(9, "abc"), said(5, "abcdef", known_at=CUTOFF)], {"mood_last": 0.15}),
     "told just before": ([said(9, "abc"), said(5, "abcdef", known_at=CUTOFF - MICROSECOND)], {"mood_last": 0.3}),
     "at one instant the largest": (
         [said(9, "x" * 12), said(9, "abc"), said(30, "x" * 20)],
-        {"text_length_last": 12, "mood_last": 0.6},
+        {"mood_last": 0.6},
     ),
     "nothing": (
         [],
-        {"texts_count_365d": 0, "text_length_mean_365d": NAN, "text_length_last": NAN, "texts_korean_share": NAN}
+        {"texts_count_365d": 0, "text_length_mean_365d": NAN, "texts_korean_share": NAN}
         | {"mood_mean_365d": NAN, "mood_last": NAN, "mood_min_365d": NAN, "mood_trend_180d": NAN},
     ),
 }
@@ -142,8 +144,8 @@ def test_a_very_long_text_among_many():
         purchases=[Purchase(1_000, CUTOFF - DAY, 1.0)],
         contacts=[*many, Contact(1_000, CUTOFF - DAY, text="가" * 1_000_000)],
     )
-    row = panel_of(history, CUTOFF, FEATURES[:4]).iloc[0]
-    assert row.tolist() == [1, 1_000_000, 1_000_000, 1]
+    row = panel_of(history, CUTOFF, FEATURES[:3]).iloc[0]
+    assert row.tolist() == [1, 1_000_000, 1]
 
 
 # Against the oracle

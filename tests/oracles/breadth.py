@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -20,18 +20,15 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
     products = [p.product_id for p in year if p.product_id is not None]
     return {
         "lines_day_mean_365d": statistics.fmean(lines) if lines else NAN,
-        "products_count": len(_held(bought, "product_id")),
         "products_count_90d": len(_held(quarter, "product_id")),
         "products_new_count_90d": len(_held(quarter, "product_id") - _held(older, "product_id")),
         "products_repeat_share_365d": ratio(len(products) - len(set(products)), len(products)),
         "categories_count": len(_held(bought, "category")),
         "categories_count_365d": len(_held(year, "category")),
         "categories_new_count_90d": len(_held(quarter, "category") - _held(older, "category")),
-        "category_top_share_365d": _top((p.category, 1.0) for p in year),
-        "category_top_spend_share_365d": _top((p.category, p.amount) for p in year),
-        "channels_count": len(_held(bought, "channel")),
+        "category_top_share_365d": _top(p.category for p in year),
         "channels_count_365d": len(_held(year, "channel")),
-        "channel_top_share_365d": _top((p.channel, 1.0) for p in year),
+        "channel_top_share_365d": _top(p.channel for p in year),
         "unit_price_ratio_180d": _price_ratio(bought, cutoff),
     }
 
@@ -55,13 +52,9 @@ def _held(lines: Iterable[Purchase], what: str) -> set[str]:
     return {getattr(p, what) for p in lines} - {None}
 
 
-def _top(weighed: Iterable[tuple[str | None, float]]) -> float:
-    weights: dict[str, list[float]] = defaultdict(list)
-    for name, weight in weighed:
-        if name is not None:
-            weights[name].append(weight)
-    sums = [math.fsum(of) for of in weights.values()]
-    return max(sums) / math.fsum(sums) if sums else NAN
+def _top(names: Iterable[str | None]) -> float:
+    counts = Counter(name for name in names if name is not None)
+    return max(counts.values()) / counts.total() if counts else NAN
 
 
 def _price_ratio(bought: list[Purchase], cutoff: datetime) -> float:

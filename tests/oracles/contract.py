@@ -22,7 +22,6 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
         "plans_count": len({s.plan for s in spells} - {None}),
         "fee_running_sum": fees(running),
         "fee_change_last": NAN,
-        "fee_change_first": NAN,
         "days_since_contract_end": NAN,
         "contract_pause_days": pause_of(spells, cutoff) / DAY if spells else NAN,
     }
@@ -31,8 +30,6 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
         told["fee_change_last"] = fees(running) - fees(before)
         if not running:
             told["days_since_contract_end"] = (cutoff - last_end) / DAY
-    if spells:
-        told["fee_change_first"] = fees(running) - fees([s for s in spells if s.start == first])
     later_starts = [s for s in within(spells, cutoff, 365) if s.start != first]
     renewals = [s for s in renewed if s.renews_at >= cutoff - 365 * DAY]
     told["renewals_count_365d"] = len(later_starts) + len(renewals)

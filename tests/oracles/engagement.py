@@ -1,7 +1,6 @@
 """Oracle of the theme engagement."""
 
 import itertools
-import math
 import statistics
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,10 +24,8 @@ def _contacts(contacts: list[Contact], cutoff: datetime) -> dict[str, float]:
         "contacts_trend_90d": _trend(two_way, cutoff),
     }
     for days in (90, 365):
-        begun, by_company = len(within(inbound, cutoff, days)), len(within(outbound, cutoff, days))
-        told[f"inbound_count_{days}d"] = begun
-        told[f"outbound_count_{days}d"] = by_company
-        told[f"contacts_balance_{days}d"] = begun - by_company
+        told[f"inbound_count_{days}d"] = len(within(inbound, cutoff, days))
+        told[f"outbound_count_{days}d"] = len(within(outbound, cutoff, days))
     told["inbound_share_365d"] = ratio(told["inbound_count_365d"], len(within([*inbound, *outbound], cutoff, 365)))
     return told
 
@@ -37,14 +34,13 @@ def _events(history: History, cutoff: datetime) -> dict[str, float]:
     visits, posts, referrals = (
         [e for e in history.events if e.kind == kind] for kind in ("visit", "community_post", "referral")
     )
-    told: dict[str, float] = {f"visits_count_{days}d": len(within(visits, cutoff, days)) for days in (30, 90, 365)}
+    told: dict[str, float] = {f"visits_count_{days}d": len(within(visits, cutoff, days)) for days in (90, 365)}
     bought = sum(day >= cutoff - 365 * DAY for day in purchase_days(history.purchases))
     return {
         **told,
         "visits_trend_90d": _trend(visits, cutoff),
         "days_since_last_visit": min((age(e, cutoff) for e in visits), default=NAN),
         "visits_per_purchase_day_365d": ratio(told["visits_count_365d"], bought),
-        "visits_value_sum_90d": math.fsum(e.value for e in within(visits, cutoff, 90) if e.value is not None),
         "community_posts_count_365d": len(within(posts, cutoff, 365)),
         "community_posts_trend_90d": _trend(posts, cutoff),
         "referrals_count_365d": len(within(referrals, cutoff, 365)),

@@ -29,19 +29,18 @@ def tell_all(history: History, cutoff: datetime) -> dict[int | str, dict[str, fl
     for window in (30, 90):
         now = part(who(window, 0), who(YEAR, 0))
         then = part(who(YEAR + window, YEAR), who(2 * YEAR, YEAR)) if began < cutoff - 2 * YEAR * DAY else NAN
-        came_back = part(who(YEAR, YEAR - window), who(YEAR + 90, YEAR))
-        told |= {
-            f"peers_bought_share_{window}d": now,
-            f"peers_bought_year_ago_share_{window}d": then,
-            f"peers_bought_year_ratio_{window}d": ratio(now, then),
-            f"peers_bought_year_change_{window}d": now - then,
-            f"peers_return_year_ago_share_{window}d": came_back if began < cutoff - (YEAR + 90) * DAY else NAN,
-        }
-    told["peers_season_ratio_90d"] = told["peers_growth_ratio_90d"] = NAN
+        told |= {f"peers_bought_share_{window}d": now, f"peers_bought_year_ago_share_{window}d": then}
+    told["peers_bought_year_ratio_90d"] = ratio(told["peers_bought_share_90d"], told["peers_bought_year_ago_share_90d"])
+    came_back, season, growth = NAN, NAN, NAN
     if began < cutoff - (YEAR + 90) * DAY:
-        a_year_ago = len(who(YEAR + 90, YEAR))
-        told["peers_season_ratio_90d"] = ratio(len(who(YEAR, YEAR - 90)), a_year_ago)
-        told["peers_growth_ratio_90d"] = ratio(len(who(90, 0)), a_year_ago)
+        before, after = who(YEAR + 90, YEAR), who(YEAR, YEAR - 90)
+        came_back, season = part(after, before), ratio(len(after), len(before))
+        growth = ratio(len(who(90, 0)), len(before))
+    told |= {
+        "peers_return_year_ago_share_90d": came_back,
+        "peers_season_ratio_90d": season,
+        "peers_growth_ratio_90d": growth,
+    }
     new = {client for client, dates in days.items() if dates and dates[0] >= cutoff - 90 * DAY}
     told["peers_new_share_90d"] = part(new, who(YEAR, 0))
     return dict.fromkeys(bought, told)

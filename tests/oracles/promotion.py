@@ -40,19 +40,15 @@ def _discounts(purchases: list[Purchase], cutoff: datetime) -> dict[str, float]:
     depths = [_depth([p]) for p in year if p.discount]
     told = {
         "discount_share_365d": _depth(year),
-        "discounted_share_365d": share(p.discount > 0 for p in year),
         "discount_share_90d": _depth(quarter),
         "discount_share_change_90d": _depth(quarter) - _depth(within(priced, cutoff, 365, beyond=90)),
         "discount_depth_mean_365d": statistics.fmean(depths) if depths else NAN,
-        "discount_depth_max_365d": max(depths, default=NAN),
     }
     days = purchase_days(priced)
     full_price = purchase_days(p for p in priced if p.discount == 0)
     lately = [day for day in days if day >= cutoff - 365 * DAY]
     return told | {
         "discount_only_days_share_365d": share(day not in full_price for day in lately),
-        "full_price_days_count_90d": sum(day >= cutoff - 90 * DAY for day in full_price),
-        "days_since_last_full_price": (cutoff - full_price[-1]) / DAY if full_price else NAN,
     }
 
 
@@ -63,11 +59,9 @@ def _depth(lines: list[Purchase]) -> float:
 
 def _pressure(received: list[Offer], purchases: list[Purchase], cutoff: datetime) -> dict[str, float]:
     told: dict[str, float] = {f"offers_count_{days}d": len(within(received, cutoff, days)) for days in (30, 90, 365)}
-    paid = [p.event_time for p in purchases if p.amount > 0]
     bought = sum(day >= cutoff - 365 * DAY for day in purchase_days(purchases))
     return told | {
         "offers_per_purchase_day_365d": ratio(told["offers_count_365d"], bought),
-        "offers_since_last_purchase_count": sum(o.sent > max(paid) for o in received) if paid else NAN,
         "days_since_last_offer": min((age(o, cutoff) for o in received), default=NAN),
     }
 
@@ -83,7 +77,6 @@ def _response(received: list[Offer], cutoff: datetime) -> dict[str, float]:
         "days_since_last_redeemed_offer": (cutoff - max(at for _, at in used)) / DAY if used else NAN,
         "redemption_days_mean": statistics.fmean((at - sent) / DAY for sent, at in used) if used else NAN,
         "offer_discount_mean_365d": statistics.fmean(sizes) if sizes else NAN,
-        "offer_kinds_count_365d": len({o.kind for o in year} - {None}),
     }
 
 
@@ -106,7 +99,6 @@ def _prices(purchases: list[Purchase], cutoff: datetime) -> dict[str, float]:
             changes += [price / paid[product] - 1] if day >= cutoff - 365 * DAY else []
         paid[product] = price
     return {
-        "price_rises_count_365d": sum(day >= cutoff - 365 * DAY for day in rises),
         "price_change_mean_365d": statistics.fmean(changes) if changes else NAN,
         "price_rise_reaction_90d": _reaction(rises[-1], purchase_days(purchases), cutoff) if rises else NAN,
     }
@@ -150,7 +142,6 @@ def _tiers(rewards: list[Reward], cutoff: datetime) -> dict[str, float]:
             reached[r.tier] = min(r.event_time, reached.get(r.tier, r.event_time))
     new = [at for at in reached.values() if at > min(reached.values())]
     return {
-        "days_since_last_points_movement": min((age(r, cutoff) for r in rewards), default=NAN),
         "tier_moves_count_365d": max(len(lately) - 1, 0),
         "days_since_last_new_tier": (cutoff - max(new)) / DAY if new else NAN,
     }

@@ -24,7 +24,6 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
         "frequency": len(days) - 1 if days else NAN,
         "gap_days_mean": statistics.fmean(gaps) if gaps else NAN,
         "gap_days_median": statistics.median(gaps) if gaps else NAN,
-        "gap_days_sd": statistics.stdev(gaps) if len(gaps) > 1 else NAN,
         "gap_days_last": gaps[-1] if gaps else NAN,
         "gap_days_max": max(gaps) if gaps else NAN,
     }
@@ -32,14 +31,14 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
     told["alive_probability"], told["expected_purchases"] = buying("alive", *bought), buying("expected", *bought)
     told["overdue_ratio"] = told["days_since_last"] / told["gap_days_mean"] if gaps else NAN
     told["pause_ratio"] = told["days_since_last"] / told["gap_days_max"] if gaps else NAN
-    for window in (30, 60, 90, 180, 365):
+    for window in (30, 90, 180, 365):
         told[f"purchase_days_count_{window}d"] = sum(day >= cutoff - window * DAY for day in days)
-    for decay in (30, 90, 365):
+    for decay in (30, 365):
         told[f"purchase_days_decayed_{decay}d"] = math.fsum(math.exp(-((cutoff - day) / DAY) / decay) for day in days)
     lately = sum(day >= cutoff - 90 * DAY for day in days)
     before = sum(cutoff - 180 * DAY <= day < cutoff - 90 * DAY for day in days)
     told["purchase_days_trend_90d"] = lately - before
-    told["gap_days_cv"] = told["gap_days_sd"] / told["gap_days_mean"] if gaps else NAN
+    told["gap_days_cv"] = statistics.stdev(gaps) / told["gap_days_mean"] if len(gaps) > 1 else NAN
     alike = [min(pair) / max(pair) for pair in itertools.pairwise(gaps)]
     told["regularity"] = statistics.fmean(alike) if alike else NAN
     told["overdue_days"] = told["days_since_last"] - told["gap_days_median"] if gaps else NAN
@@ -49,17 +48,12 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
 def _habits(history: History, cutoff: datetime, days: list[datetime]) -> dict[str, float]:
     bought = [p for p in history.purchases if p.amount > 0]
     hours = [p.event_time.hour for p in bought]
-    timed = any(hours)
     year = cutoff - 365 * DAY
     return {
         "orders_count_365d": len({p.order_id for p in within(bought, cutoff, 365)} - {None}),
-        "months_count_365d": len({day.month for day in days if day >= year}),
-        "month_top_share": _top(day.month for day in days),
         "weekday_top_share": _top(day.isoweekday() for day in days),
         "weekend_share": share(day.isoweekday() in (6, 7) for day in days),
-        "hour_mean": statistics.fmean(hours) if timed else NAN,
-        "evening_share": share(hour >= 18 for hour in hours) if timed else NAN,
-        "purchase_days_last_year_count_30d": sum(year <= day < year + 30 * DAY for day in days),
+        "hour_mean": statistics.fmean(hours) if any(hours) else NAN,
         "purchase_days_last_year_count_90d": sum(year <= day < year + 90 * DAY for day in days),
     }
 

@@ -29,7 +29,7 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
 
 
 def _open(complaints: list[Contact], cutoff: datetime) -> dict[str, float]:
-    told: dict[str, float] = {f"complaints_count_{n}d": len(within(complaints, cutoff, n)) for n in (30, 90, 365)}
+    told: dict[str, float] = {f"complaints_count_{n}d": len(within(complaints, cutoff, n)) for n in (90, 365)}
     waiting = [cutoff - c.event_time for c in complaints if c.resolved_at is None]
     told["complaints_open_count"] = len(waiting)
     told["complaints_late_count"] = sum(wait > 7 * DAY for wait in waiting)
@@ -38,12 +38,11 @@ def _open(complaints: list[Contact], cutoff: datetime) -> dict[str, float]:
 
 
 def _met(complaints: list[Contact], cutoff: datetime) -> dict[str, float]:
-    replies = [(c.event_time, (c.replied_at - c.event_time) / HOUR) for c in complaints if c.replied_at is not None]
+    replies = [(c.replied_at - c.event_time) / HOUR for c in complaints if c.replied_at is not None]
     settled = [(c.resolved_at - c.event_time) / DAY for c in complaints if c.resolved_at is not None]
     year = within(complaints, cutoff, 365)
     return {
-        "complaint_reply_hours_mean": statistics.fmean(h for _, h in replies) if replies else NAN,
-        "complaint_reply_hours_last": max(replies)[1] if replies else NAN,  # of several at one instant, the longest
+        "complaint_reply_hours_mean": statistics.fmean(replies) if replies else NAN,
         "complaint_resolution_days_mean": statistics.fmean(settled) if settled else NAN,
         "complaints_answered_share_365d": share(c.replied_at is not None for c in year),
         "complaints_resolved_share_365d": share(c.resolved_at is not None for c in year),
@@ -58,11 +57,7 @@ def _repeated(complaints: list[Contact], cutoff: datetime) -> dict[str, float]:
         if complaint.topic is not None:
             same_topic += complaint.topic in seen
             seen.add(complaint.topic)
-    again = 0
-    for place, complaint in enumerate(complaints):
-        if complaint in year:
-            again += any(complaint.event_time - earlier.event_time <= 90 * DAY for earlier in complaints[:place])
-    return {"complaints_same_topic_count_365d": same_topic, "complaints_again_count_365d": again}
+    return {"complaints_same_topic_count_365d": same_topic}
 
 
 def _unanswered(contacts: list[Contact], cutoff: datetime) -> dict[str, float]:

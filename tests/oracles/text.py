@@ -18,7 +18,6 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
     told = {
         "texts_count_365d": len(year),
         "text_length_mean_365d": mean([len(c.text) for c in year]),
-        "text_length_last": max(map(len, last), default=NAN),
         "texts_korean_share": share(any(map(is_korean, c.text)) for c in written),
         "mood_mean_365d": mean(moods),
         "mood_last": max((feedback("mood", text) for text in last), default=NAN),

@@ -15,13 +15,12 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
     told = {
         "amount_sum": math.fsum(p.amount for p in known),
         "monetary": statistics.fmean(spent[1:]) if len(spent) > 1 else NAN,
-        "amount_day_mean": statistics.fmean(spent) if spent else NAN,
         "amount_day_max": max(spent, default=NAN),
         "amount_day_last": spent[-1] if spent else NAN,
     }
-    for window in (30, 60, 90, 180, 365):
+    for window in (30, 90, 180, 365):
         told[f"amount_sum_{window}d"] = math.fsum(p.amount for p in within(known, cutoff, window))
-    for decay in (30, 90, 365):
+    for decay in (30, 365):
         told[f"amount_decayed_{decay}d"] = math.fsum(
             p.amount * math.exp(-((cutoff - p.event_time) / DAY) / decay) for p in known
         )
@@ -32,15 +31,10 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
     bought, refunded = math.fsum(a for a in year if a > 0), math.fsum(-a for a in year if a < 0)
     told["refunds_count_365d"] = sum(a < 0 for a in year)
     told["refund_share_365d"] = refunded / bought if bought else NAN
-    lately_spent = [s for day, s in zip(days, spent, strict=True) if day >= cutoff - 180 * DAY]
-    spent_before = [s for day, s in zip(days, spent, strict=True) if day < cutoff - 180 * DAY]
     in_year = [s for day, s in zip(days, spent, strict=True) if day >= cutoff - 365 * DAY]
-    both = lately_spent and spent_before
     return told | {
         "amount_day_mean_365d": statistics.fmean(in_year) if in_year else NAN,
-        "amount_day_median": statistics.median(spent) if spent else NAN,
         "amount_day_sd": statistics.stdev(spent) if len(spent) > 1 else NAN,
-        "amount_day_ratio_180d": statistics.fmean(lately_spent) / statistics.fmean(spent_before) if both else NAN,
         **_lines(known, cutoff),
         **_refunds(known, cutoff),
     }
@@ -57,9 +51,7 @@ def _lines(known: list[Purchase], cutoff: datetime) -> dict[str, float]:
     return {
         "spend_sum_365d": spend,
         "spend_share_90d": ratio(math.fsum(p.amount for p in within(year, cutoff, 90)), spend),
-        "amount_last_year_sum_30d": math.fsum(p.amount for p in net_year if p.event_time < last_year + 30 * DAY),
         "amount_last_year_sum_90d": math.fsum(p.amount for p in net_year if p.event_time < last_year + 90 * DAY),
-        "amount_line_mean_365d": ratio(spend, len(year)),
         "amount_order_mean_365d": ratio(math.fsum(p.amount for p in in_orders), len(orders)),
         "quantity_sum_365d": math.fsum(p.quantity for p in year if p.quantity is not None),
         "margin_sum_365d": math.fsum(p.amount - p.cost for p in net_year if p.cost is not None),
@@ -73,6 +65,5 @@ def _refunds(known: list[Purchase], cutoff: datetime) -> dict[str, float]:
     refunds = [p for p in known if p.amount < 0]
     return {
         "refunded_sum_365d": math.fsum(-p.amount for p in within(refunds, cutoff, 365)),
-        "refund_max": max((-p.amount for p in refunds), default=NAN),
         "days_since_last_refund": min((age(p, cutoff) for p in refunds), default=NAN),
     }

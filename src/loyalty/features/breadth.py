@@ -23,14 +23,6 @@ FEATURES = (
         actionable=True,
     ),
     Feature(
-        name="products_count",
-        theme="breadth",
-        unit="products",
-        meaning={"en": "different products bought so far", "ko": "누적 구매 상품 종류 수"},
-        formula=PRODUCT.nunique(PAID),
-        actionable=True,
-    ),
-    Feature(
         name="products_count_90d",
         theme="breadth",
         unit="products",
@@ -98,16 +90,6 @@ FEATURES = (
         formula=CATEGORY.top_share(PAID, within=365),
     ),
     Feature(
-        name="category_top_spend_share_365d",
-        theme="breadth",
-        unit="share",
-        meaning={
-            "en": "share of spend in the category with the largest spend in the last 365 days",
-            "ko": "최근 365일 최대 구매액 카테고리의 구매액 비중",
-        },
-        formula=CATEGORY.top_share(PAID, weight=AMOUNT, within=365),
-    ),
-    Feature(
         name="category_headroom_share_365d",
         theme="breadth",
         unit="share",
@@ -116,14 +98,6 @@ FEATURES = (
             "ko": "선호 카테고리가 같은 고객들의 구매액 중 최근 365일간 사지 않은 카테고리의 비중",
         },
         formula=Headroom(CATEGORY, AMOUNT, PAID, 365.0),
-        actionable=True,
-    ),
-    Feature(
-        name="channels_count",
-        theme="breadth",
-        unit="count",
-        meaning={"en": "channels bought through so far", "ko": "누적 이용 구매 채널 수"},
-        formula=CHANNEL.nunique(PAID),
         actionable=True,
     ),
     Feature(

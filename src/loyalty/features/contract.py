@@ -18,7 +18,6 @@ RENEWED = RUNNING & (_SINCE_RENEWAL > 0)
 
 #: The spells in force just before the last one that ended did so.
 _BEFORE_LAST_END = (SINCE_END.min() < AGE) & ~(SINCE_END.min() < SINCE_END)
-_FIRST = AGE.max() <= AGE
 
 _PRICED = RUNNING & FEE.is_there() & PLAN.is_there()
 _SINCE_NONE_RUNS = SINCE_END.min().given(RUNNING.count() < 1)
@@ -89,14 +88,6 @@ FEATURES = (
             "ko": "가장 최근 계약 종료·변경 직전 대비 현재 요금 증감액",
         },
         formula=(_fees(RUNNING) - _fees(_BEFORE_LAST_END)).given(SINCE_END.count() > 0),
-        actionable=True,
-    ),
-    Feature(
-        name="fee_change_first",
-        theme="contract",
-        unit="money",
-        meaning={"en": "fees now less the fee of the first contract", "ko": "첫 계약 대비 현재 요금 증감액"},
-        formula=(_fees(RUNNING) - _fees(_FIRST)).given(CONTRACTS.count() > 0),
         actionable=True,
     ),
     # Of the newest running contract: a plan and its fee must be of one row.

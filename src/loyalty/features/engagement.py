@@ -77,20 +77,6 @@ FEATURES = (
         )
         for days in (90, 365)
     ),
-    *(
-        Feature(
-            name=f"contacts_balance_{days}d",
-            theme="engagement",
-            unit="count",
-            meaning={
-                "en": f"contacts begun by the client less those begun by the company in the last {days} days",
-                "ko": f"최근 {days}일 고객이 먼저 한 연락 건수에서 회사가 먼저 한 연락 건수를 뺀 값",
-            },
-            formula=INBOUND.count(within=days) - OUTBOUND.count(within=days),
-            actionable=True,
-        )
-        for days in (90, 365)
-    ),
     Feature(
         name="inbound_share_365d",
         theme="engagement",
@@ -111,7 +97,7 @@ FEATURES = (
             formula=VISIT.count(within=days),
             actionable=True,
         )
-        for days in (30, 90, 365)
+        for days in (90, 365)
     ),
     Feature(
         name="visits_trend_90d",
@@ -141,17 +127,6 @@ FEATURES = (
             "ko": "최근 365일 구매일 하루당 방문 횟수",
         },
         formula=VISIT.count(within=365) / DAYS.count(within=365),
-    ),
-    Feature(
-        name="visits_value_sum_90d",
-        theme="engagement",
-        unit="count",
-        meaning={
-            "en": "how much was seen or done on visits in the last 90 days, such as pages seen",
-            "ko": "최근 90일 방문에서 기록된 활동량 합계(조회한 페이지 수 등)",
-        },
-        formula=EVENTS["value"].sum(VISIT, within=90),
-        actionable=True,
     ),
     Feature(
         name="community_posts_count_365d",

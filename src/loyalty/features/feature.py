@@ -16,9 +16,9 @@ Unit = Literal[
 ]  # fmt: skip
 
 #: Lengths of the windows before the cutoff, in days.
-WINDOWS = (30, 60, 90, 180, 365)
+WINDOWS = (30, 90, 180, 365)
 #: Times in which a decayed sum forgets all but 1/e, in days.
-DECAYS = (30, 90, 365)
+DECAYS = (30, 365)
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 

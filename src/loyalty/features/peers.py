@@ -64,40 +64,28 @@ FEATURES = (
                 },
                 formula=_buyers_year_ago(days),
             ),
-            Feature(
-                name=f"peers_bought_year_ratio_{days}d",
-                theme="peers",
-                unit="ratio",
-                meaning={
-                    "en": f"share of active clients who bought in the last {days} days, against the share a year ago",
-                    "ko": f"1년 전 대비 활동 고객의 최근 {days}일 구매 비율 배수",
-                },
-                formula=_buyers(days) / _buyers_year_ago(days),
-            ),
-            Feature(
-                name=f"peers_bought_year_change_{days}d",
-                theme="peers",
-                unit="share",
-                meaning={
-                    "en": f"share of active clients who bought in the last {days} days, less the share a year ago",
-                    "ko": f"1년 전 대비 활동 고객의 최근 {days}일 구매 비율 증감",
-                },
-                formula=_buyers(days) - _buyers_year_ago(days),
-            ),
-            # Of the buyers of 90 days, not of a year: a recording of 455 days is long enough to tell.
-            Feature(
-                name=f"peers_return_year_ago_share_{days}d",
-                theme="peers",
-                unit="share",
-                meaning={
-                    "en": f"share of a year ago's buyers of 90 days who bought again in the {days} days after",
-                    "ko": f"1년 전 시점 직전 90일 구매 고객 중 이후 {days}일 내 재구매 고객 비율",
-                },
-                formula=ShareOfClients(_bought(YEAR, YEAR - days), among=_bought(YEAR + 90, YEAR)).given(
-                    _recorded(YEAR + 90)
-                ),
-            ),
         )
+    ),
+    Feature(
+        name="peers_bought_year_ratio_90d",
+        theme="peers",
+        unit="ratio",
+        meaning={
+            "en": "share of active clients who bought in the last 90 days, against the share a year ago",
+            "ko": "1년 전 대비 활동 고객의 최근 90일 구매 비율 배수",
+        },
+        formula=_buyers(90) / _buyers_year_ago(90),
+    ),
+    # Of the buyers of 90 days, not of a year: a recording of 455 days is long enough to tell.
+    Feature(
+        name="peers_return_year_ago_share_90d",
+        theme="peers",
+        unit="share",
+        meaning={
+            "en": "share of a year ago's buyers of 90 days who bought again in the 90 days after",
+            "ko": "1년 전 시점 직전 90일 구매 고객 중 이후 90일 내 재구매 고객 비율",
+        },
+        formula=ShareOfClients(_bought(YEAR, YEAR - 90), among=_bought(YEAR + 90, YEAR)).given(_recorded(YEAR + 90)),
     ),
     Feature(
         name="peers_season_ratio_90d",

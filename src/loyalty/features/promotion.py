@@ -59,17 +59,6 @@ FEATURES = (
         actionable=True,
     ),
     Feature(
-        name="discounted_share_365d",
-        theme="promotion",
-        unit="share",
-        meaning={
-            "en": "share of lines bought on discount in the last 365 days",
-            "ko": "최근 365일 할인 구매 건수 비율",
-        },
-        formula=PURCHASES.share(DISCOUNT > 0, where=PRICED, within=365),
-        actionable=True,
-    ),
-    Feature(
         name="discount_share_90d",
         theme="promotion",
         unit="share",
@@ -104,17 +93,6 @@ FEATURES = (
         actionable=True,
     ),
     Feature(
-        name="discount_depth_max_365d",
-        theme="promotion",
-        unit="share",
-        meaning={
-            "en": "depth of the deepest discount taken in the last 365 days",
-            "ko": "최근 365일 할인 구매의 최대 할인율",
-        },
-        formula=DEPTH.max(PRICED & (DISCOUNT > 0), within=365),
-        actionable=True,
-    ),
-    Feature(
         name="discount_only_days_share_365d",
         theme="promotion",
         unit="share",
@@ -123,25 +101,6 @@ FEATURES = (
             "ko": "최근 365일 구매일 중 정가 구매가 전혀 없는 날의 비율",
         },
         formula=PRICED_DAYS.share(~AT_FULL_PRICE, within=365),
-        actionable=True,
-    ),
-    Feature(
-        name="full_price_days_count_90d",
-        theme="promotion",
-        unit="purchases",
-        meaning={
-            "en": "purchase days with something at full price in the last 90 days",
-            "ko": "최근 90일 정가 구매가 있는 구매일 수",
-        },
-        formula=PRICED_DAYS.count(AT_FULL_PRICE, within=90),
-        actionable=True,
-    ),
-    Feature(
-        name="days_since_last_full_price",
-        theme="promotion",
-        unit="days",
-        meaning={"en": "days since the last purchase at full price", "ko": "마지막 정가 구매 후 경과 일수"},
-        formula=PRICED_DAYS.age.min(AT_FULL_PRICE),
         actionable=True,
     ),
     *(
@@ -164,14 +123,6 @@ FEATURES = (
             "ko": "최근 365일 구매일 하루당 받은 혜택 제안 수",
         },
         formula=OFFERS.count(RECEIVED, within=365) / DAYS.count(within=365),
-        actionable=True,
-    ),
-    Feature(
-        name="offers_since_last_purchase_count",
-        theme="promotion",
-        unit="count",
-        meaning={"en": "offers received since the last purchase", "ko": "마지막 구매 이후 받은 혜택 제안 수"},
-        formula=OFFERS.count(RECEIVED & (OFFERS.age < PURCHASES.age.min(AMOUNT > 0))).given(DAYS.count() > 0),
         actionable=True,
     ),
     Feature(
@@ -232,28 +183,6 @@ FEATURES = (
             "ko": "최근 365일 받은 혜택 제안의 평균 할인율",
         },
         formula=OFFERS["discount"].mean(RECEIVED, within=365),
-        actionable=True,
-    ),
-    Feature(
-        name="offer_kinds_count_365d",
-        theme="promotion",
-        unit="count",
-        meaning={
-            "en": "different kinds of offers received in the last 365 days",
-            "ko": "최근 365일 받은 혜택 제안의 종류 수",
-        },
-        formula=OFFERS["kind"].nunique(RECEIVED, within=365),
-        actionable=True,
-    ),
-    Feature(
-        name="price_rises_count_365d",
-        theme="promotion",
-        unit="count",
-        meaning={
-            "en": "times a product was bought again for over 2% more than the time before in the last 365 days",
-            "ko": "최근 365일 같은 상품을 지난번보다 2% 넘게 비싸게 산 횟수",
-        },
-        formula=PRODUCT_DAYS.count(RISE, within=365),
         actionable=True,
     ),
     Feature(
@@ -331,14 +260,6 @@ FEATURES = (
             "ko": "향후 90일 안에 소멸 예정인 보유 포인트",
         },
         formula=POINTS.sum(EARNED & (TO_EXPIRY >= 0) & (TO_EXPIRY < 90)).at_most(POINTS.sum().at_least(0)),
-        actionable=True,
-    ),
-    Feature(
-        name="days_since_last_points_movement",
-        theme="promotion",
-        unit="days",
-        meaning={"en": "days since points last moved", "ko": "마지막 포인트 변동 후 경과 일수"},
-        formula=REWARDS.age.min(),
         actionable=True,
     ),
     Feature(

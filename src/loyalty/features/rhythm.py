@@ -7,14 +7,9 @@ from loyalty.features.feature import DECAYS, WINDOWS, Feature
 PAID = PURCHASES["amount"] > 0
 #: Where a source records days only, every hour is 0, and nothing is known of a client's hours.
 HOUR = Clock(PURCHASES.time, "hour")
-WEEKDAY, MONTH = Clock(DAYS.time, "weekday"), Clock(DAYS.time, "month")
+WEEKDAY = Clock(DAYS.time, "weekday")
 SATURDAY = 5
-EVENING = 18
 GAP_BEFORE = Previous(DAYS.gap)
-
-#: A year ago began the season that the outcome falls into, of which these are the first days.
-SEASONS = (30, 90)
-YEAR = 365
 
 FREQUENCY = (DAYS.count() - 1).given(DAYS.count() > 0)
 RECENCY = DAYS.age.max() - DAYS.age.min()
@@ -96,13 +91,6 @@ FEATURES = (
         unit="days",
         meaning={"en": "median days between purchases", "ko": "구매 간격 일수의 중앙값"},
         formula=DAYS.gap.median(),
-    ),
-    Feature(
-        name="gap_days_sd",
-        theme="rhythm",
-        unit="days",
-        meaning={"en": "spread of the days between purchases", "ko": "구매 간격 일수의 표준편차"},
-        formula=DAYS.gap.sd(),
     ),
     Feature(
         name="gap_days_cv",
@@ -194,27 +182,6 @@ FEATURES = (
         actionable=True,
     ),
     Feature(
-        name="months_count_365d",
-        theme="rhythm",
-        unit="count",
-        meaning={
-            "en": "months of the year with a purchase in the last 365 days",
-            "ko": "최근 365일 중 구매가 있었던 달의 수",
-        },
-        formula=MONTH.nunique(within=365),
-        actionable=True,
-    ),
-    Feature(
-        name="month_top_share",
-        theme="rhythm",
-        unit="share",
-        meaning={
-            "en": "share of purchase days in the favourite month of the year",
-            "ko": "가장 자주 구매한 달(1~12월)의 구매일 비율",
-        },
-        formula=MONTH.top_share(),
-    ),
-    Feature(
         name="weekday_top_share",
         theme="rhythm",
         unit="share",
@@ -238,28 +205,16 @@ FEATURES = (
         meaning={"en": "mean hour of the day of purchases, 0 to 23 in UTC", "ko": "평균 구매 시각(0~23시, UTC)"},
         formula=HOUR.mean(PAID).given(HOUR.mean(PAID) > 0),
     ),
+    # A year ago began the season that the outcome falls into.
     Feature(
-        name="evening_share",
+        name="purchase_days_last_year_count_90d",
         theme="rhythm",
-        unit="share",
+        unit="purchases",
         meaning={
-            "en": "share of lines bought in the evening, from 18 to 24 o'clock in UTC",
-            "ko": "저녁(18~24시, UTC) 구매 건수 비율",
+            "en": "purchase days a year ago, in the 90 days that followed",
+            "ko": "1년 전 같은 날부터 90일간 구매일 수",
         },
-        formula=PURCHASES.share(HOUR >= EVENING, where=PAID).given(HOUR.mean(PAID) > 0),
-    ),
-    *(
-        Feature(
-            name=f"purchase_days_last_year_count_{days}d",
-            theme="rhythm",
-            unit="purchases",
-            meaning={
-                "en": f"purchase days a year ago, in the {days} days that followed",
-                "ko": f"1년 전 같은 날부터 {days}일간 구매일 수",
-            },
-            formula=DAYS.count(within=YEAR, beyond=YEAR - days),
-        )
-        for days in SEASONS
+        formula=DAYS.count(within=365, beyond=275),
     ),
     # Fader, Hardie and Lee (2005), as above: fitted on a training cutoff, see `loyalty.features.learn`.
     Feature(

@@ -1,6 +1,6 @@
 """Service: problems and how they were met; feedback nobody answered, and silence after a problem."""
 
-from loyalty.features.algebra import CONTACTS, PURCHASES, Between, Previous, Since
+from loyalty.features.algebra import CONTACTS, PURCHASES, Between, Since
 from loyalty.features.algebra import PURCHASE_DAYS as DAYS
 from loyalty.features.feature import Feature
 
@@ -40,7 +40,7 @@ FEATURES = (
             formula=CONTACTS.count(COMPLAINT, within=days),
             actionable=True,
         )
-        for days in (30, 90, 365)
+        for days in (90, 365)
     ),
     Feature(
         name="complaints_open_count",
@@ -82,17 +82,6 @@ FEATURES = (
             "ko": "불만 접수부터 첫 답변까지 걸린 평균 시간",
         },
         formula=(Between(CONTACTS.time, REPLIED) * 24).mean(COMPLAINT),
-        actionable=True,
-    ),
-    Feature(
-        name="complaint_reply_hours_last",
-        theme="service",
-        unit="hours",
-        meaning={
-            "en": "hours from the latest answered complaint to its first reply",
-            "ko": "답변받은 가장 최근 불만의 첫 답변까지 걸린 시간",
-        },
-        formula=(Between(CONTACTS.time, REPLIED) * 24).last(COMPLAINT),
         actionable=True,
     ),
     Feature(
@@ -172,19 +161,6 @@ FEATURES = (
             "ko": "최근 365일 같은 주제로 반복된 불만 건수",
         },
         formula=TOPIC.count(COMPLAINT, within=365) - TOPIC.nunique(COMPLAINT, within=365),
-        actionable=True,
-    ),
-    Feature(
-        name="complaints_again_count_365d",
-        theme="service",
-        unit="count",
-        meaning={
-            "en": "complaints in the last 365 days, each made within 90 days after another",
-            "ko": "최근 365일 불만 중 앞선 불만 후 90일 이내에 다시 접수된 건수",
-        },
-        formula=CONTACTS.count(
-            COMPLAINT & (Between(Previous(CONTACTS.time, by="kind"), CONTACTS.time) <= 90), within=365
-        ),
         actionable=True,
     ),
     Feature(

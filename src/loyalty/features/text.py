@@ -37,13 +37,6 @@ FEATURES = (
         formula=Length(TEXT).mean(WRITTEN, within=365),
     ),
     Feature(
-        name="text_length_last",
-        theme="text",
-        unit="characters",
-        meaning={"en": "length of the client's last message", "ko": "고객이 마지막으로 남긴 글의 글자 수"},
-        formula=Length(TEXT).last(WRITTEN),
-    ),
-    Feature(
         name="texts_korean_share",
         theme="text",
         unit="share",

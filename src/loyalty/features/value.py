@@ -3,7 +3,6 @@
 from loyalty.features.algebra import PURCHASE_DAYS as DAYS
 from loyalty.features.algebra import PURCHASES
 from loyalty.features.feature import DECAYS, WINDOWS, Feature
-from loyalty.features.rhythm import SEASONS, YEAR
 
 AMOUNT, COST, ORDER = PURCHASES["amount"], PURCHASES["cost"], PURCHASES["order_id"]
 PAID, REFUNDED = AMOUNT > 0, AMOUNT < 0
@@ -64,18 +63,16 @@ FEATURES = (
         formula=AMOUNT.sum(PAID, within=90) / AMOUNT.sum(PAID, within=365),
         actionable=True,
     ),
-    *(
-        Feature(
-            name=f"amount_last_year_sum_{days}d",
-            theme="value",
-            unit="money",
-            meaning={
-                "en": f"net spend a year ago, in the {days} days that followed",
-                "ko": f"1년 전 같은 날부터 {days}일간 순구매액",
-            },
-            formula=AMOUNT.sum(within=YEAR, beyond=YEAR - days),
-        )
-        for days in SEASONS
+    # A year ago began the season that the outcome falls into.
+    Feature(
+        name="amount_last_year_sum_90d",
+        theme="value",
+        unit="money",
+        meaning={
+            "en": "net spend a year ago, in the 90 days that followed",
+            "ko": "1년 전 같은 날부터 90일간 순구매액",
+        },
+        formula=AMOUNT.sum(within=365, beyond=275),
     ),
     # Mean spend of a repeat purchase day, as the Gamma-Gamma model means it: Fader, Hardie and Lee (2005), "RFM and
     # CLV: Using Iso-Value Curves for Customer Base Analysis", Journal of Marketing Research 42(4), 415-430.
@@ -87,26 +84,12 @@ FEATURES = (
         formula=DAYS["amount"].mean(DAYS.gap.is_there()),
     ),
     Feature(
-        name="amount_day_mean",
-        theme="value",
-        unit="money",
-        meaning={"en": "mean spend of a purchase day", "ko": "구매일 평균 구매액"},
-        formula=DAYS["amount"].mean(),
-    ),
-    Feature(
         name="amount_day_mean_365d",
         theme="value",
         unit="money",
         meaning={"en": "mean spend of a purchase day in the last 365 days", "ko": "최근 365일 구매일 평균 구매액"},
         formula=DAYS["amount"].mean(within=365),
         actionable=True,
-    ),
-    Feature(
-        name="amount_day_median",
-        theme="value",
-        unit="money",
-        meaning={"en": "median spend of a purchase day", "ko": "구매일 구매액의 중앙값"},
-        formula=DAYS["amount"].median(),
     ),
     Feature(
         name="amount_day_sd",
@@ -128,24 +111,6 @@ FEATURES = (
         unit="money",
         meaning={"en": "spend of the last purchase day", "ko": "마지막 구매일 구매액"},
         formula=DAYS["amount"].last(),
-    ),
-    Feature(
-        name="amount_day_ratio_180d",
-        theme="value",
-        unit="ratio",
-        meaning={
-            "en": "mean spend of a purchase day in the last 180 days against that before",
-            "ko": "이전 대비 최근 180일 구매일 평균 구매액의 비율",
-        },
-        formula=DAYS["amount"].mean(within=180) / DAYS["amount"].mean(beyond=180),
-        actionable=True,
-    ),
-    Feature(
-        name="amount_line_mean_365d",
-        theme="value",
-        unit="money",
-        meaning={"en": "mean amount of a line bought in the last 365 days", "ko": "최근 365일 구매 건당 평균 금액"},
-        formula=AMOUNT.mean(PAID, within=365),
     ),
     Feature(
         name="amount_order_mean_365d",
@@ -219,13 +184,6 @@ FEATURES = (
         meaning={"en": "refunds as a share of spend in the last 365 days", "ko": "최근 365일 구매액 대비 환불액 비율"},
         formula=(-AMOUNT).sum(REFUNDED, within=365) / AMOUNT.sum(PAID, within=365),
         actionable=True,
-    ),
-    Feature(
-        name="refund_max",
-        theme="value",
-        unit="money",
-        meaning={"en": "largest refund so far", "ko": "역대 최대 환불액"},
-        formula=(-AMOUNT).max(REFUNDED),
     ),
     Feature(
         name="days_since_last_refund",
