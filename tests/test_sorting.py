@@ -1,5 +1,7 @@
 """Rows are sorted as a plain sort of their keys sorts them, whatever the ids, and repeated rows are counted."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -57,4 +59,4 @@ def check(rows, kind):
     assert ordered.column("client").to_pylist() == [rows[at][0] for at in expected]
     assert ordered.column("later").cast(pa.int64()).to_pylist() == [rows[at][3] for at in expected]
     keys = [key(rows[at]) for at in expected]
-    assert repeated == sum(one == other for one, other in zip(keys, keys[1:], strict=False))
+    assert repeated == sum(one == other for one, other in pairwise(keys))

@@ -11,8 +11,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def compiled(*signature: Any) -> Callable[[_Function], _Function]:
     """Compile a function of these arguments, so that nothing is compiled again at run time.
 
-    The code is kept beside the module or in the user's cache, where either can be written; the first import on a machine
-    takes some seconds. A division by zero is infinite or NaN, as in NumPy.
+    The code is kept beside the module or in the user's cache, where either can be written; the first import on a
+    machine takes some seconds. A division by zero is infinite or NaN, as in NumPy.
 
     Examples
     --------

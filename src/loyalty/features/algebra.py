@@ -66,13 +66,13 @@ __all__ = [
     "columns_of",
 ]
 
-#: A moment's place in the day, week or year, as a number: 0 to 23, 0 (Monday) to 6, 1 to 12.
-ClockPart = Literal["hour", "weekday", "month"]
+#: A moment's place in the day or week, as a number: 0 to 23, 0 (Monday) to 6.
+ClockPart = Literal["hour", "weekday"]
 
 
 @node
 class Clock(Expression):
-    """A time's place in the day, week or year, in UTC."""
+    """A time's place in the day or week, in UTC."""
 
     time: Expression
     part: ClockPart

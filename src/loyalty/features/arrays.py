@@ -236,13 +236,8 @@ def _between(expression: Between, view: View, snapshot: Snapshot) -> Values:
 
 def _clock(expression: Clock, view: View, snapshot: Snapshot) -> Values:
     time = _times(expression.time, view, snapshot)
-    told: NDArray[Any]
-    if expression.part == "hour":
-        told = time // _HOUR % 24
-    elif expression.part == "weekday":
-        told = (time // DAY + 3) % 7  # 1970 began on a Thursday
-    else:
-        told = kernels.month_of(time, DAY)
+    # 1970 began on a Thursday.
+    told = time // _HOUR % 24 if expression.part == "hour" else (time // DAY + 3) % 7
     return np.where(time == NEVER, np.nan, told)
 
 
@@ -340,7 +335,7 @@ def _statistic(statistic: Statistic, snapshot: Snapshot) -> Values:
         codes, size = _masked_codes(statistic, view, snapshot)
         if statistic.kind == "nunique":
             return kernels.different(codes, size, lo, hi)
-        return kernels.share_of_top(codes, _full(statistic.weight or _ONE, None, view, snapshot), size, lo, hi)
+        return kernels.share_of_top(codes, size, lo, hi)
     if statistic.kind == "last" and isinstance(snapshot.of_rows(statistic.value, view), Texts):
         return _last_text(statistic, view, snapshot, lo, hi)
     values = _full(statistic.value, statistic.where, view, snapshot)
@@ -348,9 +343,8 @@ def _statistic(statistic: Statistic, snapshot: Snapshot) -> Values:
         return kernels.fade(
             values, view.left(statistic.decay), view.block.time, lo, hi, view.cutoff, statistic.decay * DAY
         )
-    if statistic.kind in {"first", "last"}:
-        find = kernels.latest if statistic.kind == "last" else kernels.earliest
-        return find(values, view.block.time, lo, hi)
+    if statistic.kind == "last":
+        return kernels.latest(values, view.block.time, lo, hi)
     return {"sd": kernels.spread, "median": kernels.middle}[statistic.kind](values, lo, hi)
 
 

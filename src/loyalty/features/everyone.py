@@ -76,7 +76,7 @@ class Tally:
             own = clients[begins[code] : begins[code + 1]]
             kernels.add_by_code(totals, codes, weights, lo[own], hi[own])
             there = np.flatnonzero(~np.isnan(totals))
-            known.update(zip((words[at] for at in there), totals[there].tolist(), strict=True))
+            known.update(zip((words[at] for at in there.tolist()), totals[there].tolist(), strict=True))
 
     def result(self) -> Any:
         """Say what all parts together tell."""

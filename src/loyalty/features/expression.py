@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar, Union, dataclass_transform
 
 from loyalty.histories import TABLES
 
-Kind = Literal["count", "sum", "mean", "sd", "min", "max", "median", "first", "last", "nunique", "top_share", "decayed"]
+Kind = Literal["count", "sum", "mean", "sd", "min", "max", "median", "last", "nunique", "top_share", "decayed"]
 Operand = Union["Expression", float]
 
 Node = TypeVar("Node")
@@ -257,12 +257,11 @@ class Expression:
         within: float | None,
         beyond: float,
         decay: float | None = None,
-        weight: "Expression | None" = None,
     ) -> "Statistic":
         rows = self.rows
         if rows is None:
             raise ValueError(f"`{self}` has one value per client; a statistic needs an expression of rows.")
-        return Statistic(rows, kind, self, where, within, beyond, decay, weight)
+        return Statistic(rows, kind, self, where, within, beyond, decay)
 
     def count(
         self, where: "Expression | None" = None, *, within: float | None = None, beyond: float = 0.0
@@ -306,12 +305,6 @@ class Expression:
         """Take the median; between two, their mean."""
         return self._statistic("median", where, within, beyond)
 
-    def first(
-        self, where: "Expression | None" = None, *, within: float | None = None, beyond: float = 0.0
-    ) -> "Statistic":
-        """Take the value of the earliest row that has one; of several at that instant, the largest."""
-        return self._statistic("first", where, within, beyond)
-
     def last(
         self, where: "Expression | None" = None, *, within: float | None = None, beyond: float = 0.0
     ) -> "Statistic":
@@ -333,15 +326,10 @@ class Expression:
         return self._statistic("nunique", where, within, beyond)
 
     def top_share(
-        self,
-        where: "Expression | None" = None,
-        *,
-        weight: "Expression | None" = None,
-        within: float | None = None,
-        beyond: float = 0.0,
+        self, where: "Expression | None" = None, *, within: float | None = None, beyond: float = 0.0
     ) -> "Statistic":
-        """Divide the rows (or their weight) with the most frequent value by those with any."""
-        return self._statistic("top_share", where, within, beyond, weight=weight)
+        """Divide the rows with the most frequent value by those with any."""
+        return self._statistic("top_share", where, within, beyond)
 
     def decayed(self, days: float, where: "Expression | None" = None) -> "Statistic":
         """Add up, each row weighted by exp(-age / days)."""
@@ -486,7 +474,6 @@ class Statistic(Expression):
     within: float | None = None
     beyond: float = 0.0
     decay: float | None = None
-    weight: Expression | None = None
 
     def __post_init__(self) -> None:
         for part in self.parts():
@@ -506,8 +493,6 @@ class Statistic(Expression):
         if self.where is not None:
             what += f" where {self.where}" if what else str(self.where)
         what = what or str(self.of)
-        if self.weight is not None:
-            what += f" by {self.weight}"
         if self.decay is not None:
             what += f"; weight exp(-age / {self.decay:g} days)"
         return f"{_STATISTICS[self.kind]}({what}{self._window()})"
@@ -538,7 +523,6 @@ _STATISTICS: dict[Kind, str] = {
     "min": "min",
     "max": "max",
     "median": "median",
-    "first": "first",
     "last": "last",
     "nunique": "different",
     "top_share": "share of the most frequent",

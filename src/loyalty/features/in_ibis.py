@@ -157,16 +157,14 @@ class Compiler:
         ends = {
             f"{name}_at": ibis.ifelse(inside[leaf] & table[names[leaf.value]].notnull(), time, ibis.null())
             for leaf, name in statistics.items()
-            if leaf.kind in {"first", "last"} and leaf.value is not None
+            if leaf.kind == "last" and leaf.value is not None
         }
         if ends:
             table = table.mutate(**ends)
             by_client = ibis.window(group_by="client_id")
             found = {
-                f"{name}_end": (table[f"{name}_at"].max() if leaf.kind == "last" else table[f"{name}_at"].min()).over(
-                    by_client
-                )
-                for leaf, name in statistics.items()
+                f"{name}_end": table[f"{name}_at"].max().over(by_client)
+                for name in statistics.values()
                 if f"{name}_at" in ends
             }
             table = table.mutate(**found)
@@ -199,7 +197,7 @@ class Compiler:
             return table.count(where=inside)
         assert leaf.value is not None  # noqa: S101 - only rows are counted without one
         value = table[names[leaf.value]]
-        if leaf.kind in {"first", "last"}:
+        if leaf.kind == "last":
             return value.max(where=inside & (time == table[f"{name}_end"]))
         if leaf.decay is not None:
             # Less than the least number is 0, and an error on PostgreSQL.
@@ -243,13 +241,10 @@ class Compiler:
     ) -> ibis.Table:
         assert leaf.value is not None  # noqa: S101 - it is what is counted
         key = table[names[leaf.value]]
-        weight = _float(1.0) if leaf.weight is None else table[names[leaf.weight]]
-        rows = table.filter(self._inside(leaf, table, time, names) & key.notnull()).select(
-            "client_id", key=key, weight=weight
-        )
-        held = rows.group_by(["client_id", "key"]).aggregate(weight=lambda t: t.weight.sum())
-        told = held.group_by("client_id").aggregate(top=lambda t: t.weight.max(), all=lambda t: t.weight.sum())
-        return told.select("client_id", **{name: ibis.ifelse(told["all"] > 0, told.top / told["all"], ibis.null())})
+        rows = table.filter(self._inside(leaf, table, time, names) & key.notnull()).select("client_id", key=key)
+        held = rows.group_by(["client_id", "key"]).aggregate(rows=lambda t: t.count().cast("float64"))
+        told = held.group_by("client_id").aggregate(top=lambda t: t.rows.max(), all=lambda t: t.rows.sum())
+        return told.select("client_id", **{name: told.top / told["all"]})
 
     def _headroom(self, leaf: Headroom, name: str, table: ibis.Table, names: Mapping[Expression, str]) -> ibis.Table:
         since = at_instant(self.cutoff - timedelta(days=leaf.within))
@@ -397,8 +392,8 @@ def _between(expression: Between, scope: _Scope) -> Any:
 
 def _clock(expression: Clock, scope: _Scope) -> Any:
     time = scope.value(expression.time)
-    part = {"hour": time.hour, "weekday": lambda: time.day_of_week.index(), "month": time.month}[expression.part]
-    return part().cast("float64")
+    part = time.hour() if expression.part == "hour" else time.day_of_week.index()
+    return part.cast("float64")
 
 
 def _previous(expression: Previous, scope: _Scope) -> Any:

@@ -198,24 +198,6 @@ def latest(values: Numbers, time: Counts, lo: Counts, hi: Counts) -> Numbers:
     return told
 
 
-@compiled(_F, _I, _I, _I)
-def earliest(values: Numbers, time: Counts, lo: Counts, hi: Counts) -> Numbers:
-    """Take the value of the earliest row that has one; of several at that instant, the largest."""
-    told = np.full(len(lo), np.nan)
-    for c in range(len(lo)):
-        at = np.int64(0)
-        for i in range(lo[c], hi[c]):
-            if np.isnan(values[i]):
-                continue
-            if np.isnan(told[c]):
-                told[c], at = values[i], time[i]
-            elif time[i] != at:
-                break
-            elif values[i] > told[c]:
-                told[c] = values[i]
-    return told
-
-
 @compiled(_C, _int, _I, _I)
 def different(codes: Codes, size: int, lo: Counts, hi: Counts) -> Numbers:
     """Count the different codes, which are below `size`."""
@@ -231,21 +213,21 @@ def different(codes: Codes, size: int, lo: Counts, hi: Counts) -> Numbers:
     return told
 
 
-@compiled(_C, _F, _int, _I, _I)
-def share_of_top(codes: Codes, weights: Numbers, size: int, lo: Counts, hi: Counts) -> Numbers:
-    """Divide the weight of the heaviest code by that of all; missing where all weigh nothing."""
+@compiled(_C, _int, _I, _I)
+def share_of_top(codes: Codes, size: int, lo: Counts, hi: Counts) -> Numbers:
+    """Divide the rows of the most frequent code by those of all; missing where there is none."""
     told = np.full(len(lo), np.nan)
-    weight = np.zeros(size)
+    rows = np.zeros(size, np.int64)
     for c in range(len(lo)):
-        for i in range(lo[c], hi[c]):
-            if codes[i] >= 0 and not np.isnan(weights[i]):
-                weight[codes[i]] += weights[i]
-        total, top = 0.0, 0.0
+        total, top = 0, 0
         for i in range(lo[c], hi[c]):
             if codes[i] >= 0:
-                total += weight[codes[i]]
-                top = max(top, weight[codes[i]])
-                weight[codes[i]] = 0.0
+                rows[codes[i]] += 1
+                total += 1
+                top = max(top, rows[codes[i]])
+        for i in range(lo[c], hi[c]):
+            if codes[i] >= 0:
+                rows[codes[i]] = 0
         if total > 0:
             told[c] = top / total
     return told
@@ -314,20 +296,6 @@ def sum_merged(values: Numbers, merged: Counts, length: int) -> Numbers:
     for i in range(len(values)):
         if merged[i] >= 0 and not np.isnan(values[i]):
             told[merged[i]] += values[i]
-    return told
-
-
-@compiled(_I, _int)
-def month_of(time: Counts, day: int) -> Numbers:
-    """Say which month each time is in, 1 to 12, by the calendar of days of Howard Hinnant (chrono, civil_from_days)."""
-    told = np.empty(len(time))
-    for i in range(len(time)):
-        # Years begin in March, so that the leap day is the last.
-        of_era = (time[i] // day + 719_468) % 146_097
-        year = (of_era - of_era // 1_460 + of_era // 36_524 - of_era // 146_096) // 365
-        of_year = of_era - (365 * year + year // 4 - year // 100)
-        from_march = (5 * of_year + 2) // 153
-        told[i] = from_march + 3 if from_march < 10 else from_march - 9
     return told
 
 

@@ -283,7 +283,7 @@ def _later(admission: Admission) -> list[str]:
 
 
 def _kept_columns(admission: Admission, canonical: Mapping[str, str]) -> dict[str, str]:
-    """Write the SQL of what is kept: canonical columns and attributes; without its own `known_at` a row has its date."""
+    """Write the SQL of what is kept: canonical columns and attributes; a row without `known_at` has its date there."""
     columns = {name: quoted(name) for name in canonical}
     if "known_at" in columns:
         columns["known_at"] = f"coalesce({quoted('known_at')}, {quoted(admission.table.time)})"

@@ -1,7 +1,7 @@
 """Rows brought together by client and into the order of time, by compiled loops.
 
 A database sorts by comparing whole rows. Clients are few beside their rows, and most files are in the order of time
-already: counting the rows of each client puts all of them in place, and each client's few rows are then looked at alone.
+already: counting the rows of each client puts all of them in place, and each client's few are then looked at alone.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def sort_rows(rows: pa.Table, *, client: str, time: str, tie: str, later: Sequen
     rows : pyarrow.Table
         In any order; no client and no time is missing.
     client, time, tie : str
-        Columns: ids, whole numbers or text; times; whole numbers without a sign, which are left out of what is returned.
+        Columns: ids, whole numbers or text; times; whole numbers without a sign, which are not returned.
     later : sequence of str
         Further times; a missing one comes last.
 
@@ -84,7 +84,7 @@ def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
 
 
 def _as_codes(ids: pa.ChunkedArray) -> tuple[pa.Array | pa.ChunkedArray, Counts, int]:
-    """Number the clients in their order; also return the ids as they are to be kept, and how many numbers there are."""
+    """Write ids as they are to be kept, number the clients in their order, and say how many numbers there are."""
     if pa.types.is_integer(ids.type):
         numbers = ids.to_numpy()
         least, most = (int(numbers.min()), int(numbers.max())) if len(numbers) else (0, -1)

@@ -1,9 +1,9 @@
 """The store: tables sorted by client and time, in memory or in files of their own, and the door to read them through.
 
-DuckDB reads a source, checks it and computes its columns; the rows come out as Arrow, are brought together by client and
-kept so. What is small enough stays in memory as it is. What is not is dealt out among files, each for a range of
-clients, which are then sorted one by one. The files lie in a private folder, which goes when nobody can ask for them any
-more. A table that is asked for through Ibis is handed to the database then.
+DuckDB reads a source, checks it and computes its columns; the rows come out as Arrow, are brought together by client
+and kept so. What is small enough stays in memory as it is. What is not is dealt out among files, each for a range of
+clients, which are then sorted one by one. The files lie in a private folder, which goes when nobody can ask for them
+any more. A table that is asked for through Ibis is handed to the database then.
 """
 
 import contextlib
@@ -215,7 +215,8 @@ class Store:
     con : DuckDBPyConnection
         On one thread.
     memory : str, optional
-        What tables and DuckDB may hold, such as "2GB"; by default an eighth of the machine's memory, and at least 1 GiB.
+        What tables and DuckDB may hold, such as "2GB"; by default an eighth of the machine's memory, and at least
+        1 GiB.
     """
 
     def __init__(self, con: duckdb.DuckDBPyConnection, memory: str | None = None) -> None:
