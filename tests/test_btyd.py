@@ -554,8 +554,8 @@ def test_the_door_is_light_and_says_what_it_has():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
     assert not {"numba", "pandas", "scipy", "sklearn"} & set(done.stdout.split())
     assert all(getattr(loyalty.btyd, name).__doc__ for name in loyalty.btyd.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'ParetoNBD'"):
-        loyalty.btyd.ParetoNBD  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'Lifetimes'"):
+        loyalty.btyd.Lifetimes  # noqa: B018
 
 
 # Fitting -------------------------------------------------------------------------------------------------------------
