@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 
-from loyalty.btyd import _lifetime
+from loyalty.btyd import _discrete, _lifetime
 from loyalty.btyd._dropout import log_odds_gone
 from loyalty.btyd._frozen import Floats
 
@@ -135,6 +135,37 @@ class SpendRows:
         return self.build(self.frequency, self.monetary / scale, self.counts)
 
 
+@dataclass(frozen=True)
+class ContractRows:
+    """Distinct (renewals, lost) with counts, in sorted order."""
+
+    renewals: Floats
+    lost: Floats
+    counts: Floats
+
+    @classmethod
+    def of(cls, renewals: Floats, lost: Floats, counts: Floats) -> Self:
+        """Merge equal clients."""
+        first, inverse, _ = distinct_rows(renewals, lost)
+        merged = np.bincount(inverse, weights=counts)
+        m, gone = renewals[first], lost[first]
+        order = np.lexsort((gone, m))
+        return cls(m[order], gone[order], merged[order])
+
+    def thinned(self, limit: int) -> Self:
+        """Return all rows, as there are never many."""
+        return self
+
+    def survival(self) -> tuple[Floats, Floats]:
+        """Return the numbers of renewals that some client was lost at, and the share still there (Kaplan-Meier)."""
+        times, at = np.unique(self.renewals, return_inverse=True)
+        lost = np.bincount(at, weights=self.lost * self.counts)
+        seen = np.bincount(at, weights=self.counts)
+        asked = np.cumsum(seen[::-1])[::-1] - (seen - lost)  # A client who is not lost was not asked again yet.
+        some = lost > 0
+        return times[some] + 1.0, np.cumprod(1.0 - lost[some] / asked[some])
+
+
 def purchase_log_likelihood(log_parameters: Floats, rows: PurchaseRows, first: float = 0.0) -> tuple[float, Floats]:
     """BG/NBD log-likelihood and its gradient by ``log(r, alpha, a, b)``; of MBG/NBD, where `first` is 1."""
     r, alpha, a, b = np.exp(log_parameters)
@@ -198,3 +229,29 @@ def spend_log_likelihood(log_parameters: Floats, rows: SpendRows) -> tuple[float
         by_q -= n @ above
         by_log_v += n @ ((q * ratio - p * x) / (1.0 + ratio))
     return float(likelihood), np.array([p * by_p, q * by_q, by_log_v])
+
+
+def rising_table(alpha: float, beta: float, gamma: float, delta: float, *, steps: int) -> tuple[Floats, Floats]:
+    """Return ``log (base)_m`` for m = 0, …, steps and bases α, β, α + β, δ, γ + δ, and the derivatives by the base."""
+    bases = np.array([alpha, beta, alpha + beta, delta, gamma + delta])
+    return rising(bases[:, None], np.arange(steps + 1.0))
+
+
+def opportunity_log_likelihood(log_parameters: Floats, rows: PurchaseRows) -> tuple[float, Floats]:
+    """BG/BB log-likelihood and its gradient by ``log(alpha, beta, gamma, delta)``; T counts opportunities."""
+    parameters = np.exp(log_parameters)
+    logs, slopes = rising_table(*parameters, steps=int(rows.T.max()) + 1)
+    columns = rows.counts, rows.frequency, rows.recency, rows.T
+    likelihood, gradient = _discrete.log_likelihood(*columns, parameters[2], logs, slopes)
+    return float(likelihood), parameters * gradient
+
+
+def contract_log_likelihood(log_parameters: Floats, rows: ContractRows) -> tuple[float, Floats]:
+    """Shifted beta-geometric log-likelihood and its gradient by ``log(alpha, beta)``."""
+    alpha, beta = np.exp(log_parameters)
+    stayed, stayed_slope = rising(beta, rows.renewals)
+    asked, asked_slope = rising(alpha + beta, rows.renewals + rows.lost)
+    lost = rows.counts @ rows.lost
+    likelihood = rows.counts @ (stayed - asked) + lost * log_parameters[0]
+    gradient = [lost - alpha * (rows.counts @ asked_slope), beta * (rows.counts @ (stayed_slope - asked_slope))]
+    return float(likelihood), np.array(gradient)

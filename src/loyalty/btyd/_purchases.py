@@ -38,6 +38,18 @@ _KNOTS = 2_000  # the expectation is smooth in T: between so many ages a straigh
 History = tuple[Floats, Floats, Floats]
 
 
+def describe_misfit(repeat_ratio: float) -> str:
+    """Say it where a model expects far more or fewer repeat purchases than were made, or there were none."""
+    if np.isnan(repeat_ratio):
+        return " Nobody has bought again, so nothing is known of who leaves."
+    if abs(repeat_ratio - 1.0) <= _MISFIT:
+        return ""
+    return (
+        f" The model expects {repeat_ratio:.2f} times the repeat purchases that were made: "
+        "it does not describe these clients well."
+    )
+
+
 class PurchaseModel(BaseEstimator):
     """What all models of frequency, recency and T have in common: fitting, and the checks before predictions."""
 
@@ -86,7 +98,7 @@ class PurchaseModel(BaseEstimator):
         self.n_clients_ = int(clients)
         self.repeat_ratio_ = self._expected_of_new_clients(rows) / repeats if repeats else float("nan")
         self.converged_ = found.settled and not found.at_bounds and repeats > 0
-        self.message_ = found.describe(self.parameters_, _MEANINGS) + self._describe_misfit()
+        self.message_ = found.describe(self.parameters_, _MEANINGS) + describe_misfit(self.repeat_ratio_)
         return self
 
     @property
@@ -202,16 +214,6 @@ class PurchaseModel(BaseEstimator):
         knots = np.unique(rows.T)
         knots = knots[np.unique(np.linspace(0, len(knots) - 1, _KNOTS).astype(np.int64))]
         return float((rows.counts * np.interp(rows.T, knots, self._from_start(knots))).sum())
-
-    def _describe_misfit(self) -> str:
-        if np.isnan(self.repeat_ratio_):
-            return " Nobody has bought again, so nothing is known of who leaves."
-        if abs(self.repeat_ratio_ - 1.0) <= _MISFIT:
-            return ""
-        return (
-            f" The model expects {self.repeat_ratio_:.2f} times the repeat purchases that were made: "
-            "it does not describe these clients well."
-        )
 
     # What each model says for itself.
 
