@@ -61,17 +61,21 @@ def check_opportunities(
     x, tx, n = check_columns(frequency=frequency, recency=recency, opportunities=opportunities)
     _check_ends(x, tx, n, end="opportunities")
     for name, values in (("recency", tx), ("opportunities", n)):
-        refuse(name, values, values != np.floor(values), "a whole number", "Count opportunities after the first purchase.")
+        refuse(
+            name, values, values != np.floor(values), "a whole number", "Count opportunities after the first purchase."
+        )
     refuse("recency", tx, tx < x, "at least `frequency`", "Count at most one purchase an opportunity.")
-    refuse("opportunities", n, n > _MOST_OPPORTUNITIES, f"at most {_MOST_OPPORTUNITIES:.0g}", "Take a coarser time unit.")
+    refuse(
+        "opportunities", n, n > _MOST_OPPORTUNITIES, f"at most {_MOST_OPPORTUNITIES:.0g}", "Take a coarser time unit."
+    )
     return x, tx, n
 
 
-def check_contracts(
-    renewals: ArrayLike, lost: ArrayLike, counts: ArrayLike | None
-) -> tuple[Floats, Floats, Floats]:
+def check_contracts(renewals: ArrayLike, lost: ArrayLike, counts: ArrayLike | None) -> tuple[Floats, Floats, Floats]:
     """Return renewals, whether lost, and how many such clients there are, or raise ValueError."""
-    given = check_columns(renewals=renewals, lost=lost, counts=np.ones(np.shape(renewals)) if counts is None else counts)
+    given = check_columns(
+        renewals=renewals, lost=lost, counts=np.ones(np.shape(renewals)) if counts is None else counts
+    )
     m, gone, n = given
     check_periods("renewals", m)
     refuse("lost", gone, (gone != 0) & (gone != 1), "0 or 1", "Say 1 where the next renewal was not made, else 0.")

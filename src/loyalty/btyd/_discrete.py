@@ -1,8 +1,9 @@
 """What one client with chances to buy one after the other will do (BG/BB): compiled, in logs, all terms positive.
 
-At each of n opportunities a client still active buys with probability p ~ Beta(α, β); before each he may have left with
-probability θ ~ Beta(γ, δ). Having bought x times, the last time at opportunity tx, he left after one j of tx, …, n − 1 or
-is active still. All gamma functions stand at whole steps from few bases: they come in tables of ``log (base)_m``.
+At each of n opportunities a client still active buys with probability p ~ Beta(α, β); before each he may have left
+with probability θ ~ Beta(γ, δ). Having bought x times, the last time at opportunity tx, he left after one j of
+tx, …, n − 1 or is active still. All gamma functions stand at whole steps from few bases: they come in tables of
+``log (base)_m``.
 """
 
 import numpy as np
@@ -13,7 +14,13 @@ from loyalty.btyd._frozen import Floats
 
 @njit(cache=True, error_model="numpy")
 def log_likelihood(
-    counts: Floats, frequency: Floats, recency: Floats, opportunities: Floats, gamma: float, logs: Floats, slopes: Floats
+    counts: Floats,
+    frequency: Floats,
+    recency: Floats,
+    opportunities: Floats,
+    gamma: float,
+    logs: Floats,
+    slopes: Floats,
 ) -> tuple[float, Floats]:
     """Sum of log-likelihoods over rows and its gradient by α, β, γ and δ.
 
@@ -49,20 +56,20 @@ def log_likelihood(
 
 
 @njit(cache=True, error_model="numpy")
-def probability_active(
-    frequency: Floats, recency: Floats, opportunities: Floats, gamma: float, logs: Floats
-) -> Floats:
+def probability_active(frequency: Floats, recency: Floats, opportunities: Floats, gamma: float, logs: Floats) -> Floats:
     """Probability that each client was still active at the last of his opportunities."""
     chances = np.empty(len(frequency))
     for row in range(len(frequency)):
-        chances[row] = 1.0 / (1.0 + np.exp(_left_after(frequency[row], recency[row], opportunities[row], gamma, logs)).sum())
+        chances[row] = 1.0 / (
+            1.0 + np.exp(_left_after(frequency[row], recency[row], opportunities[row], gamma, logs)).sum()
+        )
     return chances
 
 
 @njit(cache=True, error_model="numpy")
 def _left_after(x: float, tx: float, n: float, gamma: float, logs: Floats) -> Floats:
     """Log odds of having left after each opportunity from the last purchase on, against being active still."""
-    bought, passed, tried, stayed, risked = logs
+    _, passed, tried, stayed, risked = logs
     x_, tx_, n_ = int(x), int(tx), int(n)
     active = passed[n_ - x_] - tried[n_] + stayed[n_] - risked[n_]
     gone = np.empty(n_ - tx_)
@@ -74,7 +81,14 @@ def _left_after(x: float, tx: float, n: float, gamma: float, logs: Floats) -> Fl
 
 @njit(cache=True, error_model="numpy")
 def outlook(
-    horizon: int, gap: int, frequency: Floats, opportunities: Floats, alpha: float, beta: float, gamma: float, delta: float
+    horizon: int,
+    gap: int,
+    frequency: Floats,
+    opportunities: Floats,
+    alpha: float,
+    beta: float,
+    gamma: float,
+    delta: float,
 ) -> tuple[Floats, Floats]:
     """Mean purchases, and chance of any, of an active client at the `horizon` opportunities after the next `gap`."""
     purchases, chances = np.empty(len(frequency)), np.empty(len(frequency))

@@ -154,7 +154,7 @@ def discounted_power(rate: float, s: float) -> float:
     rate = min(max(rate, 1.0 / _LONGEST_REACH), _LONGEST_REACH)
     low = -np.log1p(rate + s) - _DEEPEST
     high = np.log(60.0 / rate)
-    if s > 1.0 and 60.0 < 230.0 * (s - 1.0):  # The power alone then ends it, perhaps before.
+    if 230.0 * (s - 1.0) > 60.0:  # The power alone then ends it, perhaps before.
         high = min(high, np.log(np.expm1(60.0 / (s - 1.0))))
     steps = int(np.ceil((high - low) / _LARGEST_STEP))
     step = (high - low) / steps
@@ -186,9 +186,9 @@ def _log_integral_ordered(p: float, c: float, q: float, C: float, w: float) -> t
     low, high = 0.0, np.log1p(min(w / c, _LONGEST_REACH))
     peak = _peak(1.0 - p, q, ratio, high)
     top = _log_integrand(peak, p, q, ratio)
-    low = _where_it_matters(low, top, p, q, ratio)
-    high = _where_it_matters(high, top, p, q, ratio)
-    fall = top - min(_log_integrand(low, p, q, ratio), _log_integrand(high, p, q, ratio))
+    low, rise = _where_it_matters(low, top, p, q, ratio)
+    high, fall = _where_it_matters(high, top, p, q, ratio)
+    fall = max(rise, fall)
     nodes, weights, panels = _FEW_NODES, _FEW_WEIGHTS, 1
     if fall > _FEW_NODES_FALL or high - low > _FEW_NODES_WIDTH:
         nodes, weights = _NODES, _WEIGHTS
@@ -213,7 +213,7 @@ def _log_integral_ordered(p: float, c: float, q: float, C: float, w: float) -> t
 
 @njit(cache=True, error_model="numpy")
 def _log_integrand(u: float, p: float, q: float, ratio: float) -> float:
-    return (1.0 - p) * u - q * np.log1p(ratio * np.expm1(u))
+    return (1.0 - p) * u - q * np.log1p(ratio * np.expm1(u)) if u > 0.0 else 0.0
 
 
 @njit(cache=True, error_model="numpy")
@@ -228,12 +228,16 @@ def _peak(rise: float, q: float, ratio: float, end: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def _where_it_matters(end: float, top: float, p: float, q: float, ratio: float) -> float:
-    """Move an end of the range inwards until the integrand matters; Newton's method never passes that point."""
+def _where_it_matters(end: float, top: float, p: float, q: float, ratio: float) -> tuple[float, float]:
+    """Move an end of the range inwards until the integrand matters; Newton's method never passes that point.
+
+    Return that end and how far below the peak the integrand lies there, in logs.
+    """
+    depth = top - _log_integrand(end, p, q, ratio)
     for _ in range(100):
-        height = _log_integrand(end, p, q, ratio) - top
-        if height >= -_DEEPEST:
+        if depth <= _DEEPEST:
             break
         grown = ratio * np.exp(end)
-        end -= (height + _DEEPEST - 0.5) / (1.0 - p - q * grown / (1.0 - ratio + grown))
-    return end
+        end += (depth - _DEEPEST + 0.5) / (1.0 - p - q * grown / (1.0 - ratio + grown))
+        depth = top - _log_integrand(end, p, q, ratio)
+    return end, depth

@@ -147,7 +147,7 @@ class ContractRows:
     def of(cls, renewals: Floats, lost: Floats, counts: Floats) -> Self:
         """Merge equal clients."""
         first, inverse, _ = distinct_rows(renewals, lost)
-        merged = np.bincount(inverse, weights=counts)
+        merged: Floats = np.bincount(inverse, weights=counts).astype(np.float64)
         m, gone = renewals[first], lost[first]
         order = np.lexsort((gone, m))
         return cls(m[order], gone[order], merged[order])
@@ -163,7 +163,8 @@ class ContractRows:
         seen = np.bincount(at, weights=self.counts)
         asked = np.cumsum(seen[::-1])[::-1] - (seen - lost)  # A client who is not lost was not asked again yet.
         some = lost > 0
-        return times[some] + 1.0, np.cumprod(1.0 - lost[some] / asked[some])
+        shares: Floats = np.cumprod(1.0 - lost[some] / asked[some]).astype(np.float64)
+        return times[some] + 1.0, shares
 
 
 def purchase_log_likelihood(log_parameters: Floats, rows: PurchaseRows, first: float = 0.0) -> tuple[float, Floats]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol, Self, TypeVar
 
 import numpy as np
-from scipy.optimize import minimize
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, minimize
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from loyalty.btyd._frozen import Floats
 
@@ -48,7 +50,9 @@ class Maximum:
 
     def standard_errors(self, parameters: Mapping[str, float]) -> dict[str, float]:
         """Return the standard errors of the parameters themselves (delta method), in their own unit."""
-        return {name: float(value * error) for (name, value), error in zip(parameters.items(), self.log_errors, strict=True)}
+        return {
+            name: float(value * error) for (name, value), error in zip(parameters.items(), self.log_errors, strict=True)
+        }
 
     def describe(self, parameters: Mapping[str, float], meanings: Mapping[tuple[str, str], str]) -> str:
         """Say how the search went, what each bound that was met means, and what remains unknown."""
@@ -63,10 +67,23 @@ class Maximum:
 
 
 def maximise(
-    log_likelihood: LogLikelihood[R], rows: R, *, starts: Sequence[Sequence[float]], bounds: Mapping[str, tuple[float, float]]
+    log_likelihood: LogLikelihood[R],
+    rows: R,
+    *,
+    starts: Sequence[Sequence[float]],
+    bounds: Mapping[str, tuple[float, float]],
 ) -> Maximum:
-    """Climb from every start on evenly thinned rows, then from the best on all of them (L-BFGS-B, in logs)."""
-    limits = np.log(np.array(list(bounds.values())))
+    """Climb from every start on evenly thinned rows, then from the best on all of them (L-BFGS-B, in logs).
+
+    BLAS stays in one thread: on matrices as small as these, more of them double the work by waiting for each other.
+    """
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _maximise(log_likelihood, rows, starts, np.log(np.array(list(bounds.values()))), list(bounds))
+
+
+def _maximise(
+    log_likelihood: LogLikelihood[R], rows: R, starts: Sequence[Sequence[float]], limits: Floats, names: list[str]
+) -> Maximum:
     few = rows.thinned(_ROWS_FOR_STARTS)
     _, best = min((_climb(log_likelihood, few, np.log(start), limits) for start in starts), key=lambda found: found[0])
     _, best = _climb(log_likelihood, rows, best, limits)
@@ -81,7 +98,7 @@ def maximise(
         settled=bool(np.max(np.abs(slope)) <= _GRADIENT_TOLERANCE),
         at_bounds=tuple(
             (name, side)
-            for name, is_low, is_high in zip(bounds, low, high, strict=True)
+            for name, is_low, is_high in zip(names, low, high, strict=True)
             for side, met in (("lower", is_low), ("upper", is_high))
             if met
         ),
@@ -101,14 +118,14 @@ def _climb(log_likelihood: LogLikelihood[R], rows: R, start: Floats, limits: Flo
         np.clip(start, limits[:, 0], limits[:, 1]),
         jac=True,
         method="L-BFGS-B",
-        bounds=limits,
+        bounds=Bounds(limits[:, 0], limits[:, 1]),
         options={"maxiter": 500, "maxcor": 8, "maxls": 40, "ftol": 1e-15, "gtol": 1e-9},
     )
     return float(found.fun), np.asarray(found.x, dtype=np.float64)
 
 
-def _log_errors(log_likelihood: LogLikelihood[R], rows: R, best: Floats, free: np.ndarray) -> Floats:
-    """Standard errors of log parameters from the observed information; the free ones, with the others held fixed.
+def _log_errors(log_likelihood: LogLikelihood[R], rows: R, best: Floats, free: NDArray[np.bool_]) -> Floats:
+    """Find standard errors of log parameters from the observed information, with those on bounds held fixed.
 
     The information is the slope of the analytic gradient. Where it says next to nothing of a direction, the parameters
     that lie in it are not identified.
@@ -122,7 +139,7 @@ def _log_errors(log_likelihood: LogLikelihood[R], rows: R, best: Floats, free: n
         return errors
     information = np.array(slopes)[:, free]
     known = np.diag(information) > _NOISE * rows.counts.sum()
-    free = np.flatnonzero(free)[known]
+    which = np.flatnonzero(free)[known]
     information = (information + information.T)[np.ix_(known, known)] / 2.0
     scale = 1.0 / np.sqrt(np.diag(information))
     sharpness, directions = np.linalg.eigh(information * np.outer(scale, scale))
@@ -130,5 +147,5 @@ def _log_errors(log_likelihood: LogLikelihood[R], rows: R, best: Floats, free: n
     shares = directions**2
     variances = (shares[:, ~flat] / sharpness[~flat]).sum(axis=1)
     unknown = shares[:, flat].sum(axis=1) > np.sqrt(_FLAT)
-    errors[free] = np.where(unknown, np.nan, scale * np.sqrt(variances))
+    errors[which] = np.where(unknown, np.nan, scale * np.sqrt(variances))
     return errors

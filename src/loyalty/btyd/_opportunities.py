@@ -46,8 +46,8 @@ class BetaGeometricBetaBinomial(BaseEstimator):
     n_clients_ : int
         Clients fitted on.
     repeat_ratio_ : float
-        Purchases the fitted model expects of these clients, over those they made. Far from 1 the model does not describe
-        these clients. NaN where nobody bought again.
+        Purchases the fitted model expects of these clients, over those they made. Far from 1 the model does not
+        describe these clients. NaN where nobody bought again.
     converged_ : bool
         Whether the maximum was found away from every bound.
     message_ : str

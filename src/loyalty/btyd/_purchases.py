@@ -1,7 +1,7 @@
 """Models of purchases at any time: who is still a client, and how often he will buy.
 
-All are fitted on frequency, recency and T, and predict from them. They differ in when a client may leave: after a repeat
-purchase (`BetaGeometricNBD`), after any purchase (`ModifiedBetaGeometricNBD`), at any time (`ParetoNBD`).
+All are fitted on frequency, recency and T, and predict from them. They differ in when a client may leave: after a
+repeat purchase (`BetaGeometricNBD`), after any purchase (`ModifiedBetaGeometricNBD`), at any time (`ParetoNBD`).
 """
 
 from collections.abc import Mapping
@@ -405,8 +405,8 @@ class ParetoNBD(PurchaseModel):
 
     References
     ----------
-    .. [1] Schmittlein, Morrison and Colombo (1987), "Counting Your Customers: Who Are They and What Will They Do Next?",
-       Management Science 33(1), 1-24.
+    .. [1] Schmittlein, Morrison and Colombo (1987), "Counting Your Customers: Who Are They and What Will They Do
+       Next?", Management Science 33(1), 1-24.
     .. [2] Fader and Hardie (2005), "A Note on Deriving the Pareto/NBD Model and Related Expressions".
     .. [3] Fader, Hardie and Lee (2005), "RFM and CLV: Using Iso-Value Curves for Customer Base Analysis", Journal of
        Marketing Research 42(4), 415-430.
