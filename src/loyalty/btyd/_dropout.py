@@ -6,10 +6,9 @@ An active client of either has stayed ``x + first`` times, which is all the diff
 A client active at T with x repeat purchases has a purchase rate λ ~ Gamma(k, α + T), k = r + x, and a dropout
 probability p ~ Beta(a, β), β = b + x + first, independent of each other. If he could not leave, his purchases N in a
 horizon would be negative binomial with shape k and success odds ``horizon / (α + T)``; he outlasts n of them with
-chance
-``s(n) = E (1 − p)**n = (β)_n / (a + β)_n``. So he makes ``Σ P(N = n) (s(0) + … + s(n − 1))`` purchases, and after a gap
-with N in it he buys with chance ``Σ P(N = n) s(n) P(any more | n)``. Every term is positive: nothing cancels. A sum
-stops where a geometric bound on all that is left no longer matters.
+chance ``s(n) = E (1 − p)**n = (β)_n / (a + β)_n``. So he makes ``Σ P(N = n) (s(0) + … + s(n − 1))`` purchases, and
+after a gap with N in it he buys with chance ``Σ P(N = n) s(n) P(any more | n)``. Every term is positive: nothing
+cancels. A sum stops where a geometric bound on all that is left no longer matters.
 
 A sum too long, of thousands of purchases, gives way to the mean over p of a decreasing function g. Two exact steps make
 that integral harmless at both ends, also for a or β near 0:

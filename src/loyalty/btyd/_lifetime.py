@@ -107,20 +107,26 @@ def discounted_time_active(rate: float, T: Floats, s: float, beta: float) -> Flo
 def log_likelihood_of_leaving(
     counts: Floats, frequency: Floats, recency: Floats, T: Floats, r: float, alpha: float, s: float, beta: float
 ) -> tuple[float, Floats]:
-    """Sum over rows of all of the log-likelihood but log Γ(r + x) / Γ(r), and its gradient by the parameters."""
-    value, gradient = 0.0, np.zeros(4)
+    """Sum over rows of all of the log-likelihood but log Γ(r + x) / Γ(r), and its gradient by the parameters.
+
+    What rounding takes from the sum is given back (Neumaier): a search goes on and on where it cannot see the last digits.
+    """
+    value, lost, gradient = 0.0, 0.0, np.zeros(4)
     for row in range(len(T)):
         n, x, t = counts[row], frequency[row], T[row]
         bought, stayed = np.log1p(t / alpha), np.log1p(t / beta)
         odds, by_r, by_alpha, by_s, by_beta = _log_odds_gone(x, recency[row], t, r, alpha, s, beta)
         small = np.exp(-abs(odds))
         gone = (1.0 if odds > 0.0 else small) / (1.0 + small)
-        value += n * (max(odds, 0.0) + np.log1p(small) - (r + x) * bought - x * np.log(alpha) - s * stayed)
+        term = n * (max(odds, 0.0) + np.log1p(small) - (r + x) * bought - x * np.log(alpha) - s * stayed)
+        added = value + term
+        lost += (value - added) + term if abs(value) >= abs(term) else (term - added) + value
+        value = added
         gradient[0] += n * (gone * by_r - bought)
         gradient[1] += n * (gone * by_alpha + (r * t / alpha - x) / (alpha + t))
         gradient[2] += n * (gone * by_s - stayed)
         gradient[3] += n * (gone * by_beta + s * t / beta / (beta + t))
-    return value, gradient
+    return value + lost, gradient
 
 
 @njit(cache=True, error_model="numpy")

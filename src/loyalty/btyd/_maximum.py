@@ -56,8 +56,11 @@ class Maximum:
 
     def describe(self, parameters: Mapping[str, float], meanings: Mapping[tuple[str, str], str]) -> str:
         """Say how the search went, what each bound that was met means, and what remains unknown."""
-        unknown = [name for name, error in zip(parameters, self.log_errors, strict=True) if np.isnan(error)]
-        without = f" Not identified, so without a standard error: {', '.join(unknown)}." if unknown else ""
+        errors = dict(zip(parameters, self.log_errors, strict=True))
+        unknown = ", ".join(name for name, error in errors.items() if np.isnan(error))
+        vague = ", ".join(name for name, error in errors.items() if error > 1.0)
+        without = f" Not identified, so without a standard error: {unknown}." if unknown else ""
+        without += f" Hardly identified, with a standard error above the value: {vague}." if vague else ""
         if not self.settled:
             return f"The search for the most likely parameters did not settle; they are the best found.{without}"
         if not self.at_bounds:
