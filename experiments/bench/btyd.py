@@ -4,8 +4,8 @@
     python experiments/bench/btyd.py --clients 1000000 --models bg/nbd pareto/nbd --unit weeks
 
 Clients buy and leave as those of CDNOW do under the model that is fitted (published parameters), first buy within
-twelve weeks and are seen until the 39th; purchases of one day, or week, count once. One line a model: CPU seconds of the
-fit, all threads together, histories in memory; distinct rows; log-likelihood; parameters with their standard errors. Each
+twelve weeks and are seen until the 39th; purchases of one day, or week, count once. One line a model: CPU seconds of
+the fit, all threads together, histories in memory; distinct rows; log-likelihood; parameters with standard errors. Each
 model is fitted on a few clients before, so that what numba compiles once on a machine is not counted.
 """
 

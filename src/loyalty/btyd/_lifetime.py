@@ -29,6 +29,8 @@ _DEEPEST = 38.0  # e**-38 is below rounding
 _FEW_NODES_FALL, _FEW_NODES_WIDTH = 3.0, 0.6
 _FALL, _WIDTH = 14.0, 2.0
 _LARGEST_STEP = 0.25
+# Numbers are cut here, so that no finite input overflows; no client comes near them.
+_MOST_PURCHASES = 2.0**53
 _LONGEST_REACH = 1e100
 
 
@@ -58,8 +60,8 @@ def expected_purchases(
     """Mean number of purchases of each client in ``(T + gap, T + gap + horizon]``."""
     purchases = probability_alive(frequency, recency, T, r, alpha, s, beta)
     for row in range(len(T)):
-        rate = (r + frequency[row]) / (alpha + T[row])
-        purchases[row] *= rate * _time_active(gap, horizon, s, beta + T[row])
+        reach = _time_active(gap, horizon, s, beta + T[row]) / (alpha + T[row])
+        purchases[row] *= _shape(frequency[row], r) * min(reach, _LONGEST_REACH)
     return purchases
 
 
@@ -78,8 +80,8 @@ def probability_no_purchase(
     """Probability that each client does not buy in ``(T + gap, T + gap + horizon]``."""
     chances = probability_alive(frequency, recency, T, r, alpha, s, beta)
     for row in range(len(T)):
-        k, exposure, waited = r + frequency[row], alpha + T[row], beta + T[row] + gap
-        lasting = s * np.log1p(gap / (beta + T[row]))
+        k, exposure, waited = _shape(frequency[row], r), alpha + T[row], beta + T[row] + gap
+        lasting = s * _log_growth(gap, beta + T[row])
         buying = np.log(k / exposure) - lasting + _log_integral(k + 1.0, exposure, s, waited, horizon)[0]
         chances[row] = 1.0 - chances[row] * np.exp(min(buying, 0.0))
     return chances
@@ -95,12 +97,16 @@ def purchases_from_start(T: Floats, r: float, alpha: float, s: float, beta: floa
 
 
 @njit(cache=True, error_model="numpy")
-def discounted_time_active(rate: float, T: Floats, s: float, beta: float) -> Floats:
-    """Mean of the time an active client stays active after each T, discounted at `rate`."""
-    times = np.empty(len(T))
+def discounted_while_active(
+    rate: float, frequency: Floats, T: Floats, r: float, alpha: float, s: float, beta: float
+) -> Floats:
+    """Mean of all purchases to come of each active client, discounted at `rate`."""
+    purchases = np.empty(len(T))
     for row in range(len(T)):
-        times[row] = (beta + T[row]) * discounted_power(rate * (beta + T[row]), s)
-    return times
+        exposure = beta + T[row]
+        active = exposure / (alpha + T[row]) * discounted_power(rate * exposure, s)
+        purchases[row] = _shape(frequency[row], r) * active
+    return purchases
 
 
 @njit(cache=True, error_model="numpy")
@@ -109,7 +115,7 @@ def log_likelihood_of_leaving(
 ) -> tuple[float, Floats]:
     """Sum over rows of all of the log-likelihood but log Γ(r + x) / Γ(r), and its gradient by the parameters.
 
-    What rounding takes from the sum is given back (Neumaier): a search goes on and on where it cannot see the last digits.
+    What rounding takes from the sum is given back (Neumaier): a search that cannot see the last digits does not end.
     """
     value, lost, gradient = 0.0, 0.0, np.zeros(4)
     for row in range(len(T)):
@@ -134,11 +140,11 @@ def _log_odds_gone(
     x: float, tx: float, T: float, r: float, alpha: float, s: float, beta: float
 ) -> tuple[float, float, float, float, float]:
     """Log odds that a client has left by T, and their slopes by r, alpha, s and beta."""
-    k, silence = r + x, T - tx
+    k, silence = _shape(x, r), T - tx
     if silence <= 0.0:
         return -np.inf, 0.0, 0.0, 0.0, 0.0
     log_integral, buying, leaving, exposure, risk = _log_integral(k, alpha + tx, s + 1.0, beta + tx, silence)
-    bought, stayed = np.log1p(silence / (alpha + tx)), np.log1p(silence / (beta + tx))
+    bought, stayed = _log_growth(silence, alpha + tx), _log_growth(silence, beta + tx)
     odds = np.log(s / (beta + tx)) + k * bought + s * stayed + log_integral
     by_alpha = k * (1.0 / (alpha + T) - exposure)
     by_beta = s / (beta + T) - (s + 1.0) * risk
@@ -146,9 +152,19 @@ def _log_odds_gone(
 
 
 @njit(cache=True, error_model="numpy")
+def _shape(x: float, r: float) -> float:
+    return r + min(x, _MOST_PURCHASES)
+
+
+@njit(cache=True, error_model="numpy")
+def _log_growth(length: float, exposure: float) -> float:
+    return np.log1p(min(length / exposure, _LONGEST_REACH))
+
+
+@njit(cache=True, error_model="numpy")
 def _time_active(gap: float, horizon: float, s: float, exposure: float) -> float:
     """Mean time in ``(gap, gap + horizon]`` that an active client is still active; `exposure` is β + T."""
-    waited, window = np.log1p(gap / exposure), np.log1p(horizon / (exposure + gap))
+    waited, window = _log_growth(gap, exposure), _log_growth(horizon, exposure + gap)
     grown = (1.0 - s) * window
     growth = np.expm1(grown) / grown if grown != 0.0 else 1.0
     return exposure * np.exp((1.0 - s) * waited) * window * growth
@@ -186,11 +202,12 @@ def _log_integral(p: float, A: float, q: float, B: float, w: float) -> tuple[flo
 @njit(cache=True, error_model="numpy")
 def _log_integral_ordered(p: float, c: float, q: float, C: float, w: float) -> tuple[float, float, float, float, float]:
     """Work out the same, where c ≤ C."""
-    if w <= 0.0:
+    low, high, ratio = 0.0, _log_growth(w, c), c / C
+    if high <= 0.0:
         return -np.inf, 0.0, 0.0, 1.0 / c, 1.0 / C
-    ratio = c / C
-    low, high = 0.0, np.log1p(min(w / c, _LONGEST_REACH))
     peak = _peak(1.0 - p, q, ratio, high)
+    if peak == 0.0:  # Being log-concave it lies below its tangent there.
+        high = min(high, (_DEEPEST + 1.0) / (p + q * ratio - 1.0))
     top = _log_integrand(peak, p, q, ratio)
     low, rise = _where_it_matters(low, top, p, q, ratio)
     high, fall = _where_it_matters(high, top, p, q, ratio)

@@ -203,7 +203,10 @@ class PurchaseModel(BaseEstimator):
             If a client's history is impossible, or `rate` is not above 0: without discount the sum may be infinite.
         """
         history = self._checked(frequency, recency, T)
-        return self._alive(history) * self._discounted(check_rate(rate), history)
+        x, _, t = history
+        first, inverse, _ = distinct_rows(x, t)  # of those still active, the last purchase says nothing more
+        worth = self._discounted(check_rate(rate), x[first], t[first])
+        return self._alive(history) * worth[inverse]
 
     def _checked(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> History:
         check_is_fitted(self)
@@ -235,7 +238,7 @@ class PurchaseModel(BaseEstimator):
     def _from_start(self, T: Floats) -> Floats:
         raise NotImplementedError
 
-    def _discounted(self, rate: float, history: History) -> Floats:
+    def _discounted(self, rate: float, frequency: Floats, T: Floats) -> Floats:
         raise NotImplementedError
 
 
@@ -324,10 +327,8 @@ class BetaGeometricNBD(PurchaseModel):
     def _from_start(self, T: Floats) -> Floats:
         return _dropout.purchases_from_start(T, *self._settings())
 
-    def _discounted(self, rate: float, history: History) -> Floats:
-        x, _, T = history
-        first, inverse, _ = distinct_rows(x, T)
-        return _dropout.discounted_while_active(rate, x[first], T[first], *self._settings())[inverse]
+    def _discounted(self, rate: float, frequency: Floats, T: Floats) -> Floats:
+        return _dropout.discounted_while_active(rate, frequency, T, *self._settings())
 
 
 class ModifiedBetaGeometricNBD(BetaGeometricNBD):
@@ -454,8 +455,5 @@ class ParetoNBD(PurchaseModel):
     def _from_start(self, T: Floats) -> Floats:
         return _lifetime.purchases_from_start(T, *self._settings())
 
-    def _discounted(self, rate: float, history: History) -> Floats:
-        x, _, T = history
-        ages, inverse = np.unique(T, return_inverse=True)
-        times = _lifetime.discounted_time_active(rate, ages, self.s_, self.beta_)[inverse]
-        return (self.r_ + x) / (self.alpha_ + T) * times
+    def _discounted(self, rate: float, frequency: Floats, T: Floats) -> Floats:
+        return _lifetime.discounted_while_active(rate, frequency, T, *self._settings())
