@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import mpmath as mp
@@ -45,13 +46,17 @@ def purchases_model(*, r, alpha, a, b):
     return model
 
 
-def simulate(n, rng, *, r, alpha, a, b, T, until):
-    """Each client's purchase times in (0, until], his first purchase at 0, and whether he is still active at T."""
+def simulate(n, rng, *, r, alpha, a, b, T, until, first=False):
+    """Each client's purchase times in (0, until], his first purchase at 0, and whether he is still active at T.
+
+    If `first`, he may leave after that first purchase too.
+    """
     rate, leaving = rng.gamma(r, 1 / alpha, n), rng.beta(a, b, n)
     times, alive = [], np.ones(n, bool)
     for i in range(n):
         mine, now = [], 0.0
-        while True:
+        alive[i] = not (first and rng.random() < leaving[i])
+        while alive[i]:
             now += rng.exponential(1 / rate[i])
             if now > until:
                 break
@@ -69,15 +74,20 @@ def summarise(times, T):
     return x, np.array([t[-1] if len(t) else 0.0 for t in known]), np.full(len(times), T)
 
 
-@pytest.fixture(scope="module")
-def sample():
-    """Frequency, recency, T in days and mean repeat spend of the CDNOW 1/10 sample until 1997-09-30."""
+@cache
+def read_cdnow():
+    """Frequency, recency, T in days and mean repeat spend of the CDNOW 1/10 sample until 1997-09-30.
+
+    Beside them the purchase days of the 39 weeks after that.
+    """
     if not (SHARED / "cdnow.parquet").exists():
         pytest.skip("the CDNOW histories stand in ../shared, which is not here")
     ids = pd.read_csv(SHARED / "cdnow_sample_ids.csv")["customer_id"]
     rows = pd.read_parquet(SHARED / "cdnow.parquet")
-    rows = rows[rows["customer_id"].isin(ids) & (rows["date"] <= "1997-09-30")]
+    rows = rows[rows["customer_id"].isin(ids)]
     days = rows.groupby(["customer_id", "date"], as_index=False)["amount"].sum()
+    later = days[(days["date"] > "1997-09-30") & (days["date"] <= "1998-06-30")].groupby("customer_id").size()
+    days = days[days["date"] <= "1997-09-30"]
     clients = days.groupby("customer_id")["date"]
     first, last = clients.min(), clients.max()
     repeats = days[days["date"] > days["customer_id"].map(first)].groupby("customer_id")["amount"]
@@ -87,8 +97,14 @@ def sample():
             "recency": (last - first).dt.days,
             "T": (pd.Timestamp("1997-09-30") - first).dt.days,
             "monetary": repeats.mean(),
+            "later": later.reindex(first.index, fill_value=0),
         }
     )
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return read_cdnow()
 
 
 # Published figures ---------------------------------------------------------------------------------------------------
@@ -554,8 +570,8 @@ def test_the_door_is_light_and_says_what_it_has():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
     assert not {"numba", "pandas", "scipy", "sklearn"} & set(done.stdout.split())
     assert all(getattr(loyalty.btyd, name).__doc__ for name in loyalty.btyd.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'ParetoNBD'"):
-        loyalty.btyd.ParetoNBD  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'Lifetimes'"):
+        loyalty.btyd.Lifetimes  # noqa: B018
 
 
 # Fitting -------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,11 @@
 """Buy-till-you-die models: who is still a client, how often he will buy, what a purchase day is worth.
 
-`BetaGeometricNBD`, `GammaGamma` and `BuyTillYouDie` are fitted. `probability_alive`, `expected_purchases` and
-`probability_no_purchase` take parameters found before, and a million clients a second; features are made with them.
+Where clients come and go unsaid, `BetaGeometricNBD`, `ModifiedBetaGeometricNBD` and `ParetoNBD` are fitted on purchases
+at any time, `BetaGeometricBetaBinomial` on purchases at set opportunities, `GammaGamma` on spend; `BuyTillYouDie` joins
+purchases and spend. Where a contract says who has left, `ShiftedBetaGeometric` is fitted on renewals.
+
+`probability_alive`, `expected_purchases` and `probability_no_purchase` take parameters found before, and a million
+clients a second; features are made with them.
 """
 
 import importlib
@@ -10,20 +14,38 @@ from typing import TYPE_CHECKING, Any
 from loyalty.btyd._frozen import expected_purchases, probability_alive, probability_no_purchase
 
 if TYPE_CHECKING:
-    from loyalty.btyd._models import BetaGeometricNBD, BuyTillYouDie, GammaGamma
+    from loyalty.btyd._contracts import ShiftedBetaGeometric
+    from loyalty.btyd._joint import BuyTillYouDie
+    from loyalty.btyd._opportunities import BetaGeometricBetaBinomial
+    from loyalty.btyd._purchases import BetaGeometricNBD, ModifiedBetaGeometricNBD, ParetoNBD
+    from loyalty.btyd._spend import GammaGamma
 
 __all__ = [
+    "BetaGeometricBetaBinomial",
     "BetaGeometricNBD",
     "BuyTillYouDie",
     "GammaGamma",
+    "ModifiedBetaGeometricNBD",
+    "ParetoNBD",
+    "ShiftedBetaGeometric",
     "expected_purchases",
     "probability_alive",
     "probability_no_purchase",
 ]
 
+_HOMES = {
+    "BetaGeometricBetaBinomial": "_opportunities",
+    "BetaGeometricNBD": "_purchases",
+    "BuyTillYouDie": "_joint",
+    "GammaGamma": "_spend",
+    "ModifiedBetaGeometricNBD": "_purchases",
+    "ParetoNBD": "_purchases",
+    "ShiftedBetaGeometric": "_contracts",
+}
+
 
 def __getattr__(name: str) -> Any:
     # Fitting brings scikit-learn along, which those who only predict need not wait for.
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module 'loyalty.btyd' has no attribute {name!r}")
-    return getattr(importlib.import_module("loyalty.btyd._models"), name)
+    return getattr(importlib.import_module(f"loyalty.btyd.{_HOMES[name]}"), name)

@@ -1,11 +1,14 @@
 """What one client who may leave after any purchase will do: compiled, and exact to about ten digits.
 
+BG/NBD lets a client leave after every repeat purchase (`first` is 0), MBG/NBD after the first one too (`first` is 1).
+An active client of either has stayed ``x + first`` times, which is all the difference it makes.
+
 A client active at T with x repeat purchases has a purchase rate λ ~ Gamma(k, α + T), k = r + x, and a dropout
-probability p ~ Beta(a, β), β = b + x, independent of each other. If he could not leave, his purchases N in a horizon
-would be negative binomial with shape k and success odds ``horizon / (α + T)``; he outlasts n purchases with probability
-``s(n) = E (1 − p)**n = (β)_n / (a + β)_n``. So he makes ``Σ P(N = n) (s(0) + … + s(n − 1))`` purchases, and after a gap
-with N in it he buys with chance ``Σ P(N = n) s(n) P(any more | n)``. Every term is positive: nothing cancels. A sum
-stops where a geometric bound on all that is left no longer matters.
+probability p ~ Beta(a, β), β = b + x + first, independent of each other. If he could not leave, his purchases N in a
+horizon would be negative binomial with shape k and success odds ``horizon / (α + T)``; he outlasts n of them with
+chance ``s(n) = E (1 − p)**n = (β)_n / (a + β)_n``. So he makes ``Σ P(N = n) (s(0) + … + s(n − 1))`` purchases, and
+after a gap with N in it he buys with chance ``Σ P(N = n) s(n) P(any more | n)``. Every term is positive: nothing
+cancels. A sum stops where a geometric bound on all that is left no longer matters.
 
 A sum too long, of thousands of purchases, gives way to the mean over p of a decreasing function g. Two exact steps make
 that integral harmless at both ends, also for a or β near 0:
@@ -15,6 +18,10 @@ that integral harmless at both ends, also for a or β near 0:
 
 On the logit scale the integrand is then analytic and falls off exponentially on both sides, where the trapezoid rule
 converges geometrically.
+
+All purchases to come, discounted at rate δ, are worth λ / (δ + p λ) on average: a geometric series over purchases, each
+discounted by λ / (δ + λ). This is decreasing in p, so that its mean over p is found in the same way, with its mean over
+λ taken inside by the trapezoid rule on the log scale.
 
 Each client is worked out by himself: his numbers are the same to the last bit, alone or among others. Numba looks for
 changes in this file only when it reuses what it compiled; so nothing here calls compiled code of another file.
@@ -37,10 +44,12 @@ _MOST_PURCHASES = 2.0**53
 _LONGEST_REACH = 1e100
 
 
-def log_odds_gone(frequency: Floats, recency: Floats, T: Floats, r: float, alpha: float, a: float, b: float) -> Floats:
-    """Log odds that a client with at least one repeat purchase has left by T."""
+def log_odds_gone(
+    frequency: Floats, recency: Floats, T: Floats, r: float, alpha: float, a: float, b: float, first: float
+) -> Floats:
+    """Log odds that a client who could leave has left by T."""
     silence = np.log((alpha + T) / (alpha + recency))
-    return np.log(a / (b + (frequency - 1.0))) + (r + frequency) * silence
+    return np.log(a / (b + (frequency - 1.0 + first))) + (r + frequency) * silence
 
 
 _log_odds_gone: Any = njit(cache=True, error_model="numpy")(log_odds_gone)
@@ -48,12 +57,12 @@ _log_odds_gone: Any = njit(cache=True, error_model="numpy")(log_odds_gone)
 
 @njit(cache=True, error_model="numpy")
 def probability_alive(
-    frequency: Floats, recency: Floats, T: Floats, r: float, alpha: float, a: float, b: float
+    frequency: Floats, recency: Floats, T: Floats, r: float, alpha: float, a: float, b: float, first: float
 ) -> Floats:
     """Probability that each client is still active at T; NaN for an impossible history."""
     chances = np.empty(len(T))
     for row in range(len(T)):
-        chances[row] = _logistic(-_odds(frequency[row], recency[row], T[row], r, alpha, a, b))
+        chances[row] = _logistic(-_odds(frequency[row], recency[row], T[row], r, alpha, a, b, first))
     return chances
 
 
@@ -68,14 +77,15 @@ def expected_purchases(
     alpha: float,
     a: float,
     b: float,
+    first: float,
 ) -> Floats:
     """Mean number of purchases of each client in ``(T + gap, T + gap + horizon]``; NaN for an impossible history."""
     purchases = np.empty(len(T))
     for row in range(len(T)):
-        alive = _logistic(-_odds(frequency[row], recency[row], T[row], r, alpha, a, b))
+        alive = _logistic(-_odds(frequency[row], recency[row], T[row], r, alpha, a, b, first))
         purchases[row] = alive
         if alive > 0.0:
-            k, beta, exposure = _posterior(frequency[row], T[row], r, alpha, b)
+            k, beta, exposure = _posterior(frequency[row], T[row], r, alpha, b, first)
             active = purchases_while_active(_reach(gap + horizon, exposure), k, a, beta)
             if gap > 0.0:
                 active = max(active - purchases_while_active(_reach(gap, exposure), k, a, beta), 0.0)
@@ -94,14 +104,15 @@ def probability_no_purchase(
     alpha: float,
     a: float,
     b: float,
+    first: float,
 ) -> Floats:
     """Probability that each client does not buy in ``(T + gap, T + gap + horizon]``; NaN for an impossible history."""
     chances = np.empty(len(T))
     for row in range(len(T)):
-        odds = _odds(frequency[row], recency[row], T[row], r, alpha, a, b)
+        odds = _odds(frequency[row], recency[row], T[row], r, alpha, a, b, first)
         chances[row] = odds
         if not np.isnan(odds):
-            k, beta, exposure = _posterior(frequency[row], T[row], r, alpha, b)
+            k, beta, exposure = _posterior(frequency[row], T[row], r, alpha, b, first)
             reach = _reach(horizon, exposure)
             if gap > 0.0:
                 silent = 1.0 - chance_of_purchase(_reach(gap, exposure), reach, k, a, beta)
@@ -112,23 +123,36 @@ def probability_no_purchase(
 
 
 @njit(cache=True, error_model="numpy")
-def purchases_from_start(T: Floats, r: float, alpha: float, a: float, b: float) -> Floats:
+def purchases_from_start(T: Floats, r: float, alpha: float, a: float, b: float, first: float) -> Floats:
     """Mean number of repeat purchases of a new client until each T."""
     purchases = np.empty(len(T))
+    staying = b / (a + b) if first else 1.0
     for row in range(len(T)):
-        purchases[row] = purchases_while_active(_reach(T[row], alpha), r, a, b)
+        purchases[row] = staying * purchases_while_active(_reach(T[row], alpha), r, a, b + first)
     return purchases
 
 
 @njit(cache=True, error_model="numpy")
-def _odds(x: float, tx: float, T: float, r: float, alpha: float, a: float, b: float) -> float:
+def discounted_while_active(
+    rate: float, frequency: Floats, T: Floats, r: float, alpha: float, a: float, b: float, first: float
+) -> Floats:
+    """Mean of all purchases to come of each active client, discounted at `rate`."""
+    purchases = np.empty(len(T))
+    for row in range(len(T)):
+        k, beta, exposure = _posterior(frequency[row], T[row], r, alpha, b, first)
+        purchases[row] = discounted_purchases(_reach(rate * exposure, 1.0), k, a, beta)
+    return purchases
+
+
+@njit(cache=True, error_model="numpy")
+def _odds(x: float, tx: float, T: float, r: float, alpha: float, a: float, b: float, first: float) -> float:
     """Log odds that any client has left; NaN for an impossible history."""
     possible = np.isfinite(x) and x == np.floor(x) and np.isfinite(T) and tx <= T
     if not (possible and ((x == 0.0 and tx == 0.0) or (x > 0.0 and tx > 0.0))):
         return np.nan
-    if x == 0.0:
+    if x + first == 0.0:
         return -np.inf
-    return _log_odds_gone(x, tx, T, r, alpha, a, b)
+    return _log_odds_gone(x, tx, T, r, alpha, a, b, first)
 
 
 @njit(cache=True, error_model="numpy")
@@ -137,9 +161,9 @@ def _logistic(log_odds: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def _posterior(x: float, T: float, r: float, alpha: float, b: float) -> tuple[float, float, float]:
+def _posterior(x: float, T: float, r: float, alpha: float, b: float, first: float) -> tuple[float, float, float]:
     bought = min(x, _MOST_PURCHASES)
-    return r + bought, b + bought, alpha + T
+    return r + bought, b + (bought + first), alpha + T
 
 
 @njit(cache=True, error_model="numpy")
@@ -238,6 +262,19 @@ def _mean_of_remainder(
     counting: bool, knee: float, at_one: float, gap: float, reach: float, k: float, a: float, beta: float
 ) -> float:
     """Mean of the remainder × (1 − p) under Beta(a + 1, beta); the remainder is flat for p well below 1 / knee."""
+    nodes, heights = _over_dropout(knee, a, beta)
+    weights, values = 0.0, 0.0
+    for step in range(len(nodes)):
+        u, weight = nodes[step], heights[step]
+        p = 1.0 / (1.0 + u)
+        weights += weight
+        values += weight * _remainder(counting, p, u * p, at_one, gap, reach, k, a + beta)
+    return beta / (a + 1.0 + beta) * values / weights
+
+
+@njit(cache=True, error_model="numpy")
+def _over_dropout(knee: float, a: float, beta: float) -> tuple[Floats, Floats]:
+    """Odds of staying (1 − p) / p and weights of Beta(a + 1, beta + 1), even on the logit scale."""
     left, right = a + 1.0, beta + 1.0
     middle = np.log(left / right)
     width = np.sqrt(1.0 / left + 1.0 / right)
@@ -247,11 +284,67 @@ def _mean_of_remainder(
     low, high = low - 8.0 * width, middle + _TAIL / right + 8.0 * width
     steps = int(np.ceil((high - low) / min(_LARGEST_STEP, width / 1.8)))
     top = -left * np.log1p(right / left) - right * np.log1p(left / right)
-    weights, values = 0.0, 0.0
+    nodes, weights = np.empty(steps + 1), np.empty(steps + 1)
     for step in range(steps + 1):
         u = np.exp(-(low + (high - low) * (step / steps)))
-        weight = np.exp(-left * np.log1p(u) - right * np.log1p(1.0 / u) - top)
-        p = 1.0 / (1.0 + u)
-        weights += weight
-        values += weight * _remainder(counting, p, u * p, at_one, gap, reach, k, a + beta)
-    return beta / (left + beta) * values / weights
+        nodes[step] = u
+        weights[step] = np.exp(-left * np.log1p(u) - right * np.log1p(1.0 / u) - top)
+    return nodes, weights
+
+
+@njit(cache=True, error_model="numpy")
+def discounted_purchases(rate: float, k: float, a: float, beta: float) -> float:
+    """Mean of all purchases to come of an active client; `rate` is the discount rate × (α + T).
+
+    With X ~ Gamma(k + 1) in place of λ, the mean at p is k E 1 / (rate + p X).
+    """
+    rate = max(rate, 1.0 / _LONGEST_REACH)
+    rates, chances = _over_rates(rate, k)
+    return k * _mean_inverse(rate, rates, chances, k / rate, a, beta)
+
+
+@njit(cache=True, error_model="numpy")
+def discounted_stays(rate: float, a: float, beta: Floats) -> Floats:
+    """Sum over n ≥ 1 of E (1 − p)**n, discounted by n × `rate`, for each β; that is E (1 − p) / (e**rate − 1 + p)."""
+    stays = np.empty(len(beta))
+    one, cost = np.ones(1), max(np.expm1(rate), 1.0 / _LONGEST_REACH)
+    for row in range(len(beta)):
+        stays[row] = beta[row] / (a + beta[row]) * _mean_inverse(cost, one, one, 1.0 / cost, a, beta[row] + 1.0)
+    return stays
+
+
+@njit(cache=True, error_model="numpy")
+def _mean_inverse(rate: float, rates: Floats, chances: Floats, knee: float, a: float, beta: float) -> float:
+    """Mean over p and X of 1 / (rate + p X), X among `rates`; its fall from p to 1 is taken where nothing cancels."""
+    at_one = 0.0
+    inverse = np.empty(len(rates))
+    for i in range(len(rates)):
+        inverse[i] = 1.0 / (rate + rates[i])
+        at_one += chances[i] * inverse[i]
+    nodes, heights = _over_dropout(knee, a, beta)
+    weights, values = 0.0, 0.0
+    for step in range(len(nodes)):
+        p = 1.0 / (1.0 + nodes[step])
+        remainder = 0.0
+        for i in range(len(rates)):
+            here = 1.0 / (rate + p * rates[i])
+            remainder += chances[i] * rates[i] * here * (inverse[i] + here / (a + beta))
+        weights += heights[step]
+        values += heights[step] * remainder
+    return at_one + beta / (a + 1.0 + beta) * values / weights
+
+
+@njit(cache=True, error_model="numpy")
+def _over_rates(rate: float, k: float) -> tuple[Floats, Floats]:
+    """Nodes and weights of Gamma(k + 1), even on the log scale, for means of what falls like 1 / X above `rate`."""
+    left = k + 1.0
+    middle, width = np.log(left), 1.0 / np.sqrt(left)
+    low = max(min(middle, np.log(rate)) - _TAIL / left, middle - _TAIL / k) - 8.0 * width
+    high = middle + np.log1p(_TAIL / left + 9.0 * width)
+    steps = int(np.ceil((high - low) / min(_LARGEST_STEP, width / 1.8)))
+    nodes, weights = np.empty(steps + 1), np.empty(steps + 1)
+    for step in range(steps + 1):
+        above = low + (high - low) * (step / steps) - middle
+        nodes[step] = left * np.exp(above)
+        weights[step] = np.exp(-left * (np.expm1(above) - above))
+    return nodes, weights / weights.sum()

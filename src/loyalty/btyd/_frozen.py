@@ -48,7 +48,7 @@ def probability_alive(
     """
     from loyalty.btyd import _dropout
 
-    return _dropout.probability_alive(*_columns(frequency, recency, T), *_values(parameters))
+    return _dropout.probability_alive(*columns(frequency, recency, T), *_values(parameters), 0.0)
 
 
 def expected_purchases(
@@ -99,8 +99,8 @@ def expected_purchases(
     """
     from loyalty.btyd import _dropout
 
-    lengths = _length("horizon", horizon), _length("gap", gap)
-    return _dropout.expected_purchases(*lengths, *_columns(frequency, recency, T), *_values(parameters))
+    lengths = length("horizon", horizon), length("gap", gap)
+    return _dropout.expected_purchases(*lengths, *columns(frequency, recency, T), *_values(parameters), 0.0)
 
 
 def probability_no_purchase(
@@ -145,11 +145,11 @@ def probability_no_purchase(
     """
     from loyalty.btyd import _dropout
 
-    lengths = _length("horizon", horizon), _length("gap", gap)
-    return _dropout.probability_no_purchase(*lengths, *_columns(frequency, recency, T), *_values(parameters))
+    lengths = length("horizon", horizon), length("gap", gap)
+    return _dropout.probability_no_purchase(*lengths, *columns(frequency, recency, T), *_values(parameters), 0.0)
 
 
-def _length(name: str, value: float) -> float:
+def length(name: str, value: float) -> float:
     """Return a horizon or gap as a float, or raise ValueError."""
     if not (isinstance(value, int | float | np.integer | np.floating) and 0.0 <= value < np.inf):
         raise ValueError(
@@ -159,7 +159,7 @@ def _length(name: str, value: float) -> float:
     return float(value)
 
 
-def _columns(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Floats, Floats, Floats]:
+def columns(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Contiguous and writeable, so that nothing is compiled a second time for another layout."""
     x, tx, t = (np.require(column, np.float64, ["C", "W"]) for column in (frequency, recency, T))
     if not (x.ndim == 1 and x.shape == tx.shape == t.shape):

@@ -1,26 +1,22 @@
-"""Numbers behind the buy-till-you-die models: rows merged, likelihoods and their maximum.
+"""Numbers behind the buy-till-you-die models: rows merged, and likelihoods with their gradients.
 
 Everything runs in logs and on distinct rows with their counts; no hypergeometric function is called.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 
+from loyalty.btyd import _discrete, _lifetime
 from loyalty.btyd._dropout import log_odds_gone
 from loyalty.btyd._frozen import Floats
 
 Codes = NDArray[np.int64]
 
-_GRADIENT_TOLERANCE = 1e-6  # of the mean log-likelihood per client, in log parameters
-_BOUND_TOLERANCE = 1e-3  # of a log parameter
-_ROWS_FOR_STARTS = 4_000
 _BLOCK = 8_192  # rows worked on at once: they stay in the cache, and BLAS in one thread
 
 
@@ -68,20 +64,6 @@ def _stirling_slope(z: Floats) -> Floats:
     square = 1.0 / (z * z)
     tail = 1 / 12 - square * (1 / 120 - square * (1 / 252 - square * (1 / 240 - square / 132)))
     return -0.5 / z - square * tail
-
-
-class Rows(Protocol):
-    """Distinct rows of clients with their counts."""
-
-    @property
-    def counts(self) -> Floats:
-        """How many clients each row stands for."""
-
-    def thinned(self, limit: int) -> Self:
-        """Return at most `limit` rows, evenly spaced."""
-
-
-R = TypeVar("R", bound=Rows)
 
 
 @dataclass(frozen=True)
@@ -153,11 +135,44 @@ class SpendRows:
         return self.build(self.frequency, self.monetary / scale, self.counts)
 
 
-def purchase_log_likelihood(log_parameters: Floats, rows: PurchaseRows) -> tuple[float, Floats]:
-    """BG/NBD log-likelihood and its gradient by ``log(r, alpha, a, b)``."""
+@dataclass(frozen=True)
+class ContractRows:
+    """Distinct (renewals, lost) with counts, in sorted order."""
+
+    renewals: Floats
+    lost: Floats
+    counts: Floats
+
+    @classmethod
+    def of(cls, renewals: Floats, lost: Floats, counts: Floats) -> Self:
+        """Merge equal clients."""
+        first, inverse, _ = distinct_rows(renewals, lost)
+        merged: Floats = np.bincount(inverse, weights=counts).astype(np.float64)
+        m, gone = renewals[first], lost[first]
+        order = np.lexsort((gone, m))
+        return cls(m[order], gone[order], merged[order])
+
+    def thinned(self, limit: int) -> Self:
+        """Return all rows, as there are never many."""
+        return self
+
+    def survival(self) -> tuple[Floats, Floats]:
+        """Return the numbers of renewals that some client was lost at, and the share still there (Kaplan-Meier)."""
+        times, at = np.unique(self.renewals, return_inverse=True)
+        lost = np.bincount(at, weights=self.lost * self.counts)
+        seen = np.bincount(at, weights=self.counts)
+        asked = np.cumsum(seen[::-1])[::-1] - (seen - lost)  # A client who is not lost was not asked again yet.
+        some = lost > 0
+        shares: Floats = np.cumprod(1.0 - lost[some] / asked[some]).astype(np.float64)
+        return times[some] + 1.0, shares
+
+
+def purchase_log_likelihood(log_parameters: Floats, rows: PurchaseRows, first: float = 0.0) -> tuple[float, Floats]:
+    """BG/NBD log-likelihood and its gradient by ``log(r, alpha, a, b)``; of MBG/NBD, where `first` is 1."""
     r, alpha, a, b = np.exp(log_parameters)
     at_level = np.bincount(rows.level, weights=rows.counts)
-    (rate, rate_r), (stay, stay_b), (trial, trial_ab) = (rising(c, rows.levels) for c in (r, b, a + b))
+    rate, rate_r = rising(r, rows.levels)
+    (stay, stay_b), (trial, trial_ab) = (rising(c, rows.levels + first) for c in (b, a + b))
     likelihood = at_level @ (rate + stay - trial)
     gradient = np.array(
         [r * (at_level @ rate_r), 0.0, -a * (at_level @ trial_ab), b * (at_level @ (stay_b - trial_ab))]
@@ -171,17 +186,28 @@ def purchase_log_likelihood(log_parameters: Floats, rows: PurchaseRows) -> tuple
         gradient[0] -= r * (n @ log_growth)
         gradient[1] += n @ ((r * T - x * alpha) / exposure)
 
-        again = slice(int(np.searchsorted(x, 0.5)), None)  # Rows are sorted by frequency.
-        n, x, tx, T = n[again], x[again], tx[again], T[again]
-        odds = log_odds_gone(x, tx, T, r=r, alpha=alpha, a=a, b=b)
+        could_leave = slice(int(np.searchsorted(x + first, 0.5)), None)  # Rows are sorted by frequency.
+        n, x, tx, T = n[could_leave], x[could_leave], tx[could_leave], T[could_leave]
+        odds = log_odds_gone(x, tx, T, r=r, alpha=alpha, a=a, b=b, first=first)
         small = np.exp(-np.abs(odds))
         likelihood += n @ (np.maximum(odds, 0.0) + np.log(1.0 + small))
         gone = n * np.where(odds > 0, 1.0, small) / (1.0 + small)
         gradient[0] += r * (gone @ np.log((alpha + T) / (alpha + tx)))
         gradient[1] -= alpha * (gone @ ((r + x) * (T - tx) / ((alpha + T) * (alpha + tx))))
         gradient[2] += gone.sum()
-        gradient[3] -= b * (gone @ (1.0 / (b + (x - 1.0))))
+        gradient[3] -= b * (gone @ (1.0 / (b + (x - 1.0 + first))))
     return float(likelihood), gradient
+
+
+def lifetime_log_likelihood(log_parameters: Floats, rows: PurchaseRows) -> tuple[float, Floats]:
+    """Pareto/NBD log-likelihood and its gradient by ``log(r, alpha, s, beta)``."""
+    parameters = np.exp(log_parameters)
+    at_level = np.bincount(rows.level, weights=rows.counts)
+    rate, rate_r = rising(parameters[0], rows.levels)
+    columns = rows.counts, rows.frequency, rows.recency, rows.T
+    likelihood, gradient = _lifetime.log_likelihood_of_leaving(*columns, *parameters)
+    gradient[0] += at_level @ rate_r
+    return float(likelihood + at_level @ rate), parameters * gradient
 
 
 def spend_log_likelihood(log_parameters: Floats, rows: SpendRows) -> tuple[float, Floats]:
@@ -206,59 +232,27 @@ def spend_log_likelihood(log_parameters: Floats, rows: SpendRows) -> tuple[float
     return float(likelihood), np.array([p * by_p, q * by_q, by_log_v])
 
 
-@dataclass(frozen=True)
-class Maximum:
-    """Where a likelihood is largest within its bounds; `at_bounds` holds (name, side) pairs."""
-
-    parameters: Floats
-    log_likelihood: float
-    settled: bool
-    at_bounds: tuple[tuple[str, str], ...]
+def rising_table(alpha: float, beta: float, gamma: float, delta: float, *, steps: int) -> tuple[Floats, Floats]:
+    """Return ``log (base)_m`` for m = 0, …, steps and bases α, β, α + β, δ, γ + δ, and the derivatives by the base."""
+    bases = np.array([alpha, beta, alpha + beta, delta, gamma + delta])
+    return rising(bases[:, None], np.arange(steps + 1.0))
 
 
-def maximise(
-    log_likelihood: Callable[[Floats, R], tuple[float, Floats]],
-    rows: R,
-    *,
-    starts: Sequence[Sequence[float]],
-    bounds: Mapping[str, tuple[float, float]],
-) -> Maximum:
-    """Climb from every start on evenly thinned rows, then from the best on all of them (L-BFGS-B, in logs)."""
-    limits = np.log(np.array(list(bounds.values())))
+def opportunity_log_likelihood(log_parameters: Floats, rows: PurchaseRows) -> tuple[float, Floats]:
+    """BG/BB log-likelihood and its gradient by ``log(alpha, beta, gamma, delta)``; T counts opportunities."""
+    parameters = np.exp(log_parameters)
+    logs, slopes = rising_table(*parameters, steps=int(rows.T.max()) + 1)
+    columns = rows.counts, rows.frequency, rows.recency, rows.T
+    likelihood, gradient = _discrete.log_likelihood(*columns, parameters[2], logs, slopes)
+    return float(likelihood), parameters * gradient
 
-    def climb(start: Floats, rows: R) -> tuple[float, Floats]:
-        total = rows.counts.sum()
 
-        def loss(theta: Floats) -> tuple[float, Floats]:
-            value, gradient = log_likelihood(theta, rows)
-            return -value / total, -gradient / total
-
-        found = minimize(
-            loss,
-            np.clip(start, limits[:, 0], limits[:, 1]),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=limits,
-            options={"maxiter": 500, "maxcor": 8, "maxls": 40, "ftol": 1e-15, "gtol": 1e-9},
-        )
-        return float(found.fun), np.asarray(found.x, dtype=np.float64)
-
-    few = rows.thinned(_ROWS_FOR_STARTS)
-    _, best = min((climb(np.log(start), few) for start in starts), key=lambda found: found[0])
-    _, best = climb(best, rows)
-    value, gradient = log_likelihood(best, rows)
-    low = best <= limits[:, 0] + _BOUND_TOLERANCE
-    high = best >= limits[:, 1] - _BOUND_TOLERANCE
-    pushes_out = (low & (gradient < 0)) | (high & (gradient > 0))
-    slope = np.where(pushes_out, 0.0, gradient) / rows.counts.sum()
-    return Maximum(
-        parameters=np.exp(best),
-        log_likelihood=value,
-        settled=bool(np.max(np.abs(slope)) <= _GRADIENT_TOLERANCE),
-        at_bounds=tuple(
-            (name, side)
-            for name, is_low, is_high in zip(bounds, low, high, strict=True)
-            for side, met in (("lower", is_low), ("upper", is_high))
-            if met
-        ),
-    )
+def contract_log_likelihood(log_parameters: Floats, rows: ContractRows) -> tuple[float, Floats]:
+    """Shifted beta-geometric log-likelihood and its gradient by ``log(alpha, beta)``."""
+    alpha, beta = np.exp(log_parameters)
+    stayed, stayed_slope = rising(beta, rows.renewals)
+    asked, asked_slope = rising(alpha + beta, rows.renewals + rows.lost)
+    lost = rows.counts @ rows.lost
+    likelihood = rows.counts @ (stayed - asked) + lost * log_parameters[0]
+    gradient = [lost - alpha * (rows.counts @ asked_slope), beta * (rows.counts @ (stayed_slope - asked_slope))]
+    return float(likelihood), np.array(gradient)
