@@ -380,9 +380,10 @@ def survival_by_period(duration: ArrayLike, churned: ArrayLike, survival: ArrayL
     Notes
     -----
     Where a client's fate by the end of a period is not known, those whose fate is known stand in: each weighs one over
-    the share of lives that were followed as long as that took [1]_ [2]_, estimated from all clients alike. This is unbiased if how long lives are followed has nothing to do with when they end. Who
-    was seen to stay through a period is known to have stayed in it; formulas for continuous time, in which only
-    someone seen later is, agree once the ends of observation are moved half a period on.
+    the share of lives that were followed as long as that took [1]_ [2]_, estimated from all clients alike. This is
+    unbiased if how long lives are followed has nothing to do with when they end. Who was seen to stay through a period
+    is known to have stayed in it; formulas for continuous time, in which only someone seen later is, agree once the
+    ends of observation are moved half a period on.
 
     References
     ----------
