@@ -339,7 +339,8 @@ def survival_metrics(duration: ArrayLike, churned: ArrayLike, survival: ArrayLik
     share = -np.diff(observed, prepend=1.0)
     auc = table["auc"].to_numpy()
     ranked = ~np.isnan(auc) & (share > 0)
-    concordances = _concordances(lives, left, curves[:, :periods].sum(axis=1), _known_share(lives, left), periods)
+    life = curves[:, :periods].sum(axis=1).round(9)  # what adds up to the same is tied, whatever floats leave behind
+    concordances = _concordances(lives, left, life, _known_share(lives, left), periods)
     return {
         "clients": float(lives.size),
         "periods": float(periods),
@@ -456,10 +457,11 @@ def _survival_arrays(duration: ArrayLike, churned: ArrayLike, survival: ArrayLik
     try:
         curves = np.asarray(survival, dtype=np.float64)
     except (TypeError, ValueError):
-        curves = np.empty(0)
+        problems.append("`survival` must hold numbers, as many in every row")
+        curves = np.zeros((0, 1))
     try:
         lives, left = _checked(duration=(duration, "periods"), churned=(churned, "outcome"))
-        if curves.ndim == 2 and len(curves) != lives.size:
+        if not problems and curves.ndim == 2 and len(curves) != lives.size:
             problems.append(f"`survival` must have one row a client; got {len(curves)} for {lives.size} durations")
         if ((left == 1) & (lives == 0)).any():
             problems.append("`duration` must be at least 1 where `churned` is 1, the period in which a client left")
@@ -467,7 +469,7 @@ def _survival_arrays(duration: ArrayLike, churned: ArrayLike, survival: ArrayLik
             problems.append("`duration` must be at least 1 for somebody: nobody was observed for a period")
     except ValueError as error:
         problems.append(str(error).removesuffix("."))
-    if curves.ndim != 2 or 0 in curves.shape:
+    if curves.ndim != 2 or curves.shape[1] == 0:
         problems.append(f"`survival` must have a row a client and a column a period; got shape {curves.shape}")
     elif not ((curves >= 0) & (curves <= 1)).all():
         problems.append("`survival` must lie within [0, 1] and be finite")
