@@ -188,18 +188,19 @@ class TestSurvivalModel:
             SurvivalModel, "_grow", lambda s, t, c: grown.append((seen_in(t), t.left(c))) or grow(s, t, c)
         )
         monkeypatch.setattr(SurvivalModel, "_margin", lambda s, b, t: asked.append(seen_in(t)) or margin(s, b, t))
-        model = SurvivalModel(n_estimators=3).fit(X.assign(days_since_last=day), duration, churned)
+        X = X.assign(days_since_last=day)
+        model = SurvivalModel(n_estimators=3).fit(X, duration, churned)
         # cutoffs on days 1, 31, 61, 91; a period is 30 days: on day 61 two periods of day 1 are over, one of day 31
-        assert [seen for seen, _ in grown] == [
-            {1: 1},
-            {1: 2, 31: 1},
-            {1: 3, 31: 2, 61: 1},
-            {1: 7, 31: 6, 61: 5, 91: 4},
-        ]
+        everything = {1: 7, 31: 6, 61: 5, 91: 4}
+        assert [seen for seen, _ in grown] == [{1: 1}, {1: 2, 31: 1}, {1: 3, 31: 2, 61: 1}, everything]
         assert asked == [{31: 1}, {61: 2}, {91: 3}], "and no calibrator is fitted beyond what its trees saw"
         assert model.calibration_cutoffs_ == tuple(pd.to_datetime(["2024-01-31", "2024-03-01", "2024-03-31"]))
         first = X.index.get_level_values("cutoff") == pd.Timestamp("2024-01-01")
         assert grown[0][1].sum() == ((duration == 1) & (churned == 1) & first).sum()
+        del grown[:], asked[:]
+        SurvivalModel(n_estimators=3, silence="30d").fit(X, duration, churned)
+        assert [seen for seen, _ in grown] == [{1: 1}, {1: 2, 31: 1}, everything], "each decided 30 days later"
+        assert asked == [{61: 1}, {91: 2}]
 
     @pytest.mark.parametrize(("silence", "held_out"), [("30d", 2), ("31d", 1), ("60d", 1), ("90d", 0)])
     def test_a_period_is_decided_when_the_silence_after_it_is_over(self, silence, held_out):
@@ -289,11 +290,11 @@ class TestSurvivalModel:
 
     def test_curves_do_not_depend_on_the_block(self, monkeypatch):
         X, duration, churned = panel()
-        model = SurvivalModel(**QUICK).fit(X, duration, churned)
+        model = SurvivalModel(n_estimators=3).fit(X, duration, churned)
         whole = model.predict_survival(X)
         monkeypatch.setattr(survival, "_BLOCK_NUMBERS", 37)
         assert np.array_equal(model.predict_survival(X), whole)
-        again = SurvivalModel(**QUICK).fit(X, duration, churned)
+        again = SurvivalModel(n_estimators=3).fit(X, duration, churned)
         assert again.booster_.model_to_string() == model.booster_.model_to_string()
         assert again.calibration_ == model.calibration_
 
@@ -398,8 +399,9 @@ class TestEveryModel:
         pd.testing.assert_series_equal(churned, before[2])
 
     def test_same_bits_again(self, name):
-        one, X = self.fitted(name)
-        again, _ = self.fitted(name, **({"n_jobs": 2} if name == "trees" else {}))
+        few = {"n_estimators": 3} if name == "trees" else {}
+        one, X = self.fitted(name, **few)
+        again, _ = self.fitted(name, **few, **({"n_jobs": 2} if name == "trees" else {}))
         assert np.array_equal(one.predict_survival(X), again.predict_survival(X))
 
     @pytest.mark.parametrize("wrong", [0, -1, 2.5, True], ids=str)
@@ -474,6 +476,12 @@ class TestKaplanMeier:
         at_risk, gone = count_lives(lives, left)
         assert at_risk.tolist() == [sum(life >= k for life in lives) for k in range(1, max(lives) + 1)]
         assert gone.sum() == left.sum()
+
+    def test_half_is_the_median_and_a_longer_one_is_not_known(self):
+        X = np.zeros((4, 1))
+        lives = [1, 2, 3, 3]
+        assert KaplanMeier().fit(X, lives, [0, 0, 1, 0]).median_remaining_life(X[:1]).tolist() == [3]  # exactly half
+        assert KaplanMeier().fit(X, lives, [1, 0, 0, 0]).median_remaining_life(X[:1]).tolist() == [np.inf]
 
     def test_nobody_observed_is_refused(self):
         with pytest.raises(ValueError, match="nobody was observed for a period"):
@@ -657,12 +665,12 @@ class TestAirline:
 
 def test_trees_beat_one_curve_for_all_on_the_telephone_company(shared_data):
     """Of IBM's simulated clients, by the kind of contract: the figures of a loop over a fifth of them."""
-    clients = pd.read_parquet(shared_data / "telco_ibm.parquet")
+    clients = pd.read_parquet(shared_data / "telco_ibm.parquet").iloc[::3].reset_index(drop=True)
     X = pd.get_dummies(clients[["contract", "internet_service"]], dtype=float)
     lives, left = clients["tenure"], (clients["churn"] == "Yes").astype(int)
     held_out = np.arange(len(X)) % 5 == 0
     found = {}
-    for model in (KaplanMeier(), WeibullModel(), SurvivalModel(n_estimators=60, learning_rate=0.1)):
+    for model in (KaplanMeier(), WeibullModel(), SurvivalModel(**QUICK)):
         fitted = model.fit(X[~held_out], lives[~held_out], left[~held_out])
         curves = fitted.predict_survival(X[held_out], 48)
         found[type(model).__name__] = survival_metrics(lives[held_out], left[held_out], curves)
