@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from loyalty.histories import Histories, HistoriesWarning
-from loyalty.labels import CensoredHorizonWarning, build_labels
+from loyalty.labels import CensoredHorizonWarning, build_durations, build_labels
 
 DAY = pd.Timedelta(days=1)
 TICK = pd.Timedelta(microseconds=1)
@@ -352,6 +352,291 @@ def test_labels_do_not_see_what_was_not_known_before(drawn, cutoff, horizon, lat
     unseen = [(who, at, amount, max(at, stand) + delay) for who, at, amount, delay in later]
     options = {"cutoffs": cutoff, "horizon": f"{horizon}d", "known_before": stand}
     assert_frame_equal(build_labels(world(*purchases), **options), build_labels(world(*purchases, *unseen), **options))
+
+
+# Durations -----------------------------------------------------------------------------------------------------------
+
+
+def lives_at(histories, **options):
+    """Read (duration, churned) of each client at the one cutoff."""
+    options = {"period": "10d", "periods": 3, **options}
+    if options.get("kind") != "contractual":
+        options.setdefault("silence", "30d")
+    found = build_durations(histories, cutoffs=CUTOFF, **options)
+    return {
+        client: (row.duration, row.churned) for (client, _), row in zip(found.index, found.itertuples(), strict=True)
+    }
+
+
+def test_a_client_leaves_in_the_period_of_the_last_purchase_before_a_silence():
+    edges = {
+        "at the cutoff": (CUTOFF, 1),
+        "last of period 1": (CUTOFF + 10 * DAY - TICK, 1),
+        "first of period 2": (CUTOFF + 10 * DAY, 2),
+        "last of period 3": (CUTOFF + 30 * DAY - TICK, 3),
+    }
+    recent = [(client, CUTOFF - 5 * DAY, 5.0) for client in (*edges, "bought no more", "after all periods")]
+    between = [(client, CUTOFF + 24 * DAY, 1.0) for client in ("last of period 3", "after all periods")]
+    buys = [(client, at, 1.0) for client, (at, _) in edges.items()]
+    histories = world(*recent, *between, *buys, ("after all periods", CUTOFF + 30 * DAY, 1.0))
+    assert lives_at(histories) == {
+        **{client: (period, 1) for client, (_, period) in edges.items()},
+        "bought no more": (1, 1),
+        "after all periods": (3, 0),
+    }
+
+
+def test_a_silence_is_as_long_as_it_says_to_the_microsecond():
+    last = CUTOFF + 12 * DAY
+    histories = world(
+        *past("returns too late", "returns in time"),
+        *((client, CUTOFF - DAY, 1.0) for client in ("returns too late", "returns in time")),
+        *((client, last, 1.0) for client in ("returns too late", "returns in time")),
+        ("returns too late", last + 30 * DAY, 1.0),
+        ("returns in time", last + 30 * DAY - TICK, 1.0),
+    )
+    assert lives_at(histories) == {"returns in time": (3, 0), "returns too late": (2, 1)}
+
+
+def test_who_is_silent_long_enough_at_the_cutoff_is_gone_by_then():
+    """A return does not bring back a client who had left; a silence under way decides in the first period."""
+    histories = world(
+        ("gone", CUTOFF - 30 * DAY, 1.0), ("gone", CUTOFF + DAY, 1.0),
+        ("silent", CUTOFF - 30 * DAY + TICK, 1.0), ("silent", CUTOFF, 1.0),
+        ("back in time", CUTOFF - 30 * DAY + TICK, 1.0), ("back in time", CUTOFF - 2 * TICK, 1.0),
+        ("back in time", CUTOFF + 29 * DAY, 1.0),
+        ("took gifts", CUTOFF - 40 * DAY, 1.0), ("took gifts", CUTOFF - DAY, 0.0), ("took gifts", CUTOFF - DAY, -1.0),
+    )  # fmt: skip
+    assert lives_at(histories) == {"back in time": (3, 1), "silent": (1, 1)}
+
+
+def test_a_period_counts_when_it_is_decided_for_everybody():
+    buys = [("stays", CUTOFF + k * 5 * DAY, 1.0) for k in range(-1, 40)]
+    end = CUTOFF + 20 * DAY + 30 * DAY
+    one = [("leaves", CUTOFF - DAY, 1.0), ("later", CUTOFF - DAY, 1.0), ("later", CUTOFF + 15 * DAY, 1.0)]
+    assert lives_at(world(*buys, *one, until=end)) == {"later": (2, 1), "leaves": (1, 1), "stays": (2, 0)}
+    # a moment earlier, who left in period 2 is known and who stayed in it is not: it counts for nobody
+    for histories, limit in ((world(*buys, *one, until=end - TICK), None), (world(*buys, *one), end - TICK)):
+        found = lives_at(histories, known_before=limit)
+        assert found == {"later": (1, 0), "leaves": (1, 1), "stays": (1, 0)}
+    with pytest.raises(ValueError, match="`cutoffs`: the outcome of 2024-06-01 is decided up to 40 days later"):
+        lives_at(world(*buys, until=CUTOFF + 40 * DAY - TICK))
+
+
+def test_later_cutoffs_are_followed_for_fewer_periods_and_the_last_ones_dropped():
+    buys = [("ann", CUTOFF + k * 5 * DAY, 1.0) for k in range(-20, 40)]
+    cutoffs = [CUTOFF + 10 * k * DAY for k in range(4)]
+    with pytest.warns(
+        CensoredHorizonWarning, match=r"of 2024-06-21, 2024-07-01 is decided up to 40 days later"
+    ) as told:
+        found = build_durations(
+            world(*buys, until=CUTOFF + 50 * DAY), cutoffs=cutoffs, period="10d", periods=12, silence="30d"
+        )
+    assert [w.filename for w in told if w.category is CensoredHorizonWarning] == [__file__]
+    assert found["duration"].tolist() == [2, 1]
+    assert found["churned"].tolist() == [0, 0]
+    assert found.attrs == {"period_days": 10, "silence_days": 30}
+    assert found["duration"].attrs == found.attrs
+    assert found.dtypes.astype(str).tolist() == ["int32", "int8"]
+    assert found.index.names == ["client_id", "cutoff"]
+    assert str(found.index.levels[1].dtype) == "datetime64[us]"
+
+
+def test_late_reports_count_unless_we_stand_before_them():
+    stand = CUTOFF + 60 * DAY
+    late = ("ann", CUTOFF + 25 * DAY, 1.0, stand)
+    histories = world(("ann", CUTOFF - DAY, 1.0), late, ("bob", CUTOFF - DAY, 1.0, CUTOFF))
+    assert lives_at(histories) == {"ann": (3, 1)}, "bob's purchase was reported at the cutoff: no client yet"
+    assert lives_at(histories, known_before=stand) == {"ann": (1, 1)}
+    assert lives_at(histories, known_before=stand + TICK) == {"ann": (3, 1)}
+
+
+def test_a_holder_leaves_in_the_first_period_at_whose_end_no_contract_runs():
+    end = CUTOFF + 10 * DAY
+    terms = {
+        "runs on": [(OLD, None)],
+        "ends at the end": [(OLD, end)],  # still in force at it, as in `build_labels`
+        "ends before the end": [(OLD, end - TICK)],
+        "ends at the cutoff": [(OLD, CUTOFF)],
+        "ended before": [(OLD, CUTOFF - TICK)],
+        "lapses within": [(OLD, CUTOFF + 2 * DAY), (end - TICK, None)],
+        "lapses over the end": [(OLD, CUTOFF + 2 * DAY), (end, None)],
+        "renews for a time": [(OLD, CUTOFF + 2 * DAY), (CUTOFF + 2 * DAY, CUTOFF + 25 * DAY)],
+    }
+    contracts = [(client, *dates) for client, runs in terms.items() for dates in runs]
+    histories = world(*past("anybody"), contracts=contracts)
+    expected = {
+        "ends at the cutoff": (1, 1),
+        "ends at the end": (2, 1),
+        "ends before the end": (1, 1),
+        "lapses over the end": (1, 1),
+        "lapses within": (3, 0),
+        "renews for a time": (3, 1),
+        "runs on": (3, 0),
+    }
+    assert lives_at(histories, kind="contractual") == expected
+    for known in (CUTOFF + 30 * DAY, CUTOFF + 30 * DAY - TICK):
+        followed = 3 if known == CUTOFF + 30 * DAY else 2
+        cut = {client: life if life[0] <= followed else (followed, 0) for client, life in expected.items()}
+        assert lives_at(histories, kind="contractual", known_before=known) == cut
+
+
+def test_contracts_without_an_end_last():
+    purchases = pd.DataFrame({"client_id": [1], "event_time": ["2024-05-01"], "amount": [1.0]})
+    contracts = pd.DataFrame({"client_id": [1], "start": ["2024-01-01"]})
+    histories = Histories(purchases, contracts=contracts, observed_until=FAR)
+    assert lives_at(histories, kind="contractual") == {1: (3, 0)}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("period", "0d"), ("period", "1m"), ("periods", 0), ("periods", 2.0), ("periods", True), ("silence", None),
+        ("silence", "0d"), ("kind", "contract"), ("cutoffs", "now"), ("known_before", "now"), ("active", "1.5d"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_durations_is_named(option, value):
+    options = {"cutoffs": CUTOFF, "period": "10d", "periods": 3, "silence": "30d", option: value}
+    with pytest.raises(ValueError, match=f"`{option}` "):
+        build_durations(world(*past("ann")), **options)
+
+
+def test_silence_says_nothing_where_contracts_do():
+    with pytest.raises(ValueError, match="`silence` has no meaning"):
+        lives_at(world(*past("ann"), contracts=[("ann", OLD, None)]), kind="contractual", silence="30d")
+
+
+def silence_begins(times, cutoff, quiet):
+    """Find the last purchase before the first silence that was not over at the cutoff."""
+    for at in times:
+        later = [other for other in times if other > at]
+        if at + quiet > cutoff and (not later or later[0] - at >= quiet):
+            return at
+    raise AssertionError("whoever bought has a last purchase")
+
+
+def durations_oracle(purchases, contracts, cutoff, *, period, periods, silence, active, kind, known_before, until):
+    quiet = (silence or 0) * DAY
+    seen_to = until if known_before is None else min(until, known_before)
+    ends = [cutoff + k * period * DAY for k in range(1, periods + 1) if cutoff + k * period * DAY + quiet <= seen_to]
+    lives = {}
+    for client in sorted({row[0] for row in purchases} | {row[0] for row in contracts}) if ends else []:
+        if active is not None and not is_active(purchases, client, cutoff, active):
+            continue
+        if kind == "contractual":
+            own = [row for row in contracts if row[0] == client]
+            if not any(known < cutoff and (end is None or end >= cutoff) for _, _, end, known in own):
+                continue
+            seen = [row for row in own if known_before is None or row[3] < known_before]
+            runs = [any(start < at <= (end or at) for _, start, end, _ in seen) for at in (cutoff, *ends)]
+            if not runs[0]:
+                continue
+            left = next((k for k, running in enumerate(runs) if not running), None)
+        else:
+            bought = [(at, known) for who, at, amount, known in purchases if who == client and amount > 0]
+            if not any(known < cutoff and at + quiet > cutoff for at, known in bought):
+                continue
+            times = sorted(at for at, known in bought if known_before is None or known < known_before)
+            last = silence_begins(times, cutoff, quiet)
+            left = next((k for k, end in enumerate(ends, start=1) if last < end), None)
+        lives[client] = (len(ends), 0) if left is None else (left, 1)
+    return lives
+
+
+def found_lives(histories, cutoffs, **options):
+    """Read the durations, or that none is decided."""
+    days = {name: None if options[name] is None else f"{options[name]}d" for name in ("period", "silence", "active")}
+    try:
+        return build_durations(histories, cutoffs=cutoffs, **{**options, **days})
+    except ValueError as error:
+        if "none is left" not in str(error):
+            raise
+        return None
+
+
+@pytest.mark.filterwarnings("ignore::loyalty.histories.HistoriesWarning")
+@pytest.mark.filterwarnings("ignore::loyalty.labels.CensoredHorizonWarning")
+@pytest.mark.parametrize("kind", ["non-contractual", "contractual"])
+@settings(max_examples=25)
+@given(
+    drawn=purchases_drawn,
+    bound=contracts_drawn,
+    cutoffs=st.lists(hours, min_size=1, max_size=2, unique=True),
+    period=st.integers(1, 6),
+    periods=st.integers(1, 6),
+    silence=st.integers(1, 15),
+    active=st.one_of(st.none(), st.integers(0, 30)),
+    wait=st.one_of(st.none(), st.integers(0, 40)),
+    until=st.integers(20, 70).map(lambda days: BEGIN + days * DAY),
+)
+def test_durations_are_those_of_a_loop_over_clients(
+    kind, drawn, bound, cutoffs, period, periods, silence, active, wait, until
+):
+    purchases = [(who, at, amount, at + delay) for who, at, amount, delay in drawn]
+    contracts = [
+        (who, start, None if days is None else start + days * DAY, start + delay) for who, start, days, delay in bound
+    ]
+    options = {
+        "period": period,
+        "periods": periods,
+        "silence": silence if kind == "non-contractual" else None,
+        "active": active,
+        "kind": kind,
+        "known_before": None if wait is None else max(cutoffs) + wait * DAY,
+    }
+    found = found_lives(world(*purchases, contracts=contracts, until=until), cutoffs, **options)
+    expected = {
+        (client, cutoff): life
+        for cutoff in sorted(cutoffs)
+        for client, life in durations_oracle(purchases, contracts, cutoff, until=until, **options).items()
+    }
+    if found is None:
+        assert not expected
+    else:
+        assert found.index.tolist() == list(expected), "the same rows, by cutoff and client"
+        assert list(zip(found["duration"], found["churned"], strict=True)) == list(expected.values())
+
+
+@pytest.mark.filterwarnings("ignore::loyalty.histories.HistoriesWarning")
+@settings(max_examples=15)
+@given(drawn=purchases_drawn, bound=contracts_drawn, cutoff=hours, period=st.integers(1, 20))
+def test_the_first_period_of_a_contract_is_a_horizon(drawn, bound, cutoff, period):
+    purchases = [(who, at, amount, at + delay) for who, at, amount, delay in drawn]
+    contracts = [
+        (who, start, None if days is None else start + days * DAY, start + delay) for who, start, days, delay in bound
+    ]
+    histories = world(*purchases, contracts=contracts)
+    lives = build_durations(histories, cutoffs=cutoff, period=f"{period}d", periods=1, kind="contractual")
+    labels = build_labels(histories, cutoffs=cutoff, horizon=f"{period}d", kind="contractual")
+    assert (lives["duration"] == 1).all()
+    assert_frame_equal(lives[["churned"]], labels[["churned"]])
+
+
+@pytest.mark.filterwarnings("ignore::loyalty.histories.HistoriesWarning")
+@pytest.mark.parametrize("kind", ["non-contractual", "contractual"])
+@settings(max_examples=15)
+@given(
+    drawn=purchases_drawn, bound=contracts_drawn, cutoff=hours, stay=st.integers(8, 30), later=purchases_drawn,
+    rebound=contracts_drawn,
+)  # fmt: skip
+def test_durations_do_not_see_what_was_not_known_before(kind, drawn, bound, cutoff, stay, later, rebound):
+    """Neither what was reported later nor, without a place to stand, what happened after the recording."""
+    stand = cutoff + stay * DAY
+    purchases = [(who, at, amount, at + delay) for who, at, amount, delay in drawn]
+    unseen = [(who, at, amount, max(at, stand) + delay) for who, at, amount, delay in later]
+    after = [(who, max(at, stand), amount, max(at, stand) + delay) for who, at, amount, delay in later]
+    contracts = [(who, at, None if d is None else at + d * DAY, at + delay) for who, at, d, delay in bound]
+    unsigned = [(who, at, None if d is None else at + d * DAY, max(at, stand) + delay) for who, at, d, delay in rebound]
+    options = {"cutoffs": cutoff, "period": "2d", "periods": 9, "kind": kind}
+    if kind == "non-contractual":
+        options["silence"] = "6d"
+    plain = world(*purchases, contracts=contracts)
+    more = world(*purchases, *unseen, contracts=[*contracts, *unsigned])
+    assert_frame_equal(
+        build_durations(plain, known_before=stand, **options), build_durations(more, known_before=stand, **options)
+    )
+    ended = [world(*rows, contracts=contracts, until=stand) for rows in (purchases, [*purchases, *after])]
+    assert_frame_equal(*(build_durations(histories, **options) for histories in ended))
 
 
 # Against the judge, on real data -------------------------------------------------------------------------------------

@@ -1,18 +1,17 @@
 """Labels: the only reader of what happens at or after a cutoff."""
 
 import warnings
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from numbers import Integral
+from typing import Any
 
+import ibis
 import pandas as pd
 
 from loyalty.histories import Histories, OutcomeKind, at_instant
-from loyalty.timeline import Duration, Instant, Outcome, as_cutoffs, as_instant
+from loyalty.timeline import Duration, Instant, Outcome, as_cutoffs, as_duration, as_instant
 
-if TYPE_CHECKING:
-    import ibis
-
-__all__ = ["CensoredHorizonWarning", "build_labels"]
+__all__ = ["CensoredHorizonWarning", "build_durations", "build_labels"]
 
 
 class CensoredHorizonWarning(UserWarning):
@@ -121,7 +120,7 @@ def _tell_censored(
     warnings.warn(f"{said}: dropped.", CensoredHorizonWarning, stacklevel=3)
 
 
-def _value(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome, known: pd.Timestamp | None) -> "ibis.Table":
+def _value(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome, known: pd.Timestamp | None) -> ibis.Table:
     """Add up the window: whether anything was bought, and the net spend."""
     start, end = outcome.window(cutoff)
     inside = histories.purchases.filter(
@@ -136,21 +135,200 @@ def _value(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome, known: 
 
 def _contract_ended(
     histories: Histories, cutoff: pd.Timestamp, outcome: Outcome, known: pd.Timestamp | None
-) -> "ibis.Table":
+) -> ibis.Table:
     """Say of each contract holder whether the last contract ends in the window; leave out whom the gap takes."""
     opens, closes = outcome.window(cutoff)
+    contracts = _contracts(histories, known)
+    by_client = contracts.group_by("client_id").aggregate(
+        open_=lambda t: _in_force(t, opens).max(), close=lambda t: _in_force(t, closes).max()
+    )
+    return by_client.filter(lambda t: t.open_).select("client_id", churned=lambda t: 1 - t.close.cast("int8"))
+
+
+def build_durations(
+    histories: Histories,
+    *,
+    cutoffs: Instant | Iterable[Instant],
+    period: Duration,
+    periods: int,
+    kind: OutcomeKind = "non-contractual",
+    silence: Duration | None = None,
+    active: Duration | None = None,
+    known_before: Instant | None = None,
+) -> pd.DataFrame:
+    """Tell, for every client at every cutoff, in which period the client leaves, or for how long nobody can tell yet.
+
+    Period ``k`` of a cutoff is ``[cutoff + (k - 1) * period, cutoff + k * period)``. Only periods that are decided
+    for all clients count: one that is not over would know of those who left in it and not of those who stayed.
+    Censoring therefore depends on the cutoff alone. There is no gap; a curve is read from any period on.
+
+    Parameters
+    ----------
+    histories : Histories
+        What was recorded, up to `Histories.observed_until`.
+    cutoffs : str, date, Timestamp or iterable of them
+        Where we stand. Later ones may be observed for fewer periods; one without any decided period is dropped, with
+        a warning.
+    period : str or timedelta
+        Length of a period, at least a day.
+    periods : int
+        How many periods to follow a client at the most.
+    kind : {"non-contractual", "contractual"}
+        Contractual: a client leaves in the first period at whose end no contract is in force. A lapse within one
+        period is none; a return after a longer one comes too late, or those observed for longer would leave less
+        often. Non-contractual: a client leaves with the last purchase (a row with a positive amount) before the
+        first silence of at least `silence`; where that purchase lies before the cutoff, in period 1. A period is
+        decided when `silence` has passed since its end.
+    silence : str or timedelta, optional
+        How long a non-contractual client buys nothing, once gone. A client of whom no purchase within this long was
+        known at the cutoff is gone by then and left out.
+    active : str or timedelta, optional
+        Keep only clients with a row in `purchases` within this long before the cutoff.
+    known_before : str, date or Timestamp, optional
+        Stand here and see only what was known before: the durations that a model for this cutoff may learn from.
+        Late reports are missing in them, as they were then.
+
+    Returns
+    -------
+    DataFrame
+        `duration` (the period in which the client left, or how many decided periods the client stayed) and `churned`
+        (1 or 0 likewise); indexed by `client_id` and `cutoff`, sorted by cutoff and client, a part of the rows of
+        `build_panel`. Its ``attrs`` note ``period_days`` and ``silence_days``.
+
+    Raises
+    ------
+    ValueError
+        If no cutoff has a decided period, or `silence` is missing, or given where contracts tell who has left.
+
+    Warns
+    -----
+    CensoredHorizonWarning
+        Naming the cutoffs that were dropped.
+
+    Examples
+    --------
+    From the purchase on 2 February to that on 3 March 30 days pass, a silence. Bob comes back one day earlier and
+    is followed until the end of the last period that is decided:
+
+    >>> import pandas as pd
+    >>> bills = pd.DataFrame({
+    ...     "client_id": ["ann", "ann", "ann", "bob", "bob"],
+    ...     "event_time": ["2024-01-30", "2024-02-02", "2024-03-03", "2024-01-30", "2024-02-28"],
+    ...     "amount": 9.0,
+    ... })
+    >>> histories = Histories(bills, observed_until="2024-03-26")
+    >>> build_durations(histories, cutoffs="2024-02-01", period="1d", periods=30, silence="30d")
+                          duration  churned
+    client_id cutoff
+    ann       2024-02-01         2        1
+    bob       2024-02-01        24        0
+    """
+    length, quiet = _lengths(period, periods, kind, silence)
+    known = None if known_before is None else as_instant(known_before, name="known_before")
+    seen_to = histories.observed_until if known is None else min(histories.observed_until, known)
+    asked = as_cutoffs(cutoffs)
+    followed = {cutoff: min(int(periods), (seen_to - quiet - cutoff) // length) for cutoff in asked}
+    decided = tuple(cutoff for cutoff in asked if followed[cutoff] > 0)
+    first = Outcome(horizon=length + quiet, gap=pd.Timedelta(0))
+    _tell_censored([cutoff for cutoff in asked if cutoff not in decided], decided, first, seen_to)
+    parts = []
+    for cutoff in decided:
+        population = histories.population(cutoff=cutoff, kind=kind, active=active)
+        ends = [cutoff + k * length for k in range(1, followed[cutoff] + 1)]
+        if kind == "contractual":
+            left = _coverage_ended(histories, cutoff, ends, known)
+        else:
+            left = _fell_silent(histories, cutoff, ends, quiet, known)
+        rows = population.inner_join(left, "client_id").order_by("client_id").select("client_id", "left_in").execute()
+        stayed = rows["left_in"] > len(ends)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "client_id": rows["client_id"],
+                    "cutoff": cutoff,
+                    "duration": rows["left_in"].clip(upper=len(ends)).astype("int32"),
+                    "churned": (~stayed).astype("int8"),
+                }
+            )
+        )
+    joined = pd.concat(parts, ignore_index=True)
+    joined["cutoff"] = joined["cutoff"].astype("datetime64[us]")
+    table = joined.set_index(["client_id", "cutoff"])
+    table.attrs.update(period_days=length.days, silence_days=quiet.days)
+    return table
+
+
+def _lengths(
+    period: Duration, periods: int, kind: OutcomeKind, silence: Duration | None
+) -> tuple[pd.Timedelta, pd.Timedelta]:
+    """Check the options of `build_durations`; return a period, and the time until it is decided."""
+    length = as_duration(period, name="period")
+    if length < pd.Timedelta(days=1):
+        raise ValueError(f"`period` must be at least one day; got {period!r}.")
+    if isinstance(periods, bool) or not isinstance(periods, Integral) or periods < 1:
+        raise ValueError(f"`periods` must be a whole number of at least 1; got {periods!r}.")
+    if kind == "contractual":
+        if silence is not None:
+            raise ValueError(f"`silence` has no meaning where `kind` is 'contractual'; got {silence!r}. Leave it out.")
+        return length, pd.Timedelta(0)
+    quiet = pd.Timedelta(0) if silence is None else as_duration(silence, name="silence")
+    if quiet < pd.Timedelta(days=1):
+        raise ValueError(f"`silence` must be at least one day where `kind` is 'non-contractual'; got {silence!r}.")
+    return length, quiet
+
+
+def _contracts(histories: Histories, known: pd.Timestamp | None) -> ibis.Table:
+    """Take the contracts known before an instant, or all; one without an end has none."""
     contracts = histories.tables["contracts"]
     if known is not None:
         contracts = contracts.filter(lambda t: t.known_at < at_instant(known))
-    if "end" not in contracts.columns:
-        import ibis
+    return contracts if "end" in contracts.columns else contracts.mutate(end=ibis.null("timestamp(6)"))
 
-        contracts = contracts.mutate(end=ibis.null("timestamp(6)"))
 
-    def in_force(t: Any, instant: pd.Timestamp) -> Any:
-        return (t.start < at_instant(instant)) & (t.end.isnull() | (t.end >= at_instant(instant)))  # noqa: PD003 - Ibis, not pandas
+def _in_force(contract: Any, instant: pd.Timestamp) -> Any:
+    """Say whether a contract covers an instant; one that ends at it still does."""
+    at = at_instant(instant)
+    return (contract.start < at) & (contract.end.isnull() | (contract.end >= at))  # noqa: PD003 - Ibis, not pandas
 
-    by_client = contracts.group_by("client_id").aggregate(
-        open_=lambda t: in_force(t, opens).max(), close=lambda t: in_force(t, closes).max()
+
+def _first_period_not(stays: Callable[[int], Any], ends: list[pd.Timestamp]) -> Any:
+    """Find the first period at whose end a client does not stay; one more than there are for who always stays."""
+    beyond = len(ends) + 1
+    return ibis.least(
+        ibis.literal(beyond, "int32"), *(stays(k).ifelse(beyond, k + 1).cast("int32") for k in range(len(ends)))
     )
-    return by_client.filter(lambda t: t.open_).select("client_id", churned=lambda t: 1 - t.close.cast("int8"))
+
+
+def _coverage_ended(
+    histories: Histories, cutoff: pd.Timestamp, ends: list[pd.Timestamp], known: pd.Timestamp | None
+) -> ibis.Table:
+    """Find the first period at whose end a holder has no contract in force."""
+    contracts = _contracts(histories, known)
+    covered = {f"covered_{k}": lambda t, end=end: _in_force(t, end).max() for k, end in enumerate(ends)}
+    by_client = contracts.group_by("client_id").aggregate(open_=lambda t: _in_force(t, cutoff).max(), **covered)
+    return by_client.filter(lambda t: t.open_).select(
+        "client_id", left_in=lambda t: _first_period_not(lambda k: t[f"covered_{k}"], ends)
+    )
+
+
+def _fell_silent(
+    histories: Histories,
+    cutoff: pd.Timestamp,
+    ends: list[pd.Timestamp],
+    quiet: pd.Timedelta,
+    known: pd.Timestamp | None,
+) -> ibis.Table:
+    """Find the period of the last purchase before the first silence that was not complete at the cutoff."""
+    since = at_instant(cutoff - quiet)
+    bought = histories.purchases.filter(lambda t: (t.amount > 0) & (t.event_time > since))
+    present = bought.filter(lambda t: t.known_at < at_instant(cutoff)).select("client_id").distinct()
+    if known is not None:
+        bought = bought.filter(lambda t: t.known_at < at_instant(known))
+    in_order = ibis.window(group_by="client_id", order_by="event_time")
+    followed = bought.mutate(next_time=lambda t: t.event_time.lead().over(in_order))
+    back = ibis.interval(days=quiet.days)
+    last = followed.filter(lambda t: t.next_time.isnull() | (t.next_time >= t.event_time + back))  # noqa: PD003
+    by_client = last.group_by("client_id").aggregate(last_time=lambda t: t.event_time.min())
+    return by_client.semi_join(present, "client_id").select(
+        "client_id", left_in=lambda t: _first_period_not(lambda k: t.last_time >= at_instant(ends[k]), ends)
+    )
