@@ -6,7 +6,7 @@ from scipy.optimize import check_grad, minimize
 from scipy.special import expit
 
 from loyalty.models import calibration
-from loyalty.models.calibration import PlattScaling, fit_platt
+from loyalty.models.calibration import PlattScaling, fit_anchored, fit_platt
 
 
 def drawn(rows, *, slope, level, groups=1, seed=0, passing=0.0):
@@ -94,6 +94,63 @@ def test_keeps_the_order_and_stays_a_probability_at_extreme_margins():
             assert ((probability >= 0) & (probability <= 1)).all()
             assert (np.diff(probability) >= 0).all()
             assert (np.diff(found(np.linspace(-3, 3, 50))) > 0).all()
+
+
+def second_opinion(rows, *, slope, weight, groups=2, seed=0):
+    """Margins and anchors that each say something of their own, and outcomes that follow both."""
+    rng = np.random.default_rng(seed)
+    margin, anchor, group = rng.normal(-0.5, 1.5, rows), rng.normal(0.3, 1.0, rows), np.arange(rows) % groups
+    churned = (rng.random(rows) < expit(0.2 * group + slope * margin + weight * anchor)).astype(int)
+    return margin, anchor, churned, group
+
+
+@pytest.mark.parametrize(("slope", "weight"), [(0.85, 0.15), (0.5, 0.6), (1.2, 0.0)])
+def test_slope_and_weight_are_learned_where_there_is_enough_to_learn_from(slope, weight):
+    margin, anchor, churned, group = second_opinion(40_000, slope=slope, weight=weight)
+    found = fit_anchored(margin, anchor, churned, group, latest=(margin[:9], anchor[:9]))
+    assert found.slope == pytest.approx(slope, abs=0.04)
+    assert found.weight == pytest.approx(weight, abs=0.04)
+
+
+def test_slope_and_weight_are_where_the_loss_is_least():
+    margin, anchor, churned, group = second_opinion(800, slope=0.5, weight=0.6)
+    found = fit_anchored(margin, anchor, churned, group, latest=(margin, anchor))
+
+    def best(slope, weight):
+        def cost(levels):
+            eta = slope * margin + weight * anchor + levels[group]
+            prior = 0.5 * ((slope - 0.85) / 0.2) ** 2 + 0.5 * ((weight - 0.15) / 0.2) ** 2 + 0.5 * (levels**2).sum()
+            return np.sum(np.logaddexp(0, eta) - churned * eta) + prior
+
+        return minimize(cost, np.zeros(2)).fun
+
+    around = [best(found.slope + a, found.weight + b) for a in (-0.02, 0, 0.02) for b in (-0.02, 0, 0.02) if a or b]
+    assert best(found.slope, found.weight) < min(around)
+
+
+def test_an_anchor_that_cannot_be_checked_has_its_fixed_weight_and_half_a_say_in_the_level():
+    margin, anchor = np.array([-1.0, 0.5, 2.0, 0.0]), np.array([0.0, 1.0, 3.0, -2.0])
+    nothing = np.empty(0)
+    found = fit_anchored(nothing, nothing, nothing.astype(int), nothing.astype(int), latest=(margin, anchor))
+    assert (found.slope, found.weight) == (0.85, 0.15)
+    halfway = (expit(margin).mean() + expit(anchor).mean()) / 2
+    assert found(margin, anchor).mean() == pytest.approx(halfway)
+
+
+def test_the_level_is_that_of_the_opinion_that_was_less_off():
+    rng = np.random.default_rng(0)
+    truth, group = rng.normal(0.0, 1.0, 9_000), np.arange(9_000) % 3
+    churned = (rng.random(9_000) < expit(truth)).astype(int)
+    latest = truth[:1_000]
+    for margin_off, anchor_off, right in ((2.0, 0.0, "anchor"), (0.0, 2.0, "margin")):
+        found = fit_anchored(
+            truth + margin_off, truth + anchor_off, churned, group, latest=(latest + margin_off, latest + anchor_off)
+        )
+        told = found(latest + margin_off, latest + anchor_off).mean()
+        assert told == pytest.approx(expit(latest).mean(), abs=0.02), right
+    # Of two that are off alike, in opposite ways, neither is nearer: 0.15 off each, beside 0.03 by chance.
+    found = fit_anchored(truth + 0.7, truth - 0.7, churned, group, latest=(latest + 0.7, latest - 0.7))
+    assert found(latest + 0.7, latest - 0.7).mean() == pytest.approx(expit(latest).mean(), abs=0.06)
 
 
 def test_nothing_to_correct_is_left_alone():

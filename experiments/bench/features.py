@@ -3,6 +3,8 @@
     python experiments/bench/features.py EVENTS.parquet --yardstick hand_sql.py --rounds 3
     python experiments/bench/features.py EVENTS.parquet --memory 2GB          # without a yardstick
     python experiments/bench/features.py EVENTS.parquet --variants FOLDER     # text ids and shuffled rows as well
+    python experiments/bench/features.py EVENTS.parquet --only panel          # or single: one of the two alone
+    python experiments/bench/features.py --one                                # a client from a frame of its events
 
 EVENTS holds purchases: client_id, event_time, amount, and as many of quantity, category, channel and discount as there
 are. Every run is a process of its own, from the file to the panel in Parquet, imports included; CPU seconds are those
@@ -16,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 CUTOFFS = [f"{2024 + month // 12}-{month % 12 + 1:02d}-01" for month in range(1, 13)]
@@ -32,6 +35,31 @@ def build(events: str, out: str, what: str, memory: str | None) -> None:
     cutoffs = CUTOFFS[-1:] if what == "single" else CUTOFFS
     write_panel(histories, out, cutoffs=cutoffs, horizon="90d", features=features)
     print(f"{len(features)} features")
+
+
+def build_one() -> None:
+    """Say how long it takes to read one client's frame of events, and to compute its features."""
+    from loyalty import Histories
+    from loyalty.datasets import synthetic_tables
+    from loyalty.features import build_panel, measure_market
+
+    purchases = synthetic_tables(clients=300, seed=0).tables["purchases"]
+    market = measure_market(Histories(purchases), cutoffs="2026-01-01")
+    clients = purchases["client_id"].value_counts()
+    client = clients.index[len(clients) // 4]
+    events = purchases[purchases["client_id"] == client]
+    times = []
+    for _ in range(21):
+        start = time.perf_counter()
+        histories = Histories(events)
+        read = time.perf_counter()
+        panel = build_panel(histories, cutoffs="2026-01-01", horizon="90d", market=market)
+        times.append((read - start, time.perf_counter() - read))
+    reading, computing = (1e3 * statistics.median(column) for column in zip(*times, strict=True))
+    print(
+        f"one client, {len(events)} events, {panel.shape[1]} features: reading {reading:.0f} ms, "
+        f"computing {computing:.0f} ms, together {reading + computing:.0f} ms (medians of {len(times)})"
+    )
 
 
 def measure(command: list[str]) -> tuple[float, float, str]:
@@ -65,6 +93,8 @@ def make_variants(events: Path, folder: Path) -> dict[str, Path]:
 def compare(events: Path, name: str, options: argparse.Namespace, scratch: Path) -> None:
     """Run yardstick and package in turn, and say the medians and their ratio."""
     for what, yardstick in YARDSTICKS.items():
+        if options.only not in (None, what):
+            continue
         ours, theirs, peak, said = [], [], 0.0, ""
         for _ in range(options.rounds):
             shutil.rmtree(scratch / "ours", ignore_errors=True)
@@ -97,12 +127,19 @@ def main() -> None:
         build(given.events, given.out, given.what, given.memory)
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("events", type=Path)
+    parser.add_argument("events", type=Path, nargs="?")
+    parser.add_argument("--one", action="store_true", help="how long one client takes")
+    parser.add_argument("--only", choices=list(YARDSTICKS), help="one cutoff, or twelve")
     parser.add_argument("--yardstick", type=Path, help="a script that takes EVENTS OUT single|wide")
     parser.add_argument("--variants", type=Path, help="a folder for the same events with text ids and shuffled")
     parser.add_argument("--memory", help="as of Histories")
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
+    if options.one:
+        build_one()
+        return
+    if options.events is None:
+        parser.error("name the file of EVENTS, or ask for --one")
     with tempfile.TemporaryDirectory() as scratch:
         compare(options.events, "as given", options, Path(scratch))
         if options.variants:

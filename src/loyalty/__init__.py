@@ -26,8 +26,9 @@ if TYPE_CHECKING:
         write_panel,
     )
     from loyalty.histories import Histories, HistoriesError, HistoriesWarning
-    from loyalty.labels import CensoredHorizonWarning, build_labels
+    from loyalty.labels import CensoredHorizonWarning, build_durations, build_labels
     from loyalty.models.churn import ChurnModel
+    from loyalty.models.survival import SurvivalModel
     from loyalty.models.value import ValueModel
     from loyalty.scoring import Bundle, load
 
@@ -41,9 +42,11 @@ __all__ = [
     "Histories",
     "HistoriesError",
     "HistoriesWarning",
+    "SurvivalModel",
     "ValueModel",
     "__version__",
     "backtest",
+    "build_durations",
     "build_labels",
     "build_panel",
     "driver_table",
@@ -82,8 +85,10 @@ _HOMES = {
     "HistoriesError": "histories",
     "HistoriesWarning": "histories",
     "CensoredHorizonWarning": "labels",
+    "build_durations": "labels",
     "build_labels": "labels",
     "ChurnModel": "models.churn",
+    "SurvivalModel": "models.survival",
     "ValueModel": "models.value",
     "Bundle": "scoring",
     "load": "scoring",

@@ -22,6 +22,8 @@ __all__ = ["Backtest", "Fitted", "Setting", "backtest", "fit_models", "predict_b
 _BTYD_INPUTS = ("frequency", "recency", "T", "monetary")
 #: What the baselines and the scores are made from, whether or not the models use it.
 _ALWAYS = (*_BTYD_INPUTS, "days_since_last", "days_since_first_record", *(f"amount_sum_{days}d" for days in WINDOWS))
+#: Second opinions, by buy till you die: who will be silent, and what the others will spend.
+_SILENCE, _IF_BUYING = "silence_probability", "amount_expected_if_buying"
 #: Before a client base has a little history there is nothing to learn from.
 _WARM_UP = pd.Timedelta(days=60)
 _YEAR = pd.Timedelta(days=365)
@@ -245,8 +247,8 @@ class Fitted:
         return [
             *notes,
             f"Of the training cutoffs before {self.split.test:%Y-%m-%d} none lies a gap and horizon after another "
-            "(see `first`, `every` and `at_most`), so none could be held out for calibration: the probabilities are as "
-            "the trees give them.",
+            "(see `first`, `every` and `at_most`), so none could be held out for calibration: how sure the "
+            "probabilities are was not checked against later cutoffs.",
         ]
 
     def predict(self, panel: pd.DataFrame) -> pd.DataFrame:
@@ -283,8 +285,14 @@ def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
             "Choose another `horizon` or `active`."
         )
     X = panel.loc[labels.index, names]
-    churn = ChurnModel(embargo=panels.setting.outcome.reach, random_state=seed).fit(X, labels["churned"])
-    value = ValueModel(random_state=seed).fit(X, labels["value"])
+    bought = panels.setting.kind == "non-contractual"  # else leaving is not the silence of which the anchor speaks
+    churn = ChurnModel(
+        anchor=_SILENCE if bought and _SILENCE in names else None,
+        embargo=panels.setting.outcome.reach,
+        random_state=seed,
+    ).fit(X, labels["churned"])
+    value = ValueModel(anchor=_IF_BUYING if _IF_BUYING in names else None, random_state=seed)
+    value.fit(X, labels["value"], purchase=churn if bought else None)
     return Fitted(split, churn, value, len(X), labels, learned)
 
 

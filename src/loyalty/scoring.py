@@ -23,7 +23,7 @@ from loyalty.timeline import Instant, as_instant
 
 __all__ = ["Bundle", "load", "score_file"]
 
-_FORMAT = 2
+_FORMAT = 3
 #: Without it a folder is no bundle.
 MANIFEST = "bundle.json"
 #: What the features' own models learned; not there where no feature asks one.
@@ -128,7 +128,7 @@ class Bundle:
         folder.mkdir(parents=True, exist_ok=True)
         retire(folder)
         self.churn.save(folder)
-        self.value.save(folder)
+        self.value.save(folder, beside=self.churn)
         if self.learned is not None:
             (folder / LEARNED).write_text(self.learned.to_text(), encoding="utf-8")
         outcome, first = self.setting.outcome, self.setting.first
@@ -262,7 +262,8 @@ def load(folder: str | Path) -> Bundle:
             f"the bundle in {str(folder)!r} has format {kept.get('format')}, of loyalty "
             f"{kept.get('loyalty')}; this version reads format {_FORMAT}. Update loyalty, or run the experiment again."
         )
-    churn, value = ChurnModel.load(folder), ValueModel.load(folder)
+    churn = ChurnModel.load(folder)
+    value = ValueModel.load(folder, beside=churn)
     unknown = [name for name in churn.feature_names_in_ if name not in CATALOGUE]
     if unknown:
         raise ValueError(

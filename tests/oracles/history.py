@@ -167,6 +167,20 @@ def spend_of(purchases: Iterable[Purchase], day: datetime) -> float:
     return math.fsum(p.amount for p in purchases if p.amount > 0 and day <= p.event_time < day + DAY)
 
 
+def bought(purchases: Iterable[Purchase], cutoff: datetime) -> tuple[float, float, float, float]:
+    """Tell frequency, recency, T and monetary as in the buy-till-you-die literature."""
+    days = purchase_days(purchases)
+    if not days:
+        return NAN, NAN, NAN, NAN
+    repeats = [spend_of(purchases, day) for day in days[1:]]
+    return (
+        len(days) - 1,
+        (days[-1] - days[0]).days,
+        (cutoff - days[0]) / DAY,
+        math.fsum(repeats) / len(repeats) if repeats else NAN,
+    )
+
+
 def ratio(upper: float, lower: float) -> float:
     """Divide, or NaN."""
     return upper / lower if lower else NAN

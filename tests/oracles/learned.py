@@ -7,9 +7,16 @@ import numpy as np
 from oracles.history import NAN
 
 
-def buying(output: str, frequency: float, recency: float, T: float) -> float:
+def buying(output: str, frequency: float, recency: float, T: float, monetary: float) -> float:
     """Stand in for buy till you die."""
-    return (recency + 1) / (T + 1) if output == "alive" else frequency * 2 + recency / 7
+    if output == "day_amount":
+        return 7.0 if frequency == 0 else monetary + frequency
+    told = {
+        "alive": (recency + 1) / (T + 1),
+        "expected": frequency * 2 + recency / 7,
+        "silent": 1 - (recency + 1) / (T + 2),
+    }
+    return told[output]
 
 
 def feedback(output: str, text: str | None) -> float:

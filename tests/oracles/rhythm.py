@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from oracles.history import DAY, NAN, History, purchase_days, share, within
+from oracles.history import DAY, NAN, History, bought, purchase_days, share, within
 from oracles.learned import buying
 
 
@@ -19,16 +19,15 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
     told: dict[str, float] = {
         "days_since_first_record": max(((cutoff - p.event_time) / DAY for p in known), default=NAN),
         "days_since_last": (cutoff - days[-1]) / DAY if days else NAN,
-        "T": (cutoff - days[0]) / DAY if days else NAN,
-        "recency": (days[-1] - days[0]).days if days else NAN,
-        "frequency": len(days) - 1 if days else NAN,
         "gap_days_mean": statistics.fmean(gaps) if gaps else NAN,
         "gap_days_median": statistics.median(gaps) if gaps else NAN,
         "gap_days_last": gaps[-1] if gaps else NAN,
         "gap_days_max": max(gaps) if gaps else NAN,
     }
-    bought = told["frequency"], told["recency"], told["T"]
-    told["alive_probability"], told["expected_purchases"] = buying("alive", *bought), buying("expected", *bought)
+    so_far = bought(known, cutoff)
+    told["frequency"], told["recency"], told["T"], _ = so_far
+    told["alive_probability"], told["expected_purchases"] = buying("alive", *so_far), buying("expected", *so_far)
+    told["silence_probability"] = buying("silent", *so_far)
     told["overdue_ratio"] = told["days_since_last"] / told["gap_days_mean"] if gaps else NAN
     told["pause_ratio"] = told["days_since_last"] / told["gap_days_max"] if gaps else NAN
     for window in (30, 90, 180, 365):

@@ -4,7 +4,8 @@ import math
 import statistics
 from datetime import datetime
 
-from oracles.history import DAY, NAN, History, Purchase, age, purchase_days, ratio, spend_of, within
+from oracles.history import DAY, NAN, History, Purchase, age, bought, purchase_days, ratio, spend_of, within
+from oracles.learned import buying
 
 
 def tell(history: History, cutoff: datetime) -> dict[str, float]:
@@ -12,9 +13,13 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
     known = history.purchases
     days = purchase_days(known)
     spent = [spend_of(known, day) for day in days]
+    so_far = bought(known, cutoff)
+    day_amount, buys = buying("day_amount", *so_far), 1 - buying("silent", *so_far)
     told = {
+        "day_amount_expected": day_amount,
+        "amount_expected_if_buying": buying("expected", *so_far) * day_amount / max(buys, 1e-6),
         "amount_sum": math.fsum(p.amount for p in known),
-        "monetary": statistics.fmean(spent[1:]) if len(spent) > 1 else NAN,
+        "monetary": so_far[3],
         "amount_day_max": max(spent, default=NAN),
         "amount_day_last": spent[-1] if spent else NAN,
     }
@@ -28,9 +33,9 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
     before = math.fsum(p.amount for p in known if cutoff - 180 * DAY <= p.event_time < cutoff - 90 * DAY)
     told["amount_trend_90d"] = lately - before
     year = [p.amount for p in within(known, cutoff, 365)]
-    bought, refunded = math.fsum(a for a in year if a > 0), math.fsum(-a for a in year if a < 0)
+    paid, refunded = math.fsum(a for a in year if a > 0), math.fsum(-a for a in year if a < 0)
     told["refunds_count_365d"] = sum(a < 0 for a in year)
-    told["refund_share_365d"] = refunded / bought if bought else NAN
+    told["refund_share_365d"] = refunded / paid if paid else NAN
     in_year = [s for day, s in zip(days, spent, strict=True) if day >= cutoff - 365 * DAY]
     return told | {
         "amount_day_mean_365d": statistics.fmean(in_year) if in_year else NAN,

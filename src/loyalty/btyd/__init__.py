@@ -4,14 +4,14 @@ Where clients come and go unsaid, `BetaGeometricNBD`, `ModifiedBetaGeometricNBD`
 at any time, `BetaGeometricBetaBinomial` on purchases at set opportunities, `GammaGamma` on spend; `BuyTillYouDie` joins
 purchases and spend. Where a contract says who has left, `ShiftedBetaGeometric` is fitted on renewals.
 
-`probability_alive`, `expected_purchases` and `probability_no_purchase` take parameters found before, and a million
-clients a second; features are made with them.
+`probability_alive`, `expected_purchases`, `probability_no_purchase` and `expected_spend` take parameters found before,
+and a million clients a second; features are made with them.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from loyalty.btyd._frozen import expected_purchases, probability_alive, probability_no_purchase
+from loyalty.btyd._frozen import expected_purchases, expected_spend, probability_alive, probability_no_purchase
 
 if TYPE_CHECKING:
     from loyalty.btyd._contracts import ShiftedBetaGeometric
@@ -29,6 +29,7 @@ __all__ = [
     "ParetoNBD",
     "ShiftedBetaGeometric",
     "expected_purchases",
+    "expected_spend",
     "probability_alive",
     "probability_no_purchase",
 ]

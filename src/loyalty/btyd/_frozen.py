@@ -149,6 +149,39 @@ def probability_no_purchase(
     return _dropout.probability_no_purchase(*lengths, *columns(frequency, recency, T), *_values(parameters), 0.0)
 
 
+def expected_spend(frequency: ArrayLike, monetary: ArrayLike, *, parameters: Mapping[str, float]) -> Floats:
+    """Mean spend of each client on a future purchase day.
+
+    Parameters
+    ----------
+    frequency : array-like of shape (n_clients,)
+        Purchase days after the first; whole numbers.
+    monetary : array-like of shape (n_clients,)
+        Mean spend on those days; not looked at where there is none. Refunds that outweigh it count as 0.
+    parameters : mapping of str to float
+        p, q and v, such as `GammaGamma.parameters_`; q is above 1.
+
+    Returns
+    -------
+    ndarray of shape (n_clients,)
+        The mean over clients where `frequency` is 0. NaN where a number that is needed is missing.
+
+    See Also
+    --------
+    GammaGamma : Finds the parameters.
+
+    Examples
+    --------
+    >>> parameters = {"p": 6.25, "q": 3.74, "v": 15.44}
+    >>> expected_spend([0, 2, 2], [np.nan, 30.0, np.nan], parameters=parameters).round(2)
+    array([35.22, 30.94,   nan])
+    """
+    x = np.asarray(frequency, dtype=np.float64)
+    z = np.where(x == 0, 0.0, np.maximum(np.asarray(monetary, dtype=np.float64), 0.0))
+    p, q, v = (float(parameters[name]) for name in ("p", "q", "v"))
+    return p * (v + x * z) / (p * x + (q - 1.0))
+
+
 def length(name: str, value: float) -> float:
     """Return a horizon or gap as a float, or raise ValueError."""
     if not (isinstance(value, int | float | np.integer | np.floating) and 0.0 <= value < np.inf):

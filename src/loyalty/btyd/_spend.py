@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from loyalty.btyd import _frozen
 from loyalty.btyd._border import check_spend
 from loyalty.btyd._frozen import Floats
 from loyalty.btyd._likelihood import SpendRows, spend_log_likelihood
@@ -146,4 +147,4 @@ class GammaGamma(BaseEstimator):
         """
         check_is_fitted(self)
         x, z = check_spend(frequency, monetary)
-        return self.p_ * (self.v_ + x * np.maximum(z, 0.0)) / (self.p_ * x + (self.q_ - 1.0))
+        return _frozen.expected_spend(x, z, parameters=self.parameters_)

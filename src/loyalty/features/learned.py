@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loyalty.btyd import expected_purchases, probability_alive
+from loyalty.btyd import expected_purchases, expected_spend, probability_alive, probability_no_purchase
 from loyalty.features.catalogue import CATALOGUE
 from loyalty.features.panel import build_panel
 from loyalty.histories import Histories, at_instant
@@ -34,19 +34,33 @@ _FEW_TEXTS = 200
 
 @dataclass(frozen=True)
 class Buying:
-    """BG/NBD with frozen parameters: whether a client still is one, and how often they will buy in the horizon."""
+    """BG/NBD and Gamma-Gamma with frozen parameters: whether and how often a client buys, and for how much.
+
+    Attributes
+    ----------
+    parameters : mapping of str to float
+        Of BG/NBD.
+    spend : mapping of str to float or None
+        Of Gamma-Gamma; None where nobody spent anything on a second day.
+    horizon_days, gap_days : float
+        The outcome window.
+    """
 
     parameters: Mapping[str, float]
+    spend: Mapping[str, float] | None
     horizon_days: float
     gap_days: float
 
-    def __call__(self, output: str, frequency: Numbers, recency: Numbers, T: Numbers) -> Numbers:
-        """Answer `alive` or `expected`."""
+    def __call__(self, output: str, frequency: Numbers, recency: Numbers, T: Numbers, monetary: Numbers) -> Numbers:
+        """Answer `alive`, `expected` purchases, `silent` for the horizon, or the `day_amount` of a purchase day."""
         if output == "alive":
             return probability_alive(frequency, recency, T, parameters=self.parameters)
-        return expected_purchases(
-            frequency, recency, T, parameters=self.parameters, horizon=self.horizon_days, gap=self.gap_days
-        )
+        if output == "day_amount":
+            if self.spend is None:
+                return np.full(len(frequency), np.nan)
+            return expected_spend(frequency, monetary, parameters=self.spend)
+        predict = expected_purchases if output == "expected" else probability_no_purchase
+        return predict(frequency, recency, T, parameters=self.parameters, horizon=self.horizon_days, gap=self.gap_days)
 
 
 @dataclass(frozen=True)
@@ -118,6 +132,7 @@ class Learned(Mapping[str, Callable[..., Numbers]]):
         if self.buying is not None:
             buying = {
                 "parameters": dict(self.buying.parameters),
+                "spend": None if self.buying.spend is None else dict(self.buying.spend),
                 "horizon_days": self.buying.horizon_days,
                 "gap_days": self.buying.gap_days,
             }
@@ -169,17 +184,20 @@ def learn(histories: Histories, *, cutoff: Instant, horizon: Duration, gap: Dura
 
 
 def _learn_buying(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome) -> tuple[Buying | None, str]:
-    from loyalty.btyd import BetaGeometricNBD  # with it comes scikit-learn
+    from loyalty.btyd import BetaGeometricNBD, GammaGamma  # with them comes scikit-learn
 
-    asked = [CATALOGUE[name] for name in ("frequency", "recency", "T")]
-    panel = build_panel(histories, cutoffs=cutoff, horizon=outcome.horizon, features=asked).dropna()
+    asked = [CATALOGUE[name] for name in ("frequency", "recency", "T", "monetary")]
+    panel = build_panel(histories, cutoffs=cutoff, horizon=outcome.horizon, features=asked).dropna(subset="T")
     if len(panel) < _FEW_CLIENTS:
         return None, f"Only {len(panel)} clients had bought by {cutoff:%Y-%m-%d}: too few for buy till you die."
     try:
         model = BetaGeometricNBD().fit(panel["frequency"], panel["recency"], panel["T"])
     except ValueError as error:
         return None, f"Buy till you die could not be fitted at {cutoff:%Y-%m-%d}: {error}"
-    return Buying(model.parameters_, outcome.horizon.days, outcome.gap.days), ""
+    spend = None
+    if (panel["monetary"] > 0).any():
+        spend = GammaGamma().fit(panel["frequency"], panel["monetary"].fillna(0.0)).parameters_
+    return Buying(model.parameters_, spend, outcome.horizon.days, outcome.gap.days), ""
 
 
 def _learn_feedback(histories: Histories, cutoff: pd.Timestamp) -> tuple[Feedback | None, str]:

@@ -14,6 +14,10 @@ GAP_BEFORE = Previous(DAYS.gap)
 FREQUENCY = (DAYS.count() - 1).given(DAYS.count() > 0)
 RECENCY = DAYS.age.max() - DAYS.age.min()
 T = DAYS.age.max()
+MONETARY = DAYS["amount"].mean(DAYS.gap.is_there())
+#: What buy till you die is told, and what it says of the horizon: see `loyalty.features.learn`.
+BOUGHT = (FREQUENCY, RECENCY, T, MONETARY)
+EXPECTED, SILENT = Learned("btyd", "expected", BOUGHT), Learned("btyd", "silent", BOUGHT)
 
 FEATURES = (
     Feature(
@@ -225,7 +229,7 @@ FEATURES = (
             "en": "probability that the client still buys at all, by frequency and recency",
             "ko": "구매 빈도와 최근성으로 본 거래 지속 확률",
         },
-        formula=Learned("btyd", "alive", (FREQUENCY, RECENCY, T)),
+        formula=Learned("btyd", "alive", BOUGHT),
     ),
     Feature(
         name="expected_purchases",
@@ -235,7 +239,17 @@ FEATURES = (
             "en": "purchase days to be expected in the horizon, by frequency and recency",
             "ko": "구매 빈도와 최근성으로 본 예측 기간 내 기대 구매일 수",
         },
-        formula=Learned("btyd", "expected", (FREQUENCY, RECENCY, T)),
+        formula=EXPECTED,
+    ),
+    Feature(
+        name="silence_probability",
+        theme="rhythm",
+        unit="share",
+        meaning={
+            "en": "probability of no purchase in the horizon, by frequency and recency",
+            "ko": "구매 빈도와 최근성으로 본 예측 기간 내 무구매 확률",
+        },
+        formula=SILENT,
     ),
     Feature(
         name="season_sin",

@@ -1,13 +1,17 @@
 """Value: what a client spends, lately and altogether, and what comes back as refunds."""
 
 from loyalty.features.algebra import PURCHASE_DAYS as DAYS
-from loyalty.features.algebra import PURCHASES
+from loyalty.features.algebra import PURCHASES, Learned
 from loyalty.features.feature import DECAYS, WINDOWS, Feature
+from loyalty.features.rhythm import BOUGHT, EXPECTED, MONETARY, SILENT
 
 AMOUNT, COST, ORDER = PURCHASES["amount"], PURCHASES["cost"], PURCHASES["order_id"]
 PAID, REFUNDED = AMOUNT > 0, AMOUNT < 0
 #: Missing where the cost is not known.
 MARGIN = AMOUNT - COST
+DAY_AMOUNT = Learned("btyd", "day_amount", BOUGHT)
+#: A chance of buying so small that what is bought then is not told by it.
+HARDLY = 1e-6
 
 FEATURES = (
     *(
@@ -81,7 +85,28 @@ FEATURES = (
         theme="value",
         unit="money",
         meaning={"en": "mean spend of a repeat purchase day", "ko": "재구매일 평균 구매액"},
-        formula=DAYS["amount"].mean(DAYS.gap.is_there()),
+        formula=MONETARY,
+    ),
+    # Fader and Hardie (2013): fitted on a training cutoff, see `loyalty.features.learn`.
+    Feature(
+        name="day_amount_expected",
+        theme="value",
+        unit="money",
+        meaning={
+            "en": "spend to be expected of a purchase day, by past purchase days",
+            "ko": "과거 구매일로 본 구매일당 기대 구매액",
+        },
+        formula=DAY_AMOUNT,
+    ),
+    Feature(
+        name="amount_expected_if_buying",
+        theme="value",
+        unit="money",
+        meaning={
+            "en": "spend to be expected in the horizon if the client buys at all, by past purchase days",
+            "ko": "과거 구매일로 본, 구매 시 예측 기간 내 기대 구매액",
+        },
+        formula=EXPECTED * DAY_AMOUNT / (1 - SILENT).at_least(HARDLY),
     ),
     Feature(
         name="amount_day_mean_365d",

@@ -4,18 +4,27 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.optimize import brentq, minimize
+from scipy.special import expit, logit
+
+Floats = NDArray[np.float64]
 
 #: How far the slope may stray from 1 before the data must insist (standard deviation of its prior).
 _SLOPE_PRIOR = 0.5
+#: The same beside an anchor: slope and weight of the anchor until the data insist, and how far they may stray.
+#: Chosen on earlier cutoffs: see experiments/README.md.
+_SLOPE, _WEIGHT, _ANCHORED_PRIOR = 0.85, 0.15, 0.2
 #: Variance of the errors that come and go with the season, over that of those which last from cutoff to cutoff.
 _PASSING_OVER_LASTING = 4.0
+#: What a cutoff adds by chance to the error of a level, in probability.
+_CHANCE = 0.03
+#: An anchor is never surer than this.
+_SURE = 1e-4
 
 
 @dataclass(frozen=True)
 class PlattScaling:
-    """A logistic calibrator: probability = expit(level + slope × margin).
+    """A logistic calibrator: probability = expit(level + slope × margin + weight × anchor).
 
     Attributes
     ----------
@@ -23,6 +32,8 @@ class PlattScaling:
         Below 1 where the margins were too sure of themselves.
     level : float
         What is added in log-odds.
+    weight : float
+        Of a second opinion in log-odds, the anchor; 0 where there is none.
 
     References
     ----------
@@ -37,14 +48,28 @@ class PlattScaling:
 
     slope: float = 1.0
     level: float = 0.0
+    weight: float = 0.0
 
-    def __call__(self, margin: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Turn margins into probabilities."""
-        return expit(self.level + self.slope * np.asarray(margin, dtype=float))
+    def __call__(self, margin: Floats, anchor: Floats | None = None) -> Floats:
+        """Turn margins, and anchors where there are any, into probabilities."""
+        eta = self.level + self.slope * np.asarray(margin, dtype=float)
+        return expit(eta if anchor is None else eta + self.weight * anchor)
+
+
+def log_odds(probability: Floats, otherwise: Floats) -> Floats:
+    """Write probabilities as log-odds within reason; where one is missing, `otherwise`.
+
+    Examples
+    --------
+    >>> log_odds(np.array([0.5, np.nan, 1.0]), np.array([0.0, 3.0, 0.0])).round(2).tolist()
+    [0.0, 3.0, 9.21]
+    """
+    told = logit(np.clip(probability, _SURE, 1 - _SURE))
+    return np.where(np.isnan(probability), otherwise, told)
 
 
 def fit_platt(
-    margin: NDArray[np.float64], churned: NDArray[np.int_], group: NDArray[np.int_], *, through_time: bool
+    margin: Floats, churned: NDArray[np.int_], group: NDArray[np.int_], *, through_time: bool
 ) -> PlattScaling:
     """Fit slope and level on held-out margins.
 
@@ -64,20 +89,82 @@ def fit_platt(
     through_time : bool
         Whether groups are cutoffs.
     """
-    groups = int(group.max()) + 1
+    slopes, levels = _fit(margin[:, None], churned, group, prior=np.ones(1), spread=_SLOPE_PRIOR)
+    lasting = _lasting(levels) if through_time else 1.0
+    return PlattScaling(slope=1 + lasting * (float(slopes[0]) - 1), level=lasting * float(np.mean(levels)))
 
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        slope, levels = parameters[0], parameters[1:]
-        eta = levels[group] + slope * margin
+
+def fit_anchored(
+    margin: Floats,
+    anchor: Floats,
+    churned: NDArray[np.int_],
+    group: NDArray[np.int_],
+    *,
+    latest: tuple[Floats, Floats],
+) -> PlattScaling:
+    """Fit the slope of the margins, the weight of the anchor, and a level between the two.
+
+    Two forecasts err differently: trees carry on the level of the seasons they have seen, a model of how clients buy
+    and drop out carries on long-run rates. Slope and weight are learned within groups, as in `fit_platt`; the level is
+    such that the mean probability of the latest rows lies between what the two say of them, the trees calibrated alone:
+    nearer to the one whose level was less off at the held-out cutoffs (by inverse mean squares, as forecasts are
+    combined [1]_), and half way where there are none.
+
+    Parameters
+    ----------
+    margin, anchor : array of shape (n_rows,)
+        Log-odds of held-out rows, by trees and by the anchor; there may be none.
+    churned, group : array of shape (n_rows,)
+        As for `fit_platt`, the groups being cutoffs.
+    latest : pair of arrays of shape (n_latest,)
+        Margins and anchors at the latest cutoff, whose outcomes need not be known.
+
+    References
+    ----------
+    .. [1] Bates and Granger (1969), "The Combination of Forecasts", Operational Research Quarterly 20(4), 451-468.
+    """
+    alone, slope, weight = PlattScaling(), _SLOPE, _WEIGHT
+    if len(margin):
+        alone = fit_platt(margin, churned, group, through_time=True)
+        both = np.column_stack([margin, anchor])
+        (slope, weight), _ = _fit(both, churned, group, prior=np.array([slope, weight]), spread=_ANCHORED_PRIOR)
+    off = [_level_error(opinion, churned, group) for opinion in (margin, anchor)]
+    share = (off[0] + _CHANCE**2) / (off[0] + off[1] + 2 * _CHANCE**2)
+    wanted = (1 - share) * float(alone(latest[0]).mean()) + share * float(expit(latest[1]).mean())
+    eta = slope * latest[0] + weight * latest[1]
+    level = float(brentq(lambda level: float(expit(level + eta).mean()) - wanted, -50.0, 50.0))
+    return PlattScaling(slope=float(slope), level=level, weight=float(weight))
+
+
+def _lasting(levels: Floats) -> float:
+    return len(levels) / (len(levels) + _PASSING_OVER_LASTING)
+
+
+def _level_error(log_odds: Floats, churned: NDArray[np.int_], group: NDArray[np.int_]) -> float:
+    """Mean square, over groups, of what the mean probability is off; 0 where there is no group."""
+    if not len(group):
+        return 0.0
+    errors = np.bincount(group, weights=expit(log_odds) - churned) / np.bincount(group)
+    return float(np.mean(errors**2))
+
+
+def _fit(
+    opinions: Floats, churned: NDArray[np.int_], group: NDArray[np.int_], *, prior: Floats, spread: float
+) -> tuple[Floats, Floats]:
+    """Fit one slope for each opinion, and one level for each group."""
+    groups, n = int(group.max()) + 1, opinions.shape[1]
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        slopes, levels = parameters[:n], parameters[n:]
+        eta = levels[group] + opinions @ slopes
         error = expit(eta) - churned
-        value = float(np.sum(np.logaddexp(0.0, eta) - churned * eta)) + 0.5 * ((slope - 1) / _SLOPE_PRIOR) ** 2
+        strayed = (slopes - prior) / spread
+        value = float(np.sum(np.logaddexp(0.0, eta) - churned * eta)) + 0.5 * float(strayed @ strayed)
         value += 0.5 * float(np.sum(levels**2))  # a weak prior: a group of one class has a level too
-        at_slope = float(error @ margin) + (slope - 1) / _SLOPE_PRIOR**2
         at_levels = np.bincount(group, weights=error, minlength=groups) + levels
-        return value, np.concatenate([[at_slope], at_levels])
+        return value, np.concatenate([error @ opinions + strayed / spread, at_levels])
 
-    start = np.concatenate([[1.0], np.zeros(groups)])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.05, 5.0)] + [(-10.0, 10.0)] * groups)
-    lasting = groups / (groups + _PASSING_OVER_LASTING) if through_time else 1.0
-    slope, level = float(found.x[0]), float(np.mean(found.x[1:]))
-    return PlattScaling(slope=1 + lasting * (slope - 1), level=lasting * level)
+    bounds = [(0.05, 5.0)] + [(0.0, 5.0)] * (n - 1) + [(-10.0, 10.0)] * groups
+    start = np.concatenate([prior, np.zeros(groups)])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    return found.x[:n], found.x[n:]

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from loyalty.models.calibration import PlattScaling, fit_platt
+from loyalty.models.calibration import PlattScaling, fit_anchored, fit_platt, log_odds
 from loyalty.models.trees import (
     TREE_PARAMETERS,
     cutoffs_of,
@@ -36,16 +37,22 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
     cutoffs, trees grown only on cutoffs whose outcomes were decided by then predict, and a logistic (Platt)
     calibrator is fitted on these predictions. The trees that are kept are then grown on all rows.
 
+    A column may hold a second opinion, a probability that comes from a model of its own: the `anchor`. Calibration then
+    weighs the trees and the anchor against each other, and sets the level between theirs, nearer to the one that was
+    less off at past cutoffs: it holds where the trees have not seen a season or an age of the client base yet.
+
     Parameters
     ----------
     num_leaves : int, default=7
         Leaves per tree.
     n_estimators : int, default=300
         Number of trees.
-    learning_rate : float, default=0.03
+    learning_rate : float, default=0.02
         Shrinkage of each tree.
     min_child_samples : int, default=100
         Fewest rows in a leaf, but never more than a twentieth of all rows.
+    anchor : str, optional
+        The column that holds a second opinion, such as `silence_probability`. Only for panels.
     embargo : str or timedelta, optional
         Time a cutoff's outcome takes to be decided, gap and horizon together: trees that calibrate at a cutoff
         see only cutoffs at least this much earlier. By default what `build_panel` noted in ``X.attrs``;
@@ -62,7 +69,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
     booster_ : lightgbm.Booster
         The trees.
     calibration_ : PlattScaling
-        Slope and level of the calibrator.
+        Slope and level of the calibrator, and the weight of the anchor.
+    anchor_mean_ : float
+        Mean log-odds of the anchor over the rows learned from; 0 without one.
     calibration_cutoffs_ : tuple of Timestamp
         The cutoffs it was fitted on. Empty for a frame without cutoffs, which is calibrated by cross-validation,
         and where no cutoff lies `embargo` after another, where the log-odds stand as they are.
@@ -96,8 +105,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         *,
         num_leaves: int = 7,
         n_estimators: int = 300,
-        learning_rate: float = 0.03,
+        learning_rate: float = 0.02,
         min_child_samples: int = 100,
+        anchor: str | None = None,
         embargo: Duration | None = None,
         random_state: int = 0,
         n_jobs: int | None = None,
@@ -106,6 +116,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate
         self.min_child_samples = min_child_samples
+        self.anchor = anchor
         self.embargo = embargo
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -123,7 +134,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are not exactly two outcomes.
+            If there are not exactly two outcomes, or `anchor` names no column of a panel.
 
         Warns
         -----
@@ -139,16 +150,30 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
                 f"Only binary classification is supported: `y` must hold exactly two outcomes; "
                 f"got {len(self.classes_)} class{'' if len(self.classes_) == 1 else 'es'}."
             )
+        self._check_anchor(cutoffs)
         folds = self._folds(cutoffs, codes, self._embargo(X))
         held_out_rows = [held_out for _, held_out in folds]
         margins = [self._margin(self._grow(values[seen], codes[seen]), values[held_out]) for seen, held_out in folds]
-        self.calibration_ = PlattScaling()
-        if folds:
-            rows = np.concatenate(held_out_rows)
-            group = np.repeat(np.arange(len(folds)), [len(held_out) for held_out in held_out_rows])
-            self.calibration_ = fit_platt(np.concatenate(margins), codes[rows], group, through_time=cutoffs is not None)
-        self.calibration_cutoffs_ = () if cutoffs is None else tuple(cutoffs[held_out[0]] for held_out in held_out_rows)
         self.booster_ = self._grow(values, codes)
+        rows = np.concatenate([*held_out_rows, np.empty(0, np.int64)])
+        group = np.repeat(np.arange(len(folds)), [len(held_out) for held_out in held_out_rows])
+        margin = np.concatenate([*margins, np.empty(0)])
+        self.calibration_, self.anchor_mean_ = PlattScaling(), 0.0
+        if self.anchor is not None and cutoffs is not None:
+            own = self._margin(self.booster_, values)
+            latest = cutoffs == cutoffs.max()
+            anchor = self._anchor(values, own)
+            self.anchor_mean_ = float(anchor.mean())
+            self.calibration_ = fit_anchored(
+                margin,
+                self._anchor(values[rows], margin),
+                codes[rows],
+                group,
+                latest=(own[latest], anchor[latest]),
+            )
+        elif folds:
+            self.calibration_ = fit_platt(margin, codes[rows], group, through_time=cutoffs is not None)
+        self.calibration_cutoffs_ = () if cutoffs is None else tuple(cutoffs[held_out[0]] for held_out in held_out_rows)
         self.typical_ = pd.DataFrame(values).median().to_numpy()
         return self
 
@@ -160,8 +185,10 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         ValueError
             If the columns are not those of the fit, in their order.
         """
-        margin = self.predict_margin(X)
-        churn = self.calibration_(margin)
+        check_is_fitted(self)
+        values = self._checked(X)
+        margin = self._margin(self.booster_, values)
+        churn = self.calibration_(margin, self._anchor(values, margin))
         return np.column_stack([1 - churn, churn])
 
     def predict(self, X: pd.DataFrame) -> NDArray[Any]:
@@ -172,8 +199,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
     def predict_margin(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """Return the trees' log-odds, before calibration."""
         check_is_fitted(self)
-        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
-        return self._margin(self.booster_, values)
+        return self._margin(self.booster_, self._checked(X))
 
     def contributions(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """Divide the calibrated log-odds of each row among the features.
@@ -181,16 +207,40 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_rows, n_features + 1)
-            Exact TreeSHAP values, the base value in the last column; each row adds up to its log-odds.
+            Exact TreeSHAP values, the base value in the last column; each row adds up to its log-odds. What the anchor
+            adds beyond its mean is that column's; where it is missing, the trees speak for it.
         """
         check_is_fitted(self)
-        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
+        values = self._checked(X)
         parts = np.asarray(
             self.booster_.predict(values, pred_contrib=True, num_threads=threads(self.n_jobs, len(values)))
         )
-        parts *= self.calibration_.slope
+        slope, weight = self.calibration_.slope, self.calibration_.weight
+        if self.anchor is not None:
+            column = self._anchor_column()
+            missing = np.isnan(values[:, column])
+            beyond = np.where(missing, 0.0, log_odds(values[:, column], np.zeros(len(values))) - self.anchor_mean_)
+            parts *= (slope + weight * missing)[:, None]
+            parts[:, column] += weight * beyond
+            parts[:, -1] += weight * self.anchor_mean_ * ~missing
+        else:
+            parts *= slope
         parts[:, -1] += self.calibration_.level
         return parts
+
+    def _checked(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        return validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
+
+    def _check_anchor(self, cutoffs: pd.DatetimeIndex | None) -> None:
+        if self.anchor is not None and (cutoffs is None or self.anchor not in getattr(self, "feature_names_in_", ())):
+            raise ValueError(f"`anchor` names {self.anchor!r}, which is not a column of a panel with cutoffs.")
+
+    def _anchor_column(self) -> int:
+        return int(np.flatnonzero(self.feature_names_in_ == self.anchor)[0])
+
+    def _anchor(self, values: NDArray[np.float64], margin: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Read the second opinion in log-odds: where it is missing, or there is none, what the trees say."""
+        return margin if self.anchor is None else log_odds(values[:, self._anchor_column()], margin)
 
     def save(self, folder: Path) -> None:
         """Write ``churn.txt`` (the trees) and ``churn.json`` (all else) into `folder`; no pickle, no client."""
@@ -200,7 +250,8 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             "features": feature_names(self),
             "typical": [None if np.isnan(value) else value for value in self.typical_.tolist()],
             "classes": self.classes_.tolist(),
-            "calibration": {"slope": self.calibration_.slope, "level": self.calibration_.level},
+            "calibration": asdict(self.calibration_),
+            "anchor_mean": self.anchor_mean_,
             "calibration_cutoffs": [f"{cutoff:%Y-%m-%d %H:%M:%S}" for cutoff in self.calibration_cutoffs_],
         }
         (folder / "churn.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
@@ -220,6 +271,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         model.typical_ = np.array(kept["typical"], dtype=float)
         model.classes_ = np.array(kept["classes"])
         model.calibration_ = PlattScaling(**kept["calibration"])
+        model.anchor_mean_ = kept["anchor_mean"]
         model.calibration_cutoffs_ = tuple(pd.Timestamp(cutoff) for cutoff in kept["calibration_cutoffs"])
         return model
 

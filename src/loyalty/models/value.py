@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import lightgbm as lgb
 import numpy as np
@@ -11,24 +11,37 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from loyalty.models.churn import ChurnModel
 from loyalty.models.trees import TREE_PARAMETERS, feature_names, leaf_size, model_text, threads
+
+#: The law that spend follows.
+Law = Literal["gamma", "lognormal", "tweedie"]
 
 #: The least share of the spend that refunds beyond a client's own purchases can leave of the predictions.
 _LEAST_KEPT = 0.5
+_OBJECTIVES: dict[Law, dict[str, Any]] = {
+    "gamma": {"objective": "gamma"},
+    "lognormal": {"objective": "regression"},
+    "tweedie": {"objective": "tweedie", "tweedie_variance_power": 1.5},
+}
 
 
 class ValueModel(RegressorMixin, BaseEstimator):
     """Expected net spend within the horizon: mostly zero, heavy in the tail, never negative.
 
-    Gradient-boosted trees with Tweedie deviance [1]_, whose compound Poisson-Gamma law has a mass at zero and a
-    heavy tail. A client whose refunds outweigh the purchases counts as zero while learning; what that adds is
-    taken off all predictions again, so that predicted and realised totals agree on the rows learned from. At most
-    half is taken off: one large order that came back must not make everybody else worthless.
+    In two parts [1]_: the probability that a client spends anything, calibrated through time, times the spend to be
+    expected if so, by gradient-boosted trees of a Gamma (or log-normal) law grown on those who did. What refunds take
+    off the spend of all is taken off every prediction, so that predicted and realised totals agree on the rows learned
+    from where the probabilities do. At most half is taken off: one large order that came back must not make everybody
+    else worthless.
+
+    A column may hold a second opinion of the spend of those who buy, the `anchor`; the two then meet at their geometric
+    mean. A Tweedie law [2]_ needs no second part and takes no anchor: its compound Poisson-Gamma has a mass at zero.
 
     Parameters
     ----------
-    variance_power : float, default=1.5
-        Power of the mean that the variance follows, between 1 (counts) and 2 (a pure Gamma).
+    law : {"gamma", "lognormal", "tweedie"}, default="gamma"
+        The law of spend.
     num_leaves : int, default=7
         Leaves per tree.
     n_estimators : int, default=300
@@ -37,6 +50,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
         Shrinkage of each tree.
     min_child_samples : int, default=100
         Fewest rows in a leaf, but never more than a twentieth of all rows.
+    anchor : str, optional
+        The column with the second opinion, such as `amount_expected_if_buying`.
     random_state : int, default=0
         Seed handed to LightGBM.
     n_jobs : int, optional
@@ -44,48 +59,58 @@ class ValueModel(RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
-    booster_ : lightgbm.Booster
-        The trees, on a log scale.
+    booster_ : lightgbm.Booster or None
+        The trees; None where nobody spent anything.
     scale_ : float
-        Realised over predicted total on the rows learned from.
+        Realised over predicted total of those who spent anything, on the rows learned from.
+    unit_ : float
+        What the trees count in: the mean spend.
+    purchase_ : ChurnModel or None
+        Who spends nothing; None for a Tweedie law, and where nobody or everybody spent something.
     feature_names_in_ : ndarray of str
         The columns, in order.
 
     References
     ----------
-    .. [1] Jørgensen (1987), "Exponential dispersion models", Journal of the Royal Statistical Society B 49(2),
+    .. [1] Mullahy (1986), "Specification and testing of some modified count data models", Journal of Econometrics
+       33(3), 341-365.
+    .. [2] Jørgensen (1987), "Exponential dispersion models", Journal of the Royal Statistical Society B 49(2),
        127-162.
 
     Examples
     --------
+    A client who spent twice as much is expected to:
+
     >>> rng = np.random.default_rng(0)
-    >>> X = pd.DataFrame({"amount_sum_90d": rng.gamma(2.0, 50.0, 2000)})
+    >>> X = pd.DataFrame({"amount_sum_90d": np.repeat([50.0, 100.0], 1000)})
     >>> spend = X.amount_sum_90d * rng.binomial(1, 0.5, 2000)
-    >>> model = ValueModel().fit(X, spend)
-    >>> bool(abs(model.predict(X).sum() / spend.sum() - 1) < 1e-9)
-    True
+    >>> low, high = ValueModel().fit(X, spend).predict(pd.DataFrame({"amount_sum_90d": [50.0, 100.0]}))
+    >>> bool(1.8 < high / low < 2.2), bool(20 < low < 30)
+    (True, True)
     """
 
     def __init__(
         self,
         *,
-        variance_power: float = 1.5,
+        law: Law = "gamma",
         num_leaves: int = 7,
         n_estimators: int = 300,
         learning_rate: float = 0.03,
         min_child_samples: int = 100,
+        anchor: str | None = None,
         random_state: int = 0,
         n_jobs: int | None = None,
     ) -> None:
-        self.variance_power = variance_power
+        self.law = law
         self.num_leaves = num_leaves
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate
         self.min_child_samples = min_child_samples
+        self.anchor = anchor
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: pd.DataFrame, y: ArrayLike) -> Self:
+    def fit(self, X: pd.DataFrame, y: ArrayLike, *, purchase: ChurnModel | None = None) -> Self:
         """Grow the trees.
 
         Parameters
@@ -94,39 +119,39 @@ class ValueModel(RegressorMixin, BaseEstimator):
             A panel or any table of features.
         y : array-like of shape (n_rows,)
             Net spend within the horizon.
+        purchase : ChurnModel, optional
+            Fitted on who buys nothing in the same horizon, to be used for the first part. By default one is fitted.
 
         Raises
         ------
         ValueError
-            If `variance_power` is not strictly between 1 and 2.
+            If there is no such law, or `anchor` names no column.
         """
-        if not 1 < self.variance_power < 2:
-            raise ValueError(f"`variance_power` must lie strictly between 1 and 2; got {self.variance_power!r}.")
+        if self.law not in get_args(Law):
+            raise ValueError(f"`law` must be one of {', '.join(map(repr, get_args(Law)))}; got {self.law!r}.")
         values, spend = validate_data(
             self, X, y, dtype="float64", ensure_all_finite="allow-nan", ensure_min_samples=2, y_numeric=True
         )
+        if self.anchor is not None and self.anchor not in getattr(self, "feature_names_in_", ()):
+            raise ValueError(f"`anchor` names {self.anchor!r}, which is not a column.")
         spend = np.asarray(spend, dtype=float)
+        spends = spend > 0
+        self.booster_, self.purchase_, self.scale_, self.unit_ = None, None, 0.0, 1.0
+        if not spends.any():
+            return self
         # Money has no natural unit; in units of the mean spend, LightGBM's absolute defaults fit any currency.
+        learned = spends if self.law != "tweedie" else np.ones(len(spend), bool)
         positive = np.clip(spend, 0.0, None)
-        anything = bool(positive.any())
-        # LightGBM refuses a target of zeros only; trees of a constant, times a scale of zero, predict them.
-        target = positive / positive.mean() if anything else np.ones_like(positive)
-        parameters = {
-            **TREE_PARAMETERS,
-            "objective": "tweedie",
-            "tweedie_variance_power": self.variance_power,
-            "num_leaves": self.num_leaves,
-            "learning_rate": self.learning_rate,
-            "min_data_in_leaf": leaf_size(self.min_child_samples, len(spend)),
-            "seed": self.random_state,
-            "num_threads": threads(self.n_jobs, len(values)),
-        }
-        self.booster_ = lgb.train(parameters, lgb.Dataset(values, target), self.n_estimators)
-        predicted = float(
-            np.asarray(self.booster_.predict(values, num_threads=threads(self.n_jobs, len(values)))).sum()
-        )
-        gross = float(positive.sum())
-        self.scale_ = max(float(spend.sum()), _LEAST_KEPT * gross) / predicted if anything else 0.0
+        self.unit_ = float(positive[learned].mean())
+        target = positive[learned] / self.unit_
+        self.booster_ = self._grow(values[learned], np.log(target) if self.law == "lognormal" else target)
+        predicted = float(self._conditional(values[learned]).sum())
+        self.scale_ = max(float(spend.sum()), _LEAST_KEPT * float(positive.sum())) / predicted
+        if self.law != "tweedie":
+            self.purchase_ = purchase
+            if purchase is None and not spends.all():
+                own = ChurnModel(random_state=self.random_state, n_jobs=self.n_jobs)
+                self.purchase_ = own.fit(X, (~spends).astype(int))
         return self
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.float64]:
@@ -139,24 +164,70 @@ class ValueModel(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
-        return self.scale_ * np.asarray(self.booster_.predict(values, num_threads=threads(self.n_jobs, len(values))))
+        if self.booster_ is None:
+            return np.zeros(len(values))
+        spend = self.scale_ * self._conditional(values)
+        if self.anchor is not None and self.law != "tweedie":
+            other = values[:, int(np.flatnonzero(self.feature_names_in_ == self.anchor)[0])]
+            # No opinion, or none that a mean of logarithms could use.
+            spend = np.where(other > 0, np.sqrt(spend * np.where(other > 0, other, 1.0)), spend)
+        return spend if self.purchase_ is None else spend * self.purchase_.predict_proba(X)[:, 0]
 
-    def save(self, folder: Path) -> None:
-        """Write ``value.txt`` (the trees) and ``value.json`` (all else) into `folder`; no pickle, no client."""
+    def _grow(self, values: NDArray[np.float64], target: NDArray[np.float64]) -> lgb.Booster:
+        parameters = {
+            **TREE_PARAMETERS,
+            **_OBJECTIVES[self.law],
+            "num_leaves": self.num_leaves,
+            "learning_rate": self.learning_rate,
+            "min_data_in_leaf": leaf_size(self.min_child_samples, len(target)),
+            "seed": self.random_state,
+            "num_threads": threads(self.n_jobs, len(values)),
+        }
+        return lgb.train(parameters, lgb.Dataset(values, target), self.n_estimators)
+
+    def _conditional(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Say what the trees expect of those they were grown on, before scaling."""
+        assert self.booster_ is not None  # noqa: S101 - the callers have looked
+        told = np.asarray(self.booster_.predict(values, num_threads=threads(self.n_jobs, len(values))))
+        return self.unit_ * (np.exp(told) if self.law == "lognormal" else told)
+
+    def save(self, folder: Path, *, beside: ChurnModel | None = None) -> None:
+        """Write ``value.txt`` (the trees) and ``value.json`` (all else) into `folder`; no pickle, no client.
+
+        The model of who spends nothing goes into ``purchase/``, unless it is the one that is kept `beside` this one.
+        """
         check_is_fitted(self)
-        kept = {"parameters": self.get_params(), "features": feature_names(self), "scale": self.scale_}
+        own = self.purchase_ is not None and self.purchase_ is not beside
+        kept = {
+            "parameters": self.get_params(),
+            "features": feature_names(self),
+            "scale": self.scale_,
+            "unit": self.unit_,
+            "purchase": None if self.purchase_ is None else "own" if own else "beside",
+        }
         (folder / "value.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-        (folder / "value.txt").write_text(model_text(self.booster_), encoding="utf-8")
+        if self.booster_ is not None:
+            (folder / "value.txt").write_text(model_text(self.booster_), encoding="utf-8")
+        if self.purchase_ is not None and own:
+            (folder / "purchase").mkdir(exist_ok=True)
+            self.purchase_.save(folder / "purchase")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
+    def load(cls, folder: Path, *, beside: ChurnModel | None = None) -> Self:
+        """Read what `save` wrote; `beside` is what was given to it by that name."""
         kept = json.loads((folder / "value.json").read_text(encoding="utf-8"))
         model = cls(**kept["parameters"])
-        model.booster_ = lgb.Booster(model_str=(folder / "value.txt").read_text(encoding="utf-8"))
+        trees = folder / "value.txt"
+        model.booster_ = lgb.Booster(model_str=trees.read_text(encoding="utf-8")) if trees.is_file() else None
         model.feature_names_in_ = np.array(kept["features"], dtype=object)
         model.n_features_in_ = len(kept["features"])
-        model.scale_ = kept["scale"]
+        model.scale_, model.unit_ = kept["scale"], kept["unit"]
+        model.purchase_ = None
+        if kept["purchase"] == "own":
+            model.purchase_ = ChurnModel.load(folder / "purchase")
+        elif kept["purchase"] == "beside":
+            assert beside is not None  # noqa: S101 - the bundle keeps it
+            model.purchase_ = beside
         return model
 
     def __sklearn_tags__(self) -> Any:

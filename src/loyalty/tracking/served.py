@@ -32,7 +32,7 @@ class ServedModel(PythonModel):
         """
         bundle = Path(context.artifacts["bundle"])
         self.churn_model = ChurnModel.load(bundle)
-        self.value_model = ValueModel.load(bundle)
+        self.value_model = ValueModel.load(bundle, beside=self.churn_model)
 
     def predict(
         self,
