@@ -52,8 +52,8 @@ class LoyaltyWeights:
     ValueError: the weight `staying` must be a number of at least 0; got -1.0. Take 0 to leave the part out.
     """
 
-    staying: float = 40.0
-    regularity: float = 20.0
+    staying: float = 30.0
+    regularity: float = 30.0
     spend: float = 20.0
     price_independence: float = 5.0
     engagement: float = 5.0

@@ -504,10 +504,10 @@ def _by_client(table: pd.DataFrame, argument: str, reserved: tuple[str, str]) ->
     clients = table.index.get_level_values("client_id") if table.index.nlevels > 1 else table.index
     if clients.has_duplicates:
         twice = clients[clients.duplicated()][0]
-        raise ValueError(f"`{argument}` must have one row per client; {twice!r} stands twice. Choose one cutoff.")
+        raise ValueError(f"`{argument}` must have one row per client; {twice} stands twice. Choose one cutoff.")
     if table["segment"].isna().any():
         nobody = clients[table["segment"].isna()][0]
-        raise ValueError(f"`{argument}` has no segment for the client {nobody!r}. Leave it out.")
+        raise ValueError(f"`{argument}` has no segment for the client {nobody}. Leave it out.")
     taken = [name for name in reserved if (table["segment"] == name).any()]
     if taken:
         raise ValueError(f"`{argument}` has a segment named {taken[0]!r}, which means otherwise here. Rename it.")
