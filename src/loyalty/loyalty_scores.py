@@ -404,8 +404,8 @@ def loyalty_score(
     >>> loyalty_score(panel)[["loyalty_score", "staying", "regularity", "price_independence"]].round(1)
                loyalty_score  staying  regularity  price_independence
     client_id
-    ann                 83.0     84.9        79.2                 NaN
-    bob                  4.7      7.1         0.0                 NaN
+    ann                 82.0     84.9        79.2                 NaN
+    bob                  3.5      7.1         0.0                 NaN
     """
     chosen = LoyaltyWeights() if weights is None else weights
     probability = None if churn_probability is None else _probabilities(panel, churn_probability)
