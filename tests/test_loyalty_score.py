@@ -207,8 +207,8 @@ def test_a_rhythm_of_long_ago_counts_no_more():
 
 
 def test_a_new_client_spends_at_its_own_pace_by_definition():
-    panel = panel_of(spend_share_90d=[1, 1, 90 / 365, 1], days_since_first_record=[3, 90, 365, 5000])
-    assert loyalty_score(panel)["spend"].tolist() == pytest.approx([70, 70, 70, 100])
+    panel = panel_of(spend_share_90d=[1, 1, 90 / 365, 90 / 365], days_since_first_record=[3, 90, 365, 5000])
+    assert loyalty_score(panel)["spend"].tolist() == pytest.approx([70, 70, 70, 70])
 
 
 # The probability

@@ -89,6 +89,12 @@ def test_each_segment_is_where_its_name_says():
     assert in_korean.tolist() == [words["ko"] for words in RFM_SEGMENTS.values()]
 
 
+def test_often_makes_up_for_little_and_the_other_way_round():
+    often, much, both = rfm_segments(panel_of((5, 9, 10), (5, 1, 500), (5, 8, 400)), cuts=CUTS)["segment"]
+    assert often == much == RFM_SEGMENTS[2, 1]["en"]
+    assert both == RFM_SEGMENTS[2, 2]["en"]
+
+
 def test_who_never_bought_scores_1_throughout():
     found = rfm_segments(panel_of((math.nan, 0, -5), (math.nan, math.nan, math.nan)), cuts=CUTS)
     assert (found[["recency_score", "frequency_score", "monetary_score"]] == 1).all(axis=None)
