@@ -75,6 +75,7 @@ def panel_of(**columns):
 # The properties
 
 
+@settings(max_examples=40)
 @given(panels)
 def test_all_points_lie_within_0_and_100(panel):
     scores = loyalty_score(panel)
@@ -84,6 +85,7 @@ def test_all_points_lie_within_0_and_100(panel):
     assert ((points >= 0) & (points <= 100) | np.isnan(points)).all()
 
 
+@settings(max_examples=40)
 @given(panels, st.data())
 def test_a_row_is_scored_by_itself(panel, data):
     before = panel.copy()
@@ -105,6 +107,7 @@ def test_points_follow_each_feature(name, row, data):
     assert (more.dropna() >= less.dropna() - 1e-9).all()
 
 
+@settings(max_examples=40)
 @given(panels, weightings)
 def test_the_score_is_the_weighted_mean_of_the_parts_that_are_known(panel, weights):
     scores = loyalty_score(panel, weights=weights)
@@ -211,6 +214,12 @@ def test_a_new_client_spends_at_its_own_pace_by_definition():
     assert loyalty_score(panel)["spend"].tolist() == pytest.approx([70, 70, 70, 70])
 
 
+def test_missing_is_missing_in_whatever_way_it_is_written():
+    rows = {"days_since_last": [3, None], "frequency": [2, None], "T": [90, None], "discount_share_365d": [0.1, None]}
+    plain = pd.DataFrame(rows, dtype="float64")
+    assert_frame_equal(loyalty_score(plain.convert_dtypes()), loyalty_score(plain))
+
+
 # The probability
 
 
@@ -243,6 +252,7 @@ def test_a_panel_without_any_ingredient_is_refused():
 # Weights
 
 
+@settings(max_examples=40)
 @given(panels, st.floats(0.01, 100))
 def test_only_the_proportions_of_weights_count(panel, factor):
     scaled = LoyaltyWeights(**{name: weight * factor for name, weight in asdict(LoyaltyWeights()).items()})

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -236,6 +236,7 @@ def test_movement_counts_every_client_once(before, after):
     assert dict(zip(zip(table["from"], table["to"], strict=True), table["clients"], strict=True)) == expected
 
 
+@settings(max_examples=40)
 @given(bases, bases)
 def test_movement_back_is_the_movement_turned_round(before, after):
     there, back = segment_movement(base_of(before), base_of(after)), segment_movement(base_of(after), base_of(before))

@@ -90,7 +90,7 @@ class _Ingredient:
     def points(self, panel: pd.DataFrame) -> Floats:
         """Read the curve for each row; beyond its ends it goes on level."""
         measured = panel[self.name] if self.measure is None else self.measure(panel)
-        x = measured.to_numpy(dtype="float64", na_value=np.nan)
+        x = measured.to_numpy(dtype="float64")
         at, points = np.array(self.anchors, dtype="float64").T
         read = np.interp(x, at, points)
         return np.where(np.isnan(x), np.nan if self.missing is None else self.missing, read)
@@ -416,7 +416,10 @@ def loyalty_score(
             "`panel` has no feature that a part of the score is made from. Build it with, for example, the features "
             "'days_since_last', 'frequency', 'T' and 'purchase_days_count_365d'; `loyalty_parts` lists all."
         )
-    points = {name: part.points(panel) for name, part in _PARTS.items()}
+    needed = {name for part in _PARTS.values() for _, ingredient in part.curves() for name in ingredient.needs}
+    # Nullable and whole numbers alike; what is missing is then NaN.
+    numbers = panel[[name for name in panel if name in needed]].astype("float64")
+    points = {name: part.points(numbers) for name, part in _PARTS.items()}
     if probability is not None:
         points["staying"] = 100.0 * (1.0 - probability)
     score = _mean(np.array(list(points.values())), np.array([getattr(chosen, name) for name in points]))
