@@ -50,9 +50,9 @@ class SpendIntervals(BaseEstimator):
         Share of clients whose spend shall lie within their interval, strictly between 0 and 1.
     num_leaves : int, default=7
         Leaves per tree.
-    n_estimators : int, default=150
+    n_estimators : int, default=80
         Trees in each of the six sets.
-    learning_rate : float, default=0.05
+    learning_rate : float, default=0.1
         Shrinkage of each tree.
     min_child_samples : int, default=100
         Fewest rows in a leaf, but never more than a twentieth of all rows.
@@ -138,8 +138,8 @@ class SpendIntervals(BaseEstimator):
         *,
         coverage: float = 0.9,
         num_leaves: int = 7,
-        n_estimators: int = 150,
-        learning_rate: float = 0.05,
+        n_estimators: int = 80,
+        learning_rate: float = 0.1,
         min_child_samples: int = 100,
         embargo: Duration | None = None,
         random_state: int = 0,
