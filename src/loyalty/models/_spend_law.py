@@ -60,16 +60,20 @@ class SpendLaw:
         """Find the largest rate of misses whose interval still holds the spend of each client."""
         place = _place(np.log1p(np.maximum(spend, 0.0)), self.sizes)
         above, below = (1 - self.nothing) * norm.sf(place), self.nothing + (1 - self.nothing) * norm.cdf(place)
-        bought = np.minimum(np.where(above >= self.nothing, 2 * above, above), 2 * below)
-        refunds = np.broadcast_to(self.refund_sizes, self.sizes.shape)
-        refunded = 2 * self.refund_share * norm.sf(_place(np.log1p(np.maximum(-spend, 0.0)), refunds))
+        twice = 2 * above
+        held = np.where(above >= self.nothing, twice, np.minimum(twice, above + self.refund_share))
+        bought = np.minimum(held, 2 * below)
+        refunded = np.zeros(len(spend))
+        if self.refund_share:
+            refunds = np.broadcast_to(self.refund_sizes, self.sizes.shape)
+            refunded = 2 * self.refund_share * norm.sf(_place(np.log1p(np.maximum(-spend, 0.0)), refunds))
         scores = np.select([spend > 0, spend == 0], [bought, 2 * self.nothing], refunded)
         return np.minimum(scores, 1.0)
 
     def interval(self, misses: Floats) -> Floats:
         """Return the interval of each client at its rate of misses, shape (n_clients, 2)."""
         half, buys = misses / 2, np.maximum(1 - self.nothing, 1e-300)
-        above = np.minimum(misses, np.maximum(half, self.nothing)) / buys
+        above = np.maximum(half, np.minimum(misses - self.refund_share, self.nothing)) / buys
         below = (half - self.nothing) / buys
         upper = np.where(above >= 1, 0.0, self._spent(norm.isf(np.clip(above, 1e-300, 1.0)), self.sizes))
         lower = np.where(below <= 0, 0.0, self._spent(norm.ppf(np.clip(below, 1e-300, 1.0)), self.sizes))

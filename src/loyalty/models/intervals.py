@@ -34,11 +34,11 @@ class SpendIntervals(BaseEstimator):
     buying nothing, five more the quantiles of what a buyer spends. Together they are a law of the spend, and each law
     has a family of nested intervals, from a single amount to the whole line, one for each rate of misses `a`:
 
-    - it begins at the quantile `a` / 2, and at 0 where the probability of buying nothing is at least `a` / 2;
-    - what it leaves above is `a` / 2 for a client who almost certainly buys, `a` for one who buys nothing with at
-      least that probability, and in between just that probability;
-    - so a client who buys nothing with a probability of at least 1 - `a` has the interval [0, 0];
-    - it begins below 0 where `a` / 2 is less than the share of refunds.
+    - it begins at the quantile `a` / 2, which is 0 where nothing is bought with at least that probability, and below 0
+      only where `a` / 2 is less than the share of refunds;
+    - where it begins at 0, what is not missed below may be missed above, but no more than the probability of buying
+      nothing, since otherwise the intervals would not be nested;
+    - so a client who neither buys nor returns anything with a probability of at least 1 - `a` has [0, 0].
 
     Which `a` keeps the coverage is learned from rows that the trees have not seen: of their scores, the largest `a`
     whose interval still holds the true spend [2]_, the ``floor((1 - coverage) (n + 1))``-th smallest is taken, within
