@@ -159,6 +159,20 @@ class TestSpendLaw:
         inside = np.interp(np.log1p(amount), sizes, norm.ppf(LEVELS))
         return inside if np.log1p(amount) <= sizes[-1] else norm.ppf(0.95) + (np.log1p(amount) - sizes[-1]) / slope
 
+    def test_a_refund_that_is_missed_below_is_not_missed_above(self):
+        """Half buy nothing, a fifth returns; 0.3 buy more than 0.3 / 0.5 of the buyers: 0.5 - 0.2 may be above."""
+        sizes = np.log1p(np.exp(norm.ppf(LEVELS)))[None]
+        law = SpendLaw(np.array([0.5]), sizes, 0.2, np.arange(1.0, 6))
+        amount = law.interval(np.array([0.5]))[0, 1]
+        assert 0.5 * norm.sf(self._place(amount, sizes[0])) == pytest.approx(0.3)
+        assert law.score(np.array([amount]))[0] == pytest.approx(0.5)
+
+    def test_a_tiny_amount_is_more_than_nothing(self):
+        """Where half buy, and all of them far more, rounding must not make an interval of [0, 0] hold a cent."""
+        law = SpendLaw(np.array([0.5]), 1 + 0.001 * np.arange(5.0)[None], 0.0, np.zeros(5))
+        assert law.interval(np.array([0.5])).tolist() == [[0.0, 0.0]]
+        assert law.score(np.array([0.01]))[0] <= 0.5
+
     def test_refunds_reach_below_nothing_only_if_half_the_rate_is_below_their_share(self):
         law = SpendLaw(np.full(3, 0.5), np.tile(np.arange(1.0, 6), (3, 1)), 0.02, np.arange(1.0, 6))
         lower = law.interval(np.array([0.039, 0.04, 0.041]))[:, 0]
@@ -441,6 +455,8 @@ class TestSpendIntervals:
         assert sorted(files) == ["intervals.json", "intervals.txt"]
         json.loads(files["intervals.json"], parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
         assert not any(ADDRESS in text or "client-1" in text for text in files.values())
+        ranges = [line for line in files["intervals.txt"].splitlines() if line.startswith("feature_infos=")]
+        assert ranges == ["feature_infos=[-inf:inf] [-inf:inf]"] * 6  # the extremes are values of single clients
         back = SpendIntervals.load(tmp_path)
         assert np.array_equal(back.predict(X), model.predict(X))
         assert back.embargo == f"{reach}d"
@@ -479,7 +495,7 @@ class TestCoverageTable:
         assert table.loc[0].tolist() == [4, 0.5, 0.25, 0.25, 0.75, 0.25]
 
     def test_groups_of_equal_size_part_ties_in_row_order(self):
-        table = coverage_table([0, 0, 1, 1], [0] * 4, [0] * 4, by=[5.0] * 4, bins=2)
+        table = coverage_table([0] * 50 + [1] * 50, [0] * 100, [0] * 100, by=[5.0] * 100, bins=2)
         assert table["coverage"].tolist() == [1.0, 0.0]
         assert table.index.tolist() == [0, 1]
 

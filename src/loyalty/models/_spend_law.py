@@ -61,7 +61,8 @@ class SpendLaw:
         place = _place(np.log1p(np.maximum(spend, 0.0)), self.sizes)
         above, below = (1 - self.nothing) * norm.sf(place), self.nothing + (1 - self.nothing) * norm.cdf(place)
         twice = 2 * above
-        held = np.where(above >= self.nothing, twice, np.minimum(twice, above + self.refund_share))
+        # Strictly: a tiny amount has, but for rounding, less above it than all that is bought.
+        held = np.where(above > self.nothing, twice, np.minimum(twice, above + self.refund_share))
         bought = np.minimum(held, 2 * below)
         refunded = np.zeros(len(spend))
         if self.refund_share:

@@ -73,6 +73,8 @@ class SpendIntervals(BaseEstimator):
         Share of rows with a negative spend; 0 if they are too few to tell their size.
     refund_sizes_ : ndarray
         Quantiles of the refunds, on the scale of the trees.
+    takes_expected_ : bool
+        Whether predicted values were given to make the groups.
     edges_ : ndarray
         Where one group of predicted values ends and the next begins.
     levels_ : ndarray
