@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from loyalty.models._spend_law import LEVELS, SpendLaw
 from loyalty.models.holding_out import HeldOut, held_out_values, hold_out
 from loyalty.models.intervals import SpendIntervals, conformal_level, coverage_table
-from loyalty.models.portfolio import PortfolioErrors, portfolio_interval
+from loyalty.models.portfolio import PortfolioErrors, _excess_of_tenths, portfolio_interval
 from loyalty.models.trees import feature_names
 from loyalty.models.value import ValueModel
 
@@ -495,7 +495,7 @@ class TestCoverageTable:
         assert table.loc[0].tolist() == [4, 0.5, 0.25, 0.25, 0.75, 0.25]
 
     def test_groups_of_equal_size_part_ties_in_row_order(self):
-        table = coverage_table([0] * 50 + [1] * 50, [0] * 100, [0] * 100, by=[5.0] * 100, bins=2)
+        table = coverage_table([0] * 50 + [1] * 50, [0] * 100, [0] * 100, by=np.tile([5.0, 5.0], 50), bins=2)
         assert table["coverage"].tolist() == [1.0, 0.0]
         assert table.index.tolist() == [0, 1]
 
@@ -543,6 +543,18 @@ class TestPortfolio:
         assert errors.common == pytest.approx(0.3, rel=0.15)
         assert errors.own < 0.06
         assert errors.dispersion == pytest.approx(4.0, rel=0.15)
+
+    def test_chance_is_not_taken_for_an_error(self):
+        """By chance alone a total of 50 clients is off by 9 %, and a tenth of them by 30 %."""
+        value, expected, cutoff = simulated(np.zeros(300), number=50)
+        errors = PortfolioErrors.learn(value, expected, cutoff=cutoff, reach="91d")
+        assert errors.common < 0.04
+        assert errors.own < 0.07
+        rows = pd.DataFrame({"value": value, "expected": expected, "cutoff": cutoff, "spread": expected**1.5})
+        sums = rows.groupby("cutoff")[["value", "expected"]].sum()
+        rows["error"] = rows["cutoff"].map(sums["value"] / sums["expected"] - 1)
+        # A tenth is part of its total, and is off from it by so much less.
+        assert _excess_of_tenths(rows, 4.0) == pytest.approx(0.0, abs=0.004)
 
     def test_few_cutoffs_are_drawn_to_the_prior(self):
         value, expected, cutoff = simulated([0.0, 0.0])
