@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     )
     from loyalty.histories import Histories, HistoriesError, HistoriesWarning
     from loyalty.labels import CensoredHorizonWarning, build_durations, build_labels
+    from loyalty.loyalty_scores import LoyaltyWeights, loyalty_parts, loyalty_score
     from loyalty.models.churn import ChurnModel
+    from loyalty.models.intervals import SpendIntervals
     from loyalty.models.survival import SurvivalModel
     from loyalty.models.value import ValueModel
     from loyalty.scoring import Bundle, load
+    from loyalty.segments import RfmCuts, ValueRiskCuts, rfm_segments, segment_movement, value_risk_segments
 
 __all__ = [
     "CATALOGUE",
@@ -42,8 +45,12 @@ __all__ = [
     "Histories",
     "HistoriesError",
     "HistoriesWarning",
+    "LoyaltyWeights",
+    "RfmCuts",
+    "SpendIntervals",
     "SurvivalModel",
     "ValueModel",
+    "ValueRiskCuts",
     "__version__",
     "backtest",
     "build_durations",
@@ -54,11 +61,16 @@ __all__ = [
     "lay_panel",
     "learn",
     "load",
+    "loyalty_parts",
+    "loyalty_score",
     "measure_market",
     "prove_blind",
     "read_panel",
     "reason_codes",
+    "rfm_segments",
+    "segment_movement",
     "shap_values",
+    "value_risk_segments",
     "write_panel",
 ]
 
@@ -87,11 +99,20 @@ _HOMES = {
     "CensoredHorizonWarning": "labels",
     "build_durations": "labels",
     "build_labels": "labels",
+    "LoyaltyWeights": "loyalty_scores",
+    "loyalty_parts": "loyalty_scores",
+    "loyalty_score": "loyalty_scores",
     "ChurnModel": "models.churn",
+    "SpendIntervals": "models.intervals",
     "SurvivalModel": "models.survival",
     "ValueModel": "models.value",
     "Bundle": "scoring",
     "load": "scoring",
+    "RfmCuts": "segments",
+    "ValueRiskCuts": "segments",
+    "rfm_segments": "segments",
+    "segment_movement": "segments",
+    "value_risk_segments": "segments",
 }
 
 
