@@ -16,8 +16,6 @@ _SLOPE_PRIOR = 0.5
 _SLOPE, _WEIGHT, _ANCHORED_PRIOR = 0.85, 0.15, 0.2
 #: Variance of the errors that come and go with the season, over that of those which last from cutoff to cutoff.
 _PASSING_OVER_LASTING = 4.0
-#: What a cutoff adds by chance to the error of a level, in probability.
-_CHANCE = 0.03
 #: An anchor is never surer than this.
 _SURE = 1e-4
 
@@ -102,13 +100,13 @@ def fit_anchored(
     *,
     latest: tuple[Floats, Floats],
 ) -> PlattScaling:
-    """Fit the slope of the margins, the weight of the anchor, and a level between the two.
+    """Fit the slope of the margins, the weight of the anchor, and a level half way between the two.
 
     Two forecasts err differently: trees carry on the level of the seasons they have seen, a model of how clients buy
     and drop out carries on long-run rates. Slope and weight are learned within groups, as in `fit_platt`; the level is
-    such that the mean probability of the latest rows lies between what the two say of them, the trees calibrated alone:
-    nearer to the one whose level was less off at the held-out cutoffs (by inverse mean squares, as forecasts are
-    combined [1]_), and half way where there are none.
+    such that the mean probability of the latest rows is the mean of what the two say of them, the trees calibrated
+    alone. Equal shares, since the few held-out cutoffs lie in one season and cannot tell whose level will be less off
+    in the next; they are hard to beat where forecasts are combined [1]_.
 
     Parameters
     ----------
@@ -121,16 +119,15 @@ def fit_anchored(
 
     References
     ----------
-    .. [1] Bates and Granger (1969), "The Combination of Forecasts", Operational Research Quarterly 20(4), 451-468.
+    .. [1] Stock and Watson (2004), "Combination forecasts of output growth in a seven-country data set", Journal of
+       Forecasting 23(6), 405-430.
     """
     alone, slope, weight = PlattScaling(), _SLOPE, _WEIGHT
     if len(margin):
         alone = fit_platt(margin, churned, group, through_time=True)
         both = np.column_stack([margin, anchor])
         (slope, weight), _ = _fit(both, churned, group, prior=np.array([slope, weight]), spread=_ANCHORED_PRIOR)
-    off = [_level_error(opinion, churned, group) for opinion in (margin, anchor)]
-    share = (off[0] + _CHANCE**2) / (off[0] + off[1] + 2 * _CHANCE**2)
-    wanted = (1 - share) * float(alone(latest[0]).mean()) + share * float(expit(latest[1]).mean())
+    wanted = (float(alone(latest[0]).mean()) + float(expit(latest[1]).mean())) / 2
     eta = slope * latest[0] + weight * latest[1]
     level = float(brentq(lambda level: float(expit(level + eta).mean()) - wanted, -50.0, 50.0))
     return PlattScaling(slope=float(slope), level=level, weight=float(weight))
@@ -138,14 +135,6 @@ def fit_anchored(
 
 def _lasting(levels: Floats) -> float:
     return len(levels) / (len(levels) + _PASSING_OVER_LASTING)
-
-
-def _level_error(log_odds: Floats, churned: NDArray[np.int_], group: NDArray[np.int_]) -> float:
-    """Mean square, over groups, of what the mean probability is off; 0 where there is no group."""
-    if not len(group):
-        return 0.0
-    errors = np.bincount(group, weights=expit(log_odds) - churned) / np.bincount(group)
-    return float(np.mean(errors**2))
 
 
 def _fit(

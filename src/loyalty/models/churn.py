@@ -19,13 +19,15 @@ from loyalty.models.calibration import PlattScaling, fit_anchored, fit_platt, lo
 from loyalty.models.trees import (
     TREE_PARAMETERS,
     cutoffs_of,
+    embargo_of,
     feature_names,
     held_out_in_time,
     leaf_size,
     model_text,
     threads,
+    written_duration,
 )
-from loyalty.timeline import Duration, as_duration
+from loyalty.timeline import Duration
 
 _FOLDS = 5
 
@@ -38,8 +40,8 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
     calibrator is fitted on these predictions. The trees that are kept are then grown on all rows.
 
     A column may hold a second opinion, a probability that comes from a model of its own: the `anchor`. Calibration then
-    weighs the trees and the anchor against each other, and sets the level between theirs, nearer to the one that was
-    less off at past cutoffs: it holds where the trees have not seen a season or an age of the client base yet.
+    weighs the trees and the anchor against each other, and sets the level half way between theirs, which holds where
+    the trees have not seen a season or an age of the client base yet.
 
     Parameters
     ----------
@@ -151,7 +153,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
                 f"got {len(self.classes_)} class{'' if len(self.classes_) == 1 else 'es'}."
             )
         self._check_anchor(cutoffs)
-        folds = self._folds(cutoffs, codes, self._embargo(X))
+        folds = self._folds(cutoffs, codes, embargo_of(X, self.embargo))
         held_out_rows = [held_out for _, held_out in folds]
         margins = [self._margin(self._grow(values[seen], codes[seen]), values[held_out]) for seen, held_out in folds]
         self.booster_ = self._grow(values, codes)
@@ -246,7 +248,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         """Write ``churn.txt`` (the trees) and ``churn.json`` (all else) into `folder`; no pickle, no client."""
         check_is_fitted(self)
         kept = {
-            "parameters": self.get_params() | {"embargo": self._written_embargo()},
+            "parameters": self.get_params() | {"embargo": written_duration(self.embargo)},
             "features": feature_names(self),
             "typical": [None if np.isnan(value) else value for value in self.typical_.tolist()],
             "classes": self.classes_.tolist(),
@@ -256,9 +258,6 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         }
         (folder / "churn.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         (folder / "churn.txt").write_text(model_text(self.booster_), encoding="utf-8")
-
-    def _written_embargo(self) -> str | None:
-        return None if self.embargo is None else f"{as_duration(self.embargo, name='embargo').days}d"
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -274,13 +273,6 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         model.anchor_mean_ = kept["anchor_mean"]
         model.calibration_cutoffs_ = tuple(pd.Timestamp(cutoff) for cutoff in kept["calibration_cutoffs"])
         return model
-
-    def _embargo(self, X: ArrayLike) -> pd.Timedelta | None:
-        """Read the embargo given, or the one a panel carries."""
-        if self.embargo is not None:
-            return as_duration(self.embargo, name="embargo")
-        days = X.attrs.get("reach_days") if isinstance(X, pd.DataFrame) else None
-        return None if days is None else pd.Timedelta(days=days)
 
     def _folds(
         self, cutoffs: pd.DatetimeIndex | None, codes: NDArray[np.int_], embargo: pd.Timedelta | None

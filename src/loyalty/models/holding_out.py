@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import column_or_1d
 
-from loyalty.models.trees import cutoffs_of, held_out_in_time
-from loyalty.timeline import Duration, as_duration
+from loyalty.models.trees import cutoffs_of, embargo_of, held_out_in_time
+from loyalty.timeline import Duration
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int_]
@@ -128,17 +128,15 @@ def _folds(
 
 def _reach(X: Any, cutoffs: pd.DatetimeIndex, embargo: Duration | None) -> pd.Timedelta:
     """Read the embargo given, or the one a panel carries."""
-    if embargo is not None:
-        return as_duration(embargo, name="embargo")
-    days = X.attrs.get("reach_days")
-    if days is None and len(cutoffs.unique()) > 1:
+    reach = embargo_of(X, embargo)
+    if reach is None and len(cutoffs.unique()) > 1:
         warnings.warn(
             "`embargo` is not known, since `X` has several cutoffs and does not come from `build_panel`: outcomes are "
             "taken to be decided by the next cutoff. Give gap and horizon together, as '90d'.",
             UserWarning,
             stacklevel=4,
         )
-    return pd.Timedelta(days=days or 0)
+    return pd.Timedelta(0) if reach is None else reach
 
 
 def held_out_values(model: Any, X: pd.DataFrame, y: ArrayLike, *, embargo: Duration | None = None) -> Floats:

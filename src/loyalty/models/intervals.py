@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from loyalty.models._spend_law import LEVELS, SpendLaw, apart
 from loyalty.models.holding_out import HeldOut, hold_out, one_for_each
-from loyalty.models.trees import TREE_PARAMETERS, feature_names, leaf_size, model_text, threads
-from loyalty.timeline import Duration, as_duration
+from loyalty.models.trees import TREE_PARAMETERS, feature_names, leaf_size, model_text, threads, written_duration
+from loyalty.timeline import Duration
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int_]
@@ -244,9 +244,8 @@ class SpendIntervals(BaseEstimator):
     def save(self, folder: Path) -> None:
         """Write ``intervals.txt`` (the trees) and ``intervals.json`` (all else) into `folder`; no pickle, no client."""
         check_is_fitted(self)
-        embargo = None if self.embargo is None else f"{as_duration(self.embargo, name='embargo').days}d"
         kept = {
-            "parameters": self.get_params() | {"embargo": embargo},
+            "parameters": self.get_params() | {"embargo": written_duration(self.embargo)},
             "features": feature_names(self),
             "unit": self.unit_,
             "refund_share": self.refund_share_,

@@ -31,6 +31,7 @@ from loyalty.models.trees import (
     leaf_size,
     model_text,
     threads,
+    written_duration,
 )
 from loyalty.timeline import Duration, as_duration
 
@@ -331,7 +332,7 @@ class SurvivalModel(SurvivalCurves):
     def save(self, folder: Path) -> None:
         """Write ``survival.txt`` (the trees) and ``survival.json`` (all else) into `folder`; no pickle, no client."""
         check_is_fitted(self)
-        lengths = {name: _written(getattr(self, name), name) for name in ("period", "silence")}
+        lengths = {name: written_duration(getattr(self, name), name=name) for name in ("period", "silence")}
         kept = {
             "parameters": self.get_params() | lengths,
             "features": feature_names(self),
@@ -437,7 +438,3 @@ def _changing(changing: Mapping[str, ArrayLike], *, rows: int, periods: int) -> 
             raise ValueError(f"`changing` must not hold infinity in {name!r}.")
         arrays.append(array)
     return arrays
-
-
-def _written(length: Duration | None, name: str) -> str | None:
-    return None if length is None else f"{as_duration(length, name=name).days}d"

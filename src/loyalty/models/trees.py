@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from loyalty.timeline import Duration, as_duration
+
 #: Panels of many cutoffs repeat the same clients; strong regularisation and random thresholds keep trees from
 #: learning clients by heart. Deterministic to the last bit, whatever the number of threads.
 TREE_PARAMETERS: Mapping[str, Any] = MappingProxyType(
@@ -46,6 +48,19 @@ def cutoffs_of(X: ArrayLike) -> pd.DatetimeIndex | None:
     if isinstance(X, pd.DataFrame) and "cutoff" in X.index.names:
         return pd.DatetimeIndex(X.index.get_level_values("cutoff"))
     return None
+
+
+def embargo_of(X: ArrayLike, given: Duration | None) -> pd.Timedelta | None:
+    """Read how long an outcome takes to be decided: as given, or as `build_panel` noted it; None if nothing says so."""
+    if given is not None:
+        return as_duration(given, name="embargo")
+    days = X.attrs.get("reach_days") if isinstance(X, pd.DataFrame) else None
+    return None if days is None else pd.Timedelta(days=days)
+
+
+def written_duration(given: Duration | None, *, name: str = "embargo") -> str | None:
+    """Write a duration as it stands in a config; `name` is the argument it was given as."""
+    return None if given is None else f"{as_duration(given, name=name).days}d"
 
 
 def feature_names(model: Any) -> list[str]:
