@@ -82,10 +82,10 @@ class ValueModel(RegressorMixin, BaseEstimator):
     A client who spent twice as much is expected to:
 
     >>> rng = np.random.default_rng(0)
-    >>> X = pd.DataFrame({"amount_sum_90d": np.repeat([50.0, 100.0], 1000)})
+    >>> X = pd.DataFrame({"amount_sum_90d": rng.gamma(2.0, 50.0, 2000)})
     >>> spend = X.amount_sum_90d * rng.binomial(1, 0.5, 2000)
-    >>> low, high = ValueModel().fit(X, spend).predict(pd.DataFrame({"amount_sum_90d": [50.0, 100.0]}))
-    >>> bool(1.8 < high / low < 2.2), bool(20 < low < 30)
+    >>> low, high = ValueModel().fit(X, spend).predict(pd.DataFrame({"amount_sum_90d": [60.0, 120.0]}))
+    >>> bool(1.8 < high / low < 2.2), bool(27 < low < 33)
     (True, True)
     """
 
