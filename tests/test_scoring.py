@@ -142,7 +142,7 @@ class TestFolder:
     def test_a_bundle_half_written_is_none(self, bundle, tmp_path, monkeypatch):
         bundle.save(tmp_path)
 
-        def fail(self, folder):
+        def fail(self, folder, **options):
             raise OSError("no space left")
 
         monkeypatch.setattr(type(bundle.value), "save", fail)
@@ -159,7 +159,7 @@ class TestFolder:
 
     @pytest.mark.parametrize(
         "change",
-        [{"format": 3}, {"format": 1}, {"format": None}, None],
+        [{"format": 4}, {"format": 2}, {"format": None}, None],
         ids=["later", "earlier", "none", "something else"],
     )
     def test_a_format_not_known_here(self, bundle, tmp_path, change):
@@ -167,7 +167,7 @@ class TestFolder:
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match="this version reads format 2"):
+        with pytest.raises(ValueError, match="this version reads format 3"):
             load(tmp_path)
 
     def test_a_feature_not_known_here(self, bundle, tmp_path):

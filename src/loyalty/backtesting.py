@@ -291,7 +291,9 @@ def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
         embargo=panels.setting.outcome.reach,
         random_state=seed,
     ).fit(X, labels["churned"])
-    value = ValueModel(anchor=_IF_BUYING if _IF_BUYING in names else None, random_state=seed)
+    value = ValueModel(
+        anchor=_IF_BUYING if _IF_BUYING in names else None, embargo=panels.setting.outcome.reach, random_state=seed
+    )
     value.fit(X, labels["value"], purchase=churn if bought else None)
     return Fitted(split, churn, value, len(X), labels, learned)
 

@@ -244,7 +244,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         """Read the second opinion in log-odds: where it is missing, or there is none, what the trees say."""
         return margin if self.anchor is None else log_odds(values[:, self._anchor_column()], margin)
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, *, name: str = "churn") -> None:
         """Write ``churn.txt`` (the trees) and ``churn.json`` (all else) into `folder`; no pickle, no client."""
         check_is_fitted(self)
         kept = {
@@ -256,15 +256,15 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             "anchor_mean": self.anchor_mean_,
             "calibration_cutoffs": [f"{cutoff:%Y-%m-%d %H:%M:%S}" for cutoff in self.calibration_cutoffs_],
         }
-        (folder / "churn.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-        (folder / "churn.txt").write_text(model_text(self.booster_), encoding="utf-8")
+        (folder / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        (folder / f"{name}.txt").write_text(model_text(self.booster_), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, *, name: str = "churn") -> Self:
         """Read what `save` wrote."""
-        kept = json.loads((folder / "churn.json").read_text(encoding="utf-8"))
+        kept = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         model = cls(**kept["parameters"])
-        model.booster_ = lgb.Booster(model_str=(folder / "churn.txt").read_text(encoding="utf-8"))
+        model.booster_ = lgb.Booster(model_str=(folder / f"{name}.txt").read_text(encoding="utf-8"))
         model.feature_names_in_ = np.array(kept["features"], dtype=object)
         model.n_features_in_ = len(kept["features"])
         model.typical_ = np.array(kept["typical"], dtype=float)

@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from loyalty.models.churn import ChurnModel
-from loyalty.models.trees import TREE_PARAMETERS, feature_names, leaf_size, model_text, threads
+from loyalty.models.trees import TREE_PARAMETERS, feature_names, leaf_size, model_text, threads, written_duration
+from loyalty.timeline import Duration
 
 #: The law that spend follows.
 Law = Literal["gamma", "lognormal", "tweedie"]
@@ -52,6 +53,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
         Fewest rows in a leaf, but never more than a twentieth of all rows.
     anchor : str, optional
         The column with the second opinion, such as `amount_expected_if_buying`.
+    embargo : str or timedelta, optional
+        Time a cutoff's outcome takes to be decided, as for `ChurnModel`, if one is fitted for the first part.
     random_state : int, default=0
         Seed handed to LightGBM.
     n_jobs : int, optional
@@ -98,6 +101,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         learning_rate: float = 0.03,
         min_child_samples: int = 100,
         anchor: str | None = None,
+        embargo: Duration | None = None,
         random_state: int = 0,
         n_jobs: int | None = None,
     ) -> None:
@@ -107,6 +111,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.min_child_samples = min_child_samples
         self.anchor = anchor
+        self.embargo = embargo
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -150,7 +155,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         if self.law != "tweedie":
             self.purchase_ = purchase
             if purchase is None and not spends.all():
-                own = ChurnModel(random_state=self.random_state, n_jobs=self.n_jobs)
+                own = ChurnModel(embargo=self.embargo, random_state=self.random_state, n_jobs=self.n_jobs)
                 self.purchase_ = own.fit(X, (~spends).astype(int))
         return self
 
@@ -194,37 +199,37 @@ class ValueModel(RegressorMixin, BaseEstimator):
     def save(self, folder: Path, *, beside: ChurnModel | None = None) -> None:
         """Write ``value.txt`` (the trees) and ``value.json`` (all else) into `folder`; no pickle, no client.
 
-        The model of who spends nothing goes into ``purchase/``, unless it is the one that is kept `beside` this one.
+        The model of who spends nothing goes into ``purchase.txt`` and ``purchase.json``, unless it is the one that is
+        kept `beside` this one.
         """
         check_is_fitted(self)
         own = self.purchase_ is not None and self.purchase_ is not beside
         kept = {
-            "parameters": self.get_params(),
+            "parameters": self.get_params() | {"embargo": written_duration(self.embargo)},
             "features": feature_names(self),
             "scale": self.scale_,
             "unit": self.unit_,
             "purchase": None if self.purchase_ is None else "own" if own else "beside",
         }
         (folder / "value.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-        if self.booster_ is not None:
-            (folder / "value.txt").write_text(model_text(self.booster_), encoding="utf-8")
+        trees = "" if self.booster_ is None else model_text(self.booster_)
+        (folder / "value.txt").write_text(trees, encoding="utf-8")
         if self.purchase_ is not None and own:
-            (folder / "purchase").mkdir(exist_ok=True)
-            self.purchase_.save(folder / "purchase")
+            self.purchase_.save(folder, name="purchase")
 
     @classmethod
     def load(cls, folder: Path, *, beside: ChurnModel | None = None) -> Self:
         """Read what `save` wrote; `beside` is what was given to it by that name."""
         kept = json.loads((folder / "value.json").read_text(encoding="utf-8"))
         model = cls(**kept["parameters"])
-        trees = folder / "value.txt"
-        model.booster_ = lgb.Booster(model_str=trees.read_text(encoding="utf-8")) if trees.is_file() else None
+        trees = (folder / "value.txt").read_text(encoding="utf-8")
+        model.booster_ = lgb.Booster(model_str=trees) if trees else None
         model.feature_names_in_ = np.array(kept["features"], dtype=object)
         model.n_features_in_ = len(kept["features"])
         model.scale_, model.unit_ = kept["scale"], kept["unit"]
         model.purchase_ = None
         if kept["purchase"] == "own":
-            model.purchase_ = ChurnModel.load(folder / "purchase")
+            model.purchase_ = ChurnModel.load(folder, name="purchase")
         elif kept["purchase"] == "beside":
             assert beside is not None  # noqa: S101 - the bundle keeps it
             model.purchase_ = beside

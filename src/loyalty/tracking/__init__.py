@@ -38,6 +38,8 @@ __all__ = ["log_experiment", "tracking_uri"]
 
 MODEL_NAME = "loyalty"
 BUNDLE_FILES = ("churn.txt", "churn.json", "value.txt", "value.json", "bundle.json")
+#: Where spend has a model of its own of who spends nothing, as for contracts.
+MORE_BUNDLE_FILES = ("purchase.txt", "purchase.json")
 SERVED_MODEL = "lightgbm"  # the model of the backtest that the bundle holds; its figures are shown beside it
 SERVING_PACKAGES = ("lightgbm", "mlflow", "numpy", "pandas", "scikit-learn")
 EXAMPLE_ROWS = 10  # an example longer than this is a table of clients, and none may end up in a model
@@ -267,8 +269,9 @@ def _log_model(
         with tempfile.TemporaryDirectory() as folder:
             chosen, saved = Path(folder) / "bundle", Path(folder) / "model"
             chosen.mkdir()
-            for name in BUNDLE_FILES:
-                shutil.copyfile(bundle / name, chosen / name)
+            for name in (*BUNDLE_FILES, *MORE_BUNDLE_FILES):
+                if (bundle / name).is_file():  # those that must be there are
+                    shutil.copyfile(bundle / name, chosen / name)
             mlflow.pyfunc.save_model(
                 path=str(saved),
                 python_model=str(Path(__file__).with_name("served.py")),
