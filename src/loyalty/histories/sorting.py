@@ -125,9 +125,8 @@ def group_rows(codes: Counts, size: int) -> tuple[Counts, Counts]:
 
 
 @numba.njit(inline="always")
-def _precedes(one: int, other: int, time: Counts, tie: NDArray[np.uint64], later: Counts) -> bool:
-    if time[one] != time[other]:
-        return time[one] < time[other]
+def _precedes(one: int, other: int, tie: NDArray[np.uint64], later: Counts) -> bool:
+    """Say which of two rows of one instant comes first."""
     if tie[one] != tie[other]:
         return tie[one] < tie[other]
     for key in range(later.shape[0]):
@@ -142,39 +141,50 @@ def settle_rows(order: Counts, starts: Counts, time: Counts, tie: NDArray[np.uin
     longest = 0
     for c in range(len(starts) - 1):
         longest = max(longest, starts[c + 1] - starts[c])
-    spare = np.empty(longest, np.int64)
+    # One client's rows and times side by side, twice: compared and moved without going back to the whole columns.
+    rows, times = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    other_rows, other_times = rows.copy(), times.copy()
     repeated = 0
     for c in range(len(starts) - 1):
-        lo, hi = starts[c], starts[c + 1]
+        lo, n = starts[c], starts[c + 1] - starts[c]
         sorted_already = True
-        for i in range(lo + 1, hi):
-            if _precedes(order[i], order[i - 1], time, tie, later):
+        for i in range(n):
+            rows[i] = order[lo + i]
+            times[i] = time[rows[i]]
+        for i in range(1, n):
+            if times[i] < times[i - 1] or (times[i] == times[i - 1] and _precedes(rows[i], rows[i - 1], tie, later)):
                 sorted_already = False
                 break
         if not sorted_already:
-            for block in range(lo, hi, _FEW):
-                for i in range(block + 1, min(block + _FEW, hi)):
-                    row, j = order[i], i
-                    while j > block and _precedes(row, order[j - 1], time, tie, later):
-                        order[j] = order[j - 1]
+            for block in range(0, n, _FEW):
+                for i in range(block + 1, min(block + _FEW, n)):
+                    row, at, j = rows[i], times[i], i
+                    while j > block and (
+                        at < times[j - 1] or (at == times[j - 1] and _precedes(row, rows[j - 1], tie, later))
+                    ):
+                        rows[j], times[j] = rows[j - 1], times[j - 1]
                         j -= 1
-                    order[j] = row
+                    rows[j], times[j] = row, at
             width = _FEW
-            while width < hi - lo:
-                for left in range(lo, hi - width, 2 * width):
-                    middle, right = left + width, min(left + 2 * width, hi)
-                    for i in range(left, middle):
-                        spare[i - left] = order[i]
-                    i, j, at = 0, middle, left
-                    while i < width:
-                        if j < right and _precedes(order[j], spare[i], time, tie, later):
-                            order[at] = order[j]
-                            j += 1
-                        else:
-                            order[at] = spare[i]
-                            i += 1
-                        at += 1
+            while width < n:
+                for left in range(0, n, 2 * width):
+                    middle, right = min(left + width, n), min(left + 2 * width, n)
+                    i, j = left, middle
+                    for at in range(left, right):
+                        second = j < right and (
+                            i == middle
+                            or times[j] < times[i]
+                            or (times[j] == times[i] and _precedes(rows[j], rows[i], tie, later))
+                        )
+                        taken = j if second else i
+                        other_rows[at], other_times[at] = rows[taken], times[taken]
+                        j += second
+                        i += not second
+                rows, other_rows = other_rows, rows
+                times, other_times = other_times, times
                 width *= 2
-        for i in range(lo + 1, hi):
-            repeated += not _precedes(order[i - 1], order[i], time, tie, later)
+            for i in range(n):
+                order[lo + i] = rows[i]
+        for i in range(1, n):
+            repeated += times[i] == times[i - 1] and not _precedes(rows[i - 1], rows[i], tie, later)
     return repeated
