@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from loyalty.histories import Histories, HistoriesWarning, store
+from loyalty.histories import Histories, HistoriesWarning, sorting, store
 
 TEA = np.array(["tea", "Tea", "", "차", "z", None], dtype=object)
 
@@ -87,6 +87,15 @@ def test_the_order_of_rows_does_not_depend_on_the_order_given(name, place):
     assert keys.duplicated().sum() > 100_000
     again = Histories(frame.sample(frac=1, random_state=1))
     assert_frame_equal(stored(again), first)
+
+
+def test_text_beyond_two_gigabytes_keeps_every_row(place, monkeypatch):
+    frame = made(rows=3_000, name=long_name)
+    expected = read(Histories(frame)).to_pylist()
+    monkeypatch.setattr(sorting, "_LONGEST_TEXT", 150)  # of order ids in a file, and of those in memory
+    found = read(Histories(frame))
+    assert found.schema.field("order_id").type == pa.large_string()
+    assert found.to_pylist() == expected
 
 
 def test_where_a_table_is_kept_changes_nothing(monkeypatch):

@@ -22,6 +22,8 @@ Counts = NDArray[np.int64]
 _SPAN = 4
 #: So few rows are put in order one by one.
 _FEW = 16
+#: Bytes of a text column beyond which its offsets need 64 bits.
+_LONGEST_TEXT = 2**31 - 1
 #: A missing time comes last, as it does in a database.
 _LAST = np.iinfo(np.int64).max
 
@@ -77,10 +79,9 @@ def sort_rows(rows: pa.Table, *, client: str, time: str, tie: str, later: Sequen
 def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     if isinstance(column, pa.Array):
         return column
-    whole = column.combine_chunks()
-    if isinstance(whole, pa.Array):
-        return whole
-    return whole.chunk(0) if whole.num_chunks else pa.array([], column.type)
+    if pa.types.is_string(column.type) and column.nbytes > _LONGEST_TEXT:
+        column = column.cast(pa.large_string())
+    return column.combine_chunks()
 
 
 def _as_codes(ids: pa.ChunkedArray) -> tuple[pa.Array | pa.ChunkedArray, Counts, int]:

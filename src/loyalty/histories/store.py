@@ -119,7 +119,7 @@ class StoredTable:
             found.append(self._shown(table.slice(lo, max(hi - lo, 0)), columns))
         if not found:
             return self._shown(self.runs[0].table().slice(0, 0), columns)
-        return found[0] if len(found) == 1 else pa.concat_tables(found)
+        return found[0] if len(found) == 1 else pa.concat_tables(found, promote_options="permissive")
 
     def all(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Read columns of all rows, run by run."""
