@@ -4,6 +4,7 @@ All are fitted on frequency, recency and T, and predict from them. They differ i
 repeat purchase (`BetaGeometricNBD`), after any purchase (`ModifiedBetaGeometricNBD`), at any time (`ParetoNBD`).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
@@ -50,7 +51,7 @@ def describe_misfit(repeat_ratio: float) -> str:
     )
 
 
-class PurchaseModel(BaseEstimator):
+class PurchaseModel(BaseEstimator, ABC):
     """What all models of frequency, recency and T have in common: fitting, and the checks before predictions."""
 
     # In units of the mean T (alpha and beta), so that days or weeks do not matter.
@@ -220,26 +221,33 @@ class PurchaseModel(BaseEstimator):
 
     # What each model says for itself.
 
+    @abstractmethod
     def _starts(self, rate: float) -> list[tuple[float, ...]]:
-        raise NotImplementedError
+        """Where to begin the search."""
 
+    @abstractmethod
     def _log_likelihood(self, log_parameters: Floats, rows: PurchaseRows) -> tuple[float, Floats]:
-        raise NotImplementedError
+        """Log-likelihood and its gradient by the logarithms of the parameters."""
 
+    @abstractmethod
     def _alive(self, history: History) -> Floats:
-        raise NotImplementedError
+        """Probability of being active at T."""
 
+    @abstractmethod
     def _silent(self, horizon: float, gap: float, history: History) -> Floats:
-        raise NotImplementedError
+        """Probability of no purchase in the window."""
 
+    @abstractmethod
     def _expected(self, horizon: float, gap: float, history: History) -> Floats:
-        raise NotImplementedError
+        """Mean number of purchases in the window."""
 
+    @abstractmethod
     def _from_start(self, T: Floats) -> Floats:
-        raise NotImplementedError
+        """Purchases expected of a new client until each T."""
 
+    @abstractmethod
     def _discounted(self, rate: float, frequency: Floats, T: Floats) -> Floats:
-        raise NotImplementedError
+        """Discounted purchases of an active client from T on."""
 
 
 class BetaGeometricNBD(PurchaseModel):
