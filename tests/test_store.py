@@ -169,11 +169,12 @@ def test_sums_are_made_on_one_thread():
     assert histories._store.con.execute("select current_setting('threads')").fetchone() == (1,)
 
 
-def test_a_column_of_any_name_is_not_taken_for_the_number_of_its_row():
-    clients = pd.DataFrame({"client_id": ["a", "b", "c"], "joined_at": "2024-01-01", "rowid": 7, "c0": 1})
+def test_a_column_of_any_name_is_not_taken_for_one_of_ours(place):
+    own = {"rowid": 7, "c0": 1, "tie": 2, "Wrong": True, "wrong_": True, "range": 3}
+    clients = pd.DataFrame({"client_id": ["a", "b", "c"], "joined_at": "2024-01-01", **own})
     histories = Histories(made(rows=9, clients=3, name=str), clients=clients)
-    found = histories.rows_of("clients", ["client_id", "rowid", "c0"], above="a", up_to="b")
-    assert found.to_pylist() == [{"client_id": "b", "rowid": 7, "c0": 1}]
+    found = histories.rows_of("clients", ["client_id", *own], above="a", up_to="b")
+    assert found.to_pylist() == [{"client_id": "b", **own}]
 
 
 # Text of few values --------------------------------------------------------------------------------------------------

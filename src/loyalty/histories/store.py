@@ -285,15 +285,19 @@ class Store:
             # later facts of what is not known yet, and a sum's last bit with them.
             kept.append(f"hash({', '.join(own) or '0'}) as tie")
             failing = " or ".join(f"coalesce({condition}, false)" for condition in wrong) or "false"
-            source = f"(select {values}, {failing} as wrong from {relation})"
+            flag = "wrong"
+            while flag in {column.lower() for column in columns}:
+                flag += "_"
+            source = f"(select {values}, {failing} as {flag} from {relation})"
             width = sum(2 if column in coded else 32 if kind == "VARCHAR" else 8 for column, kind in kinds.items())
             if self._held + rows * width <= self._memory * _IN_MEMORY:
-                found = _to_arrow(self.con.execute(f"select {', '.join(kept)}, wrong from {source}"))
+                found = _to_arrow(self.con.execute(f"select {', '.join(kept)}, {flag} as wrong from {source}"))
                 gathered = Gathered([found.drop_columns("wrong")], bool(pc.any(found.column("wrong")).as_py()))
                 self._held += found.nbytes
                 return gathered
             ends = self._ends(query, math.ceil(rows * width / (self._memory * _A_FILE)))
-            query = f"select {', '.join(kept)}, wrong, {_range_of('client_id', ends)}::usmallint as range from {source}"
+            kept += [f"{flag} as wrong", f"{_range_of('client_id', ends)}::usmallint as range"]
+            query = f"select {', '.join(kept)} from {source}"
             batch = int(min(_BATCH, max(self._memory * _A_FILE / width, _FEWEST)))
             return self._deal(name, _to_batches(self.con.execute(query), batch), len(ends) + 1)
 
