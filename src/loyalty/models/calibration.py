@@ -15,7 +15,7 @@ _SLOPE_PRIOR = 0.5
 #: Chosen on earlier cutoffs: see experiments/README.md.
 _SLOPE, _WEIGHT, _ANCHORED_PRIOR = 0.85, 0.15, 0.2
 #: Variance of the errors that come and go with the season, over that of those which last from cutoff to cutoff.
-_PASSING_OVER_LASTING = 4.0
+PASSING_OVER_LASTING = 4.0
 #: An anchor is never surer than this.
 _SURE = 1e-4
 
@@ -134,7 +134,7 @@ def fit_anchored(
 
 
 def _lasting(levels: Floats) -> float:
-    return len(levels) / (len(levels) + _PASSING_OVER_LASTING)
+    return len(levels) / (len(levels) + PASSING_OVER_LASTING)
 
 
 def _fit(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import column_or_1d
 
+from loyalty.models.calibration import PASSING_OVER_LASTING
 from loyalty.models.trees import cutoffs_of, embargo_of, held_out_in_time
 from loyalty.timeline import Duration
 
@@ -18,8 +19,6 @@ Rows = NDArray[np.int_]
 
 #: Parts the clients are dealt into where no cutoff can be held out.
 _FOLDS = 3
-#: Variance of the errors that come and go with the season, over that of those which last; as in `calibration`.
-_PASSING_OVER_LASTING = 4.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class HeldOut:
         if level <= misses:
             return float(misses * (level / misses) ** self.stretch)
         number = len(self.pairs) if self.through == "cutoffs" else 1
-        told = 1.0 if self.through == "rows" else number / (number + _PASSING_OVER_LASTING)
+        told = 1.0 if self.through == "rows" else number / (number + PASSING_OVER_LASTING)
         return float(misses * (level / misses) ** told)
 
 
