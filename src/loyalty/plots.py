@@ -61,7 +61,7 @@ def gain(frame: pd.DataFrame) -> Chart:
     ValueError
         If the frame is empty: nobody left, or no outcome is known.
     """
-    _known(frame, "of leavers to find")
+    _known(frame, "order of leavers", also="nobody left, or ")
     x = alt.X("contacted:Q", title="share of clients contacted, riskiest first", axis=_shares(), scale=_unit())
     y = alt.Y("found:Q", title="share of leavers found", axis=_shares(), scale=_unit())
     bounds = frame[frame["model"] == frame["model"].iloc[-1]][["contacted", "best"]].assign(
@@ -97,7 +97,7 @@ def lift(frame: pd.DataFrame) -> Chart:
     ValueError
         If the frame is empty.
     """
-    _known(frame, "of leavers to find")
+    _known(frame, "order of leavers", also="nobody left, or ")
     frame = frame[frame["contacted"] >= 0.02]
     x = alt.X("contacted:Q", title="share of clients contacted, riskiest first", axis=_shares(), scale=_unit())
     y = alt.Y("lift:Q", title="leavers found over those found by chance", scale=alt.Scale(zero=False))
@@ -130,7 +130,7 @@ def calibration(frame: pd.DataFrame, counts: pd.DataFrame) -> Chart:
     ValueError
         If a frame is empty: no outcome is known.
     """
-    _known(frame, "of probabilities")
+    _known(frame, "calibration")
     tallest = float(counts["clients"].max())
     above: list[alt.LayerChart | alt.FacetChart] = []
     under: list[alt.Chart] = []
@@ -183,7 +183,7 @@ def value_by_decile(frame: pd.DataFrame) -> Chart:
     ValueError
         If the frame is empty: no outcome is known.
     """
-    _known(frame, "of spend")
+    _known(frame, "spend")
     most = max(float(frame["upper"].max()), float(frame["predicted"].max()))
     money = alt.Scale(type="sqrt", domain=[min(0.0, float(frame["lower"].min())), most], nice=True)
     columns = []
@@ -230,7 +230,7 @@ def coverage(frame: pd.DataFrame, *, nominal: float) -> Chart:
     """
     if not 0 < nominal < 1:
         raise ValueError(f"`nominal` must lie between 0 and 1, such as 0.9; got {nominal!r}.")
-    _known(frame, "of spend with `value_lower` and `value_upper`")
+    _known(frame, "coverage", also="no model has `value_lower` and `value_upper`, or ")
     lowest = min(float(frame["lower"].min()), nominal)
     scale = alt.Scale(domain=[max(0.0, lowest - 0.05), 1.0], nice=False)
     columns = []
@@ -279,7 +279,7 @@ def stability(frame: pd.DataFrame, *, metrics: Sequence[str]) -> Chart:
     if unknown := [name for name in metrics if name not in TITLES]:
         raise ValueError(f"`metrics` must be among {', '.join(TITLES)}; got {unknown[0]!r}.")
     rows = frame[frame["metric"].isin(list(metrics))].dropna(subset="value")
-    _known(rows, f"of {', '.join(metrics)}")
+    _known(rows, " and no ".join(metrics), also="no model has such a figure, or ")
     models = _models(rows)
     rows = rows.assign(at=rows["cutoff"].dt.strftime("%Y-%m-%d"), called=rows["metric"].map(TITLES))
     x = alt.X("at:O", title="cutoff", axis=alt.Axis(labelAngle=-40), scale=alt.Scale(padding=0.3))
@@ -302,9 +302,9 @@ def stability(frame: pd.DataFrame, *, metrics: Sequence[str]) -> Chart:
     )
 
 
-def _known(frame: pd.DataFrame, what: str) -> None:
+def _known(frame: pd.DataFrame, what: str, *, also: str = "") -> None:
     if frame.empty:
-        raise ValueError(f"There is nothing {what} to draw: no outcome is known at the cutoffs of this backtest.")
+        raise ValueError(f"There is no {what} to draw: {also}no outcome is known at the cutoffs of this backtest.")
 
 
 def _curves(frame: pd.DataFrame, x: alt.X, y: alt.Y, *, low: str, high: str) -> list[alt.Chart]:
