@@ -210,8 +210,8 @@ def judge(predictions: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -> Ju
     figures, drawn = np.full(shape, np.nan), np.full((*shape, int(draws)), np.nan)
     clients = judged["client_id"].nunique()
     parts = []
-    for (model, cutoff), rows in judged.groupby(["model", "cutoff"], sort=False):
-        group = rows.sort_values("client", kind="stable")
+    for (model, cutoff), unsorted in judged.groupby(["model", "cutoff"], sort=False):
+        group = unsorted.sort_values("client", kind="stable")
         place = models.index(str(model)), cutoffs.index(cutoff)
         told = _figures(group)
         figures[place][: len(told)] = list(told.values())
@@ -460,6 +460,5 @@ def _deciles(judged: pd.DataFrame) -> pd.Series:
 def _in_order(table: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
     """Bring models into the order of the predictions, and their tenths into their own."""
     place = {model: number for number, model in enumerate(judged["model"].unique())}
-    return table.sort_values(
-        ["model", "decile"], key=lambda by: by.map(place) if by.name == "model" else by
-    ).reset_index(drop=True)
+    ordered = table.assign(place=table["model"].map(place)).sort_values(["place", "decile"], ignore_index=True)
+    return ordered.drop(columns="place")
