@@ -61,6 +61,7 @@ class GammaLaw:
     shape: float
 
     def crps(self, spend: Floats) -> Floats:
+        """Score the law of each client as `ZeroInflatedLaw.crps` does."""
         mean, scale = self.mean_if_spending, self.mean_if_spending / self.shape
         above = np.maximum(spend, 0.0) / scale
         apart = np.where(
@@ -135,7 +136,7 @@ def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.
 
 
 def deviances(true: Floats, mean: Floats) -> Floats:
-    """Unit deviance of a Tweedie law of power 1.5; what refunds make of its constant is left out."""
+    """Measure the unit deviance of a Tweedie law of power 1.5; its part without `mean` takes refunds for nothing."""
     kept = np.maximum(mean, LEAST * max(float(true.mean()), 1e-9))
     return 4 * (true / np.sqrt(kept) + np.sqrt(kept) - 2 * np.sqrt(np.maximum(true, 0.0)))
 

@@ -151,7 +151,8 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
         ValueError
             If the columns are not those of the fit, in their order.
         """
-        return self.scale_ * self.predict_law(X).mean()
+        mean = self.predict_law(X).mean()
+        return self.scale_ * mean
 
     def predict_quantiles(self, X: pd.DataFrame, levels: ArrayLike) -> Floats:
         """Return quantiles of the spend of each row, shape (n_rows, n_levels); 0 up to the chance of spending nothing.
@@ -185,7 +186,7 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
             nothing = np.zeros(len(values))
             return ZeroInflatedLaw(chance=nothing, log_mean=nothing, log_sd=nothing + 1.0)
         told = np.asarray(self.booster_.predict(values, num_threads=threads(self.n_jobs, len(values))))
-        chance, mean, log_sd = bounded(told + [logit(self.share_), 0.0, 0.0])
+        chance, mean, log_sd = bounded(told + self._start())
         return ZeroInflatedLaw(
             chance=chance,
             log_mean=np.log(self.unit_) + self.spread_ * mean,
@@ -206,8 +207,12 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
             "seed": self.random_state,
             "num_threads": threads(self.n_jobs, len(values)),
         }
-        start = np.tile([logit(self.share_), 0.0, 0.0], (len(values), 1))
+        start = np.tile(self._start(), (len(values), 1))
         return lgb.train(parameters, lgb.Dataset(values, spends, init_score=start), self.n_estimators)
+
+    def _start(self) -> Floats:
+        """Return the scores of the law of all rows, which LightGBM does not keep with the trees."""
+        return np.array([logit(self.share_), 0.0, 0.0])
 
     def save(self, folder: Path) -> None:
         """Write ``ziln.txt`` (the trees) and ``ziln.json`` (all else) into `folder`; no pickle, no client."""
