@@ -111,6 +111,9 @@ def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.
         "hurdle gamma": ValueModel(embargo=reach).fit(X, y, purchase=churn),
         "hurdle log-normal": ValueModel(law="lognormal", embargo=reach).fit(X, y, purchase=churn),
         DEFAULT: fitted.value,
+        "log-normal with anchor": ValueModel(law="lognormal", anchor=fitted.value.anchor, embargo=reach).fit(
+            X, y, purchase=churn
+        ),
     }
     for name, model in two_parts.items():
         mean, seen = model.predict(panel), model.predict(X)[buyers] / bought[buyers]
@@ -126,7 +129,14 @@ def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.
     own = ziln.predict_law(panel)
     told["ziln"] = Forecast(ziln.predict(panel), own.crps(true))
     shared = replace(own, chance=buys)
-    told["ziln, chance of the churn model"] = Forecast(ziln.scale_ * shared.mean(), shared.crps(true))
+    told["ziln, shared chance"] = Forecast(ziln.scale_ * shared.mean(), shared.crps(true))
+    if fitted.value.anchor is not None:
+        second = panel[fitted.value.anchor].to_numpy(float)
+        # Log means meet half way, so that the means after scaling meet at their geometric mean; the spread stays.
+        towards = np.where(second > 0, np.log(np.where(second > 0, second, 1.0) / own.mean_if_spending()) / 2, 0.0)
+        anchored = replace(shared, log_mean=own.log_mean + towards)
+        kept = np.where(second > 0, np.sqrt(ziln.scale_), ziln.scale_)
+        told["ziln with anchor"] = Forecast(kept * anchored.mean(), anchored.crps(true))
 
     quantiles = SpendIntervals(embargo=reach).fit(X, y).predict_quantiles(panel, LEVELS)
     score = crps_of_quantiles(quantiles, true)

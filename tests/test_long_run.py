@@ -152,7 +152,7 @@ class TestRefusals:
 
     def test_a_sum_without_bound_is_refused_and_names_the_client(self):
         survival, spend = [[0.9, 0.8], [1.0, 1.0]], [1.0, 1.0]
-        with pytest.raises(ValueError, match="`discount_rate` must be above 0 .* at position 1"):
+        with pytest.raises(ValueError, match=r"`discount_rate` must be above 0 .* at position 1"):
             lifetime_value(survival, spend, discount_rate=0.0, beyond="last retention")
         assert lifetime_value(survival, spend, discount_rate=0.0)[1] == 2.0
         # Who stays for ever and spends nothing is worth nothing, whatever the rate.
@@ -174,8 +174,8 @@ class TestRefusals:
 
 
 class TestRelativePurchases:
-    frequency, recency, T = [5, 5, 0, 0, 1, 2], [50, 10, 0, 0, 9, 30], [60, 60, 30, 60, 60, 60]
-    monetary = [20.0, 20.0, 0.0, 0.0, 35.0, 10.0]
+    frequency, recency, T = (5, 5, 0, 0, 1, 2), (50, 10, 0, 0, 9, 30), (60, 60, 30, 60, 60, 60)
+    monetary = (20.0, 20.0, 0.0, 0.0, 35.0, 10.0)
 
     @property
     def history(self):

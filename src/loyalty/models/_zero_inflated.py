@@ -8,9 +8,10 @@ from scipy.special import expit, ndtr, ndtri
 
 Floats = NDArray[np.float64]
 
-#: A mean lies this many, and a standard deviation between these many, standard deviations of all log spend from the
-#: middle; trees say nothing beyond.
-FARTHEST_MEAN, NARROWEST, WIDEST = 4.0, 0.1, 1.5
+#: In standard deviations of all log spend: how far a client's mean may lie from the middle, and between which two its
+#: own standard deviation. Nobody is less sure than all are together; chosen on earlier cutoffs, as without it a few
+#: wholesalers whose mean explodes decide the total (experiments/value_comparison.md).
+FARTHEST_MEAN, NARROWEST, WIDEST = 4.0, 0.1, 1.0
 #: Largest logarithm of an amount, so that none overflows.
 _LARGEST = 700.0
 

@@ -32,7 +32,7 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
 
     The mean of a log-normal is exp(mean + sd² / 2), and a standard deviation a little too large makes it far too large.
     So, counted in standard deviations of all log spend, a client's mean stays within 4 of the middle, and its own
-    standard deviation between 0.1 and 1.5; and the means are scaled to the realised total of the rows learned from.
+    standard deviation between 0.1 and 1; and the means are scaled to the realised total of the rows learned from.
 
     Parameters
     ----------
