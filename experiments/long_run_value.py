@@ -3,8 +3,8 @@
     python experiments/long_run_value.py DATA
 
 DATA is the folder that holds the data; the configs beside this file say what is read, with shorter horizons. At one
-cutoff of each, several horizons before the first test cutoff, `ValueModel` tells the first horizon, buy till you die how
-purchases fade after it, and both together the next ones. What it means is said in `value_comparison.md`.
+cutoff of each, several horizons before the first test cutoff, `ValueModel` tells the first horizon, buy till you die
+how purchases fade after it, and both together the next ones. What it means is said in `value_comparison.md`.
 """
 
 import argparse
@@ -79,8 +79,8 @@ def compare(name: str, data: Path) -> None:
     print(f"\n# {name} at {cutoff}: {len(panel):,} clients, {periods} times {horizon}, no discount")
     print(table.round(4).to_string())
 
-    years = int(np.ceil(5 * 365.25 / length.days))
-    long_fade = relative_purchases(buying.purchases_, years, length=length.days, **history)
+    many = int(np.ceil(5 * 365.25 / length.days))
+    long_fade = relative_purchases(buying.purchases_, many, length=length.days, **history)
     rate = rate_per_period(YEARLY_RATE, length)
     ways = {
         "paid at the end": lifetime_value(long_fade, first, discount_rate=rate),
@@ -91,7 +91,7 @@ def compare(name: str, data: Path) -> None:
         ),
     }
     means = {way: value.mean() for way, value in ways.items()} | {"first horizon": first.mean()}
-    print(f"\nMean per client, {years} horizons (5 years), {YEARLY_RATE:.0%} a year, all of the spend kept")
+    print(f"\nMean per client, {many} horizons (5 years), {YEARLY_RATE:.0%} a year, all of the spend kept")
     print(pd.Series(means).round(2).to_string(), flush=True)
 
 
