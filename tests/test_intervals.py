@@ -106,6 +106,22 @@ class TestSpendLaw:
         assert held[scores > rate].all()
         assert not inside[(scores < rate) & (lower < upper)].any()
 
+    @given(laws(), st.floats(0.001, 0.999))
+    def test_quantiles_lie_where_the_law_says(self, law, level):
+        assume((np.abs(law.nothing - level) > 1e-6).all())
+        for i, amount in enumerate(law.quantiles(np.array([level]))[:, 0]):
+            if level > law.nothing[i] and amount > 0:
+                assert law.refund_share + self._probability(law, i, 0.0, amount) == pytest.approx(level, abs=1e-6)
+            elif level > law.nothing[i]:  # the line beyond the lowest quantile ends at nothing
+                assert law.refund_share + self._probability(law, i, 0.0, 1e-12) >= level - 1e-6
+            else:
+                assert amount == 0.0 if level >= law.refund_share else amount <= 0.0
+
+    @given(laws(), rates)
+    def test_an_interval_begins_at_the_quantile_of_half_its_misses(self, law, rate):
+        lower, upper = law.interval(np.full(6, rate)).T
+        assert np.minimum(law.quantiles(np.array([rate / 2]))[:, 0], upper) == pytest.approx(lower)
+
     @given(laws(), rates, rates)
     def test_fewer_misses_need_a_wider_interval(self, law, one, other):
         narrow, wide = (law.interval(np.full(6, rate)) for rate in sorted((one, other), reverse=True))
@@ -421,6 +437,18 @@ class TestSpendIntervals:
         assert np.isfinite(model.predict(X.head(1).assign(never=np.nan) * np.nan)).all()
         with pytest.raises(ValueError, match="infinity"):
             model.predict(X.assign(never=np.inf))
+
+    def test_quantiles_are_those_of_the_trees_and_in_money(self):
+        X, spend = clients()
+        model = small(n_estimators=60).fit(X, spend)
+        low, median, high = model.predict_quantiles(X, [0.1, 0.5, 0.9]).T
+        assert (low <= median).all()
+        assert (median <= high).all()
+        # Where it is 0, more than the level may spend nothing.
+        assert np.mean(spend[high > 0] <= high[high > 0]) == pytest.approx(0.9, abs=0.02)
+        assert (median[X["days_since_last"] > 120] == 0).all()
+        with pytest.raises(ValueError, match="`levels` must lie strictly between 0 and 1"):
+            model.predict_quantiles(X, [0.5, 1.0])
 
     def test_input_is_not_changed(self):
         X, spend = panel(40)

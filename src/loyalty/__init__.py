@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from loyalty.loyalty_scores import LoyaltyWeights, loyalty_parts, loyalty_score
     from loyalty.models.churn import ChurnModel
     from loyalty.models.intervals import SpendIntervals
+    from loyalty.models.long_run import lifetime_value
     from loyalty.models.survival import SurvivalModel
     from loyalty.models.value import ValueModel
+    from loyalty.models.ziln import ZeroInflatedLogNormal
     from loyalty.scoring import Bundle, load
     from loyalty.segments import RfmCuts, ValueRiskCuts, rfm_segments, segment_movement, value_risk_segments
 
@@ -51,6 +53,7 @@ __all__ = [
     "SurvivalModel",
     "ValueModel",
     "ValueRiskCuts",
+    "ZeroInflatedLogNormal",
     "__version__",
     "backtest",
     "build_durations",
@@ -60,6 +63,7 @@ __all__ = [
     "feature",
     "lay_panel",
     "learn",
+    "lifetime_value",
     "load",
     "loyalty_parts",
     "loyalty_score",
@@ -104,8 +108,10 @@ _HOMES = {
     "loyalty_score": "loyalty_scores",
     "ChurnModel": "models.churn",
     "SpendIntervals": "models.intervals",
+    "lifetime_value": "models.long_run",
     "SurvivalModel": "models.survival",
     "ValueModel": "models.value",
+    "ZeroInflatedLogNormal": "models.ziln",
     "Bundle": "scoring",
     "load": "scoring",
     "RfmCuts": "segments",

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from loyalty.btyd._frozen import Floats
 
 _GRADIENT_TOLERANCE = 1e-6  # of the mean log-likelihood per client, in log parameters
+_NO_GAIN = 1e-14  # share of the likelihood; a search for less is one for rounding, and takes as long again
 _BOUND_TOLERANCE = 1e-3  # of a log parameter
 _ROWS_FOR_STARTS = 4_000
 _STEP = 1e-4  # of a log parameter, within the tolerance of a bound
@@ -122,7 +123,7 @@ def _climb(log_likelihood: LogLikelihood[R], rows: R, start: Floats, limits: Flo
         jac=True,
         method="L-BFGS-B",
         bounds=Bounds(limits[:, 0], limits[:, 1]),
-        options={"maxiter": 500, "maxcor": 8, "maxls": 40, "ftol": 1e-15, "gtol": 1e-9},
+        options={"maxiter": 500, "maxcor": 8, "maxls": 40, "ftol": _NO_GAIN, "gtol": 1e-9},
     )
     return float(found.fun), np.asarray(found.x, dtype=np.float64)
 

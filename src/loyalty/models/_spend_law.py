@@ -85,6 +85,19 @@ class SpendLaw:
         ends = np.column_stack([np.minimum(lower, upper), upper])
         return np.where(misses[:, None] > 0, ends, np.array([-np.inf, np.inf]))
 
+    def quantiles(self, levels: Floats) -> Floats:
+        """Return the quantiles of the spend of each client, shape (n_clients, n_levels); levels within (0, 1)."""
+        refunds = np.broadcast_to(self.refund_sizes, self.sizes.shape)
+        columns = []
+        for level in levels:
+            if level < self.refund_share:
+                columns.append(-self._spent(np.full(len(self), norm.isf(level / self.refund_share)), refunds))
+                continue
+            share = (level - self.nothing) / np.maximum(1 - self.nothing, 1e-300)
+            spent = self._spent(norm.ppf(np.clip(share, 1e-300, 1 - 1e-16)), self.sizes)
+            columns.append(np.where(share > 0, spent, 0.0))
+        return np.column_stack(columns)
+
     @staticmethod
     def _spent(score: Floats, sizes: Floats) -> Floats:
         """Read off the amount at a normal score, along straight lines through the quantiles and beyond them."""

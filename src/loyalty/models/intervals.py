@@ -226,6 +226,32 @@ class SpendIntervals(BaseEstimator):
         by = law.mean() if expected is None else one_for_each(expected, len(values), "expected")
         return self.unit_ * law.interval(self.levels_[np.searchsorted(self.edges_, by)])
 
+    def predict_quantiles(self, X: pd.DataFrame, levels: ArrayLike) -> Floats:
+        """Return quantiles of the spend of each row, as the trees tell them, shape (n_rows, n_levels).
+
+        The median of a client who buys with less than an even chance is 0. Nothing here is widened for a coverage: for
+        that there is `predict`.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_rows, n_features)
+            The columns of the fit.
+        levels : array-like of shape (n_levels,)
+            Each strictly between 0 and 1. Between and beyond those that trees were grown for (0.05, 0.25, 0.5, 0.75
+            and 0.95 of a buyer's spend) the law is log-normal.
+
+        Raises
+        ------
+        ValueError
+            If the columns are not those of the fit, in their order, or a level is 0, 1 or beyond.
+        """
+        check_is_fitted(self)
+        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
+        level = np.atleast_1d(np.asarray(levels, dtype=float))
+        if not ((level > 0) & (level < 1)).all():
+            raise ValueError(f"`levels` must lie strictly between 0 and 1, as [0.5, 0.9]; got {levels!r}.")
+        return self.unit_ * self._law(self.boosters_, values).quantiles(level)
+
     def notes(self) -> list[str]:
         """Say what is worth knowing of how far the coverage can be relied on."""
         check_is_fitted(self)
