@@ -161,21 +161,22 @@ class TestGrowing:
         assert model.predict_proba(pd.DataFrame({"a": [1.0]}))[0, 1] == pytest.approx(2 / 3, abs=0.01)
 
 
-class TestMonotone:
-    @pytest.fixture(scope="class")
-    def models(self):
-        rng = np.random.default_rng(2)
-        index = pd.MultiIndex.from_product([range(150), pd.date_range("2024-01-01", periods=4, freq="30D")])
-        index.names = ["client_id", "cutoff"]
-        X = pd.DataFrame(rng.uniform(0, 1, (600, 3)), columns=["days", "silence", "other"], index=index)
-        y = (np.sin(9 * X["days"]) + X["silence"] + rng.normal(0, 0.3, 600) > 0.6).astype(int)  # up and down again
-        kept = {"n_estimators": 60, "learning_rate": 0.1, "embargo": "30d", "monotone": {"days": 1, "silence": 1}}
-        return [
-            ChurnModel(**kept).fit(X, y),
-            ChurnModel(**kept, anchor="silence").fit(X, y),
-            ChurnModel(monotone={"days": 1, "silence": 1}).fit(X.reset_index(drop=True), y.to_numpy()),
-        ]
+@pytest.fixture(scope="module")
+def models():
+    rng = np.random.default_rng(2)
+    index = pd.MultiIndex.from_product([range(150), pd.date_range("2024-01-01", periods=4, freq="30D")])
+    index.names = ["client_id", "cutoff"]
+    X = pd.DataFrame(rng.uniform(0, 1, (600, 3)), columns=["days", "silence", "other"], index=index)
+    y = (np.sin(9 * X["days"]) + X["silence"] + rng.normal(0, 0.3, 600) > 0.6).astype(int)  # up and down again
+    kept = {"n_estimators": 60, "learning_rate": 0.1, "embargo": "30d", "monotone": {"days": 1, "silence": 1}}
+    return [
+        ChurnModel(**kept).fit(X, y),
+        ChurnModel(**kept, anchor="silence").fit(X, y),
+        ChurnModel(monotone={"days": 1, "silence": 1}).fit(X.reset_index(drop=True), y.to_numpy()),
+    ]
 
+
+class TestMonotone:
     @settings(deadline=None)
     @given(
         row=st.tuples(*[st.floats(0, 1) | st.just(np.nan)] * 3),

@@ -43,8 +43,7 @@ class Columns:
     >>> columns = Columns.of(X)
     >>> dict(columns.levels)
     {'plan': ('month', 'year')}
-    >>> with warnings.catch_warnings(record=True):
-    ...     columns.encode(X.iloc[[0, 12, 22]]).tolist()
+    >>> columns.encode(X.iloc[[0, 12, 22]], warn=False).tolist()
     [[1.0, 0.0, 9.5], [0.0, 1.0, 9.5], [0.0, 0.0, 9.5]]
     """
 
