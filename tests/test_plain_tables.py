@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from loyalty.explanation import driver_table, reason_codes
 from loyalty.models.categories import Columns
 from loyalty.models.churn import ChurnModel
 
@@ -127,6 +128,14 @@ class TestCategories:
         assert model.feature_names_in_.tolist() == ["plan", "fee", "paperless"]
         assert expit(parts.sum(axis=1)) == pytest.approx(model.predict_proba(X)[:, 1], rel=1e-9)
         assert parts[X["plan"] == "monthly", 0].mean() > 0.3 > -0.3 > parts[X["plan"] == "two years", 0].mean()
+
+    def test_drivers_know_categories_and_reasons_refuse_them(self, fitted):
+        model, X = fitted
+        table = driver_table(model, X).set_index("feature")
+        assert set(table.index) == {"plan", "fee", "paperless"}
+        assert table["direction"][["plan", "fee"]].tolist() == [0, 1]
+        with pytest.raises(ValueError, match="column 'plan' holds categories"):
+            reason_codes(model, X)
 
     def test_missing_alone_is_no_other_kind(self, fitted):
         model, X = fitted

@@ -343,7 +343,8 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         model.booster_ = lgb.Booster(model_str=(folder / f"{name}.txt").read_text(encoding="utf-8"))
         model.feature_names_in_ = np.array(kept["features"], dtype=object)
         model.n_features_in_ = len(kept["features"])
-        levels = {column: tuple(those) for column, those in kept["levels"].items()}
+        # Bundles written before there were categories hold none.
+        levels = {column: tuple(those) for column, those in kept.get("levels", {}).items()}
         model.columns_ = Columns(tuple(kept["features"]), levels)
         typical = [np.nan if value is None else value for value in kept["typical"]]
         model.typical_ = np.array(typical, dtype=object if levels else float)
