@@ -47,7 +47,7 @@ def shap_values(model: ChurnModel, X: pd.DataFrame) -> "shap.Explanation":
     -------
     shap.Explanation
         `values` of shape (n_rows, n_features) and `base_values` of shape (n_rows,), in log-odds; shap's own plots
-        take it.
+        take it. Of categories the `data` are NaN.
 
     References
     ----------
@@ -69,8 +69,14 @@ def shap_values(model: ChurnModel, X: pd.DataFrame) -> "shap.Explanation":
     names = feature_names(model)
     parts = model.contributions(X[names])
     return shap.Explanation(
-        values=parts[:, :-1], base_values=parts[:, -1], data=X[names].to_numpy(dtype=float), feature_names=names
+        values=parts[:, :-1], base_values=parts[:, -1], data=_numbers(model, X), feature_names=names
     )
+
+
+def _numbers(model: ChurnModel, X: pd.DataFrame) -> Floats:
+    """Take the features as numbers, categories as NaN."""
+    features = X[feature_names(model)]
+    return features.assign(**dict.fromkeys(model.columns_.levels, np.nan)).to_numpy(dtype=float)
 
 
 def driver_table(model: ChurnModel, X: pd.DataFrame) -> pd.DataFrame:
@@ -91,10 +97,10 @@ def driver_table(model: ChurnModel, X: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row a driver, the strongest first: `feature`; `mean_abs_shap`, in log-odds; `effect_pp`, the mean
         absolute change of the probability when the driver's part is taken out, in percentage points; `direction`,
-        1 if high values go with a higher risk, -1 if with a lower, 0 if neither.
+        1 if high values go with a higher risk, -1 if with a lower, 0 if neither or for a category.
     """
     names = feature_names(model)
-    data, shares = X[names].to_numpy(dtype=float), model.contributions(X[names])
+    data, shares = _numbers(model, X), model.contributions(X[names])
     log_odds, shares = shares.sum(axis=1), shares[:, :-1]
     rows = []
     for members, able in _families(names):
@@ -153,7 +159,7 @@ def reason_codes(model: ChurnModel, X: pd.DataFrame, *, top: int = 3, language: 
     Raises
     ------
     ValueError
-        If `top` is below 1 or the language is not known.
+        If `top` is below 1, the language is not known, or the model has columns of categories.
 
     Examples
     --------
@@ -168,8 +174,13 @@ def reason_codes(model: ChurnModel, X: pd.DataFrame, *, top: int = 3, language: 
     if language not in _GOES_WITH:
         raise ValueError(f"`language` must be 'en' or 'ko'; got {language!r}.")
     names = feature_names(model)
+    if model.columns_.levels:
+        raise ValueError(
+            f"reasons are said of numbers, and column {next(iter(model.columns_.levels))!r} holds categories. "
+            "Use shap_values or driver_table."
+        )
     own = [i for i, name in enumerate(names) if not (name in CATALOGUE and CATALOGUE[name].shared)]
-    data, shares = X[names].to_numpy(dtype=float)[:, own], model.contributions(X[names])[:, own]
+    data, shares = _numbers(model, X)[:, own], model.contributions(X[names])[:, own]
     names, typical = [names[i] for i in own], model.typical_[own]
     parts, speaker = _by_family(names, shares, unusual=(data != typical) & ~(np.isnan(data) & np.isnan(typical)))
     side = np.where(parts.sum(axis=1) >= 0, 1.0, -1.0)

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -13,9 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, check_X_y, validate_data
 
 from loyalty.models.calibration import PlattScaling, fit_anchored, fit_platt, level_errors, log_odds, seasonal_error
+from loyalty.models.categories import Columns
+from loyalty.models.rehearsal import perform, rehearse
+from loyalty.models.shapley import tree_shares
 from loyalty.models.trees import (
     TREE_PARAMETERS,
     cutoffs_of,
@@ -30,6 +34,10 @@ from loyalty.models.trees import (
 from loyalty.timeline import Duration
 
 _FOLDS = 5
+#: What scikit-learn is to accept.
+_NUMBERS: Mapping[str, Any] = {"dtype": "float64", "ensure_all_finite": "allow-nan"}
+#: Leaves, trees, learning rate and fewest rows of a leaf for panels of many cutoffs.
+_PANEL = {"num_leaves": 7, "n_estimators": 300, "learning_rate": 0.02, "min_child_samples": 100}
 
 
 class ChurnModel(ClassifierMixin, BaseEstimator):
@@ -43,16 +51,30 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
     weighs the trees and the anchor against each other, and sets the level half way between theirs, which holds where
     the trees have not seen a season or an age of the client base yet.
 
+    A plain frame of one row per client has no cutoffs, and is calibrated by five-fold cross-validation. Such frames
+    differ far more in what they can teach than panels do, so there the held-out folds also say how far to grow: first
+    trees of a single split each, the effects of single columns, then larger trees as long as they help. See
+    `loyalty.models.rehearsal`.
+
+    Columns may hold categories (of type category, str, or object holding text; booleans are the numbers 0 and 1). Their
+    levels are frozen at the fit, by name. A level that was not there then, or that fewer than ten clients had, is read
+    as none of the known ones, with one warning that names column and level: a script that scores every night must not
+    stop because of a new tariff, nor take it for an old one. A column of another kind than at the fit is an error.
+
     Parameters
     ----------
-    num_leaves : int, default=7
+    num_leaves : int, optional
         Leaves per tree.
-    n_estimators : int, default=300
+    n_estimators : int, optional
         Number of trees.
-    learning_rate : float, default=0.02
+    learning_rate : float, optional
         Shrinkage of each tree.
-    min_child_samples : int, default=100
-        Fewest rows in a leaf, but never more than a twentieth of all rows.
+    min_child_samples : int, optional
+        Fewest rows in a leaf, but never more than a twentieth of all rows. By default these four are 7, 300, 0.02 and
+        100; but if none of them is given and `X` has no cutoffs, the folds choose, as said above.
+    monotone : mapping of str to {-1, 1}, optional
+        Columns with which the churn probability may only rise (1) or only fall (-1), all else equal. Not for
+        categories.
     anchor : str, optional
         The column that holds a second opinion, such as `silence_probability`. Only for panels.
     embargo : str or timedelta, optional
@@ -78,7 +100,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         The cutoffs it was fitted on. Empty for a frame without cutoffs, which is calibrated by cross-validation,
         and where no cutoff lies `embargo` after another, where the log-odds stand as they are.
     typical_ : ndarray of shape (n_features,)
-        Median of each feature over the rows learned from.
+        Median of each number, and commonest level of each category, over the rows learned from.
+    columns_ : Columns
+        The columns, and the frozen levels of those that hold categories.
     feature_names_in_ : ndarray of str
         The columns, in order.
 
@@ -105,10 +129,11 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        num_leaves: int = 7,
-        n_estimators: int = 300,
-        learning_rate: float = 0.02,
-        min_child_samples: int = 100,
+        num_leaves: int | None = None,
+        n_estimators: int | None = None,
+        learning_rate: float | None = None,
+        min_child_samples: int | None = None,
+        monotone: Mapping[str, int] | None = None,
         anchor: str | None = None,
         embargo: Duration | None = None,
         random_state: int = 0,
@@ -118,6 +143,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate
         self.min_child_samples = min_child_samples
+        self.monotone = monotone
         self.anchor = anchor
         self.embargo = embargo
         self.random_state = random_state
@@ -139,7 +165,8 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are not exactly two outcomes, or `anchor` names no column of a panel.
+            If there are not exactly two outcomes; if `anchor` names no column of a panel, or `monotone` no column of
+            numbers; if `latest` is not a panel as `X` is; if a category has more than 255 levels, or none that ten clients have.
 
         Warns
         -----
@@ -147,7 +174,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             If there are several cutoffs and nothing says how long an outcome takes to be decided.
         """
         cutoffs = cutoffs_of(X)
-        values, target = validate_data(self, X, y, dtype="float64", ensure_all_finite="allow-nan", ensure_min_samples=2)
+        values, target = self._read(X, y)
         check_classification_targets(target)
         self.classes_, codes = np.unique(target, return_inverse=True)
         if len(self.classes_) != 2:
@@ -156,10 +183,17 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
                 f"got {len(self.classes_)} class{'' if len(self.classes_) == 1 else 'es'}."
             )
         self._check_anchor(cutoffs)
+        self._check_monotone()
         folds = self._folds(cutoffs, codes, embargo_of(X, self.embargo))
         held_out_rows = [held_out for _, held_out in folds]
-        margins = [self._margin(self._grow(values[seen], codes[seen]), values[held_out]) for seen, held_out in folds]
-        self.booster_ = self._grow(values, codes)
+        if cutoffs is None and folds and all(getattr(self, name) is None for name in _PANEL):
+            stages, margins = rehearse(values, codes, folds, self._shared(len(values)))
+            self.booster_ = perform(values, codes, stages, self._shared(len(values)))
+        else:
+            margins = [
+                self._margin(self._grow(values[seen], codes[seen]), values[held_out]) for seen, held_out in folds
+            ]
+            self.booster_ = self._grow(values, codes)
         rows = np.concatenate([*held_out_rows, np.empty(0, np.int64)])
         group = np.repeat(np.arange(len(folds)), [len(held_out) for held_out in held_out_rows])
         margin = np.concatenate([*margins, np.empty(0)])
@@ -167,8 +201,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         if self.anchor is not None and cutoffs is not None:
             told = self._anchor(values, self._margin(self.booster_, values))
             self.anchor_mean_ = float(told.mean())
-            when = cutoffs if latest is None else cutoffs_of(latest)
-            now = values[cutoffs == cutoffs.max()] if latest is None else self._checked(latest)
+            now, when = self._standing(values, cutoffs, latest)
             own = self._margin(self.booster_, now)
             self.calibration_ = fit_anchored(
                 margin,
@@ -176,12 +209,12 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
                 codes[rows],
                 group,
                 latest=(own, self._anchor(now, own)),
-                season=0.0 if when is None else seasonal_error(level_errors(told, codes, cutoffs), now=when.max()),
+                season=seasonal_error(level_errors(told, codes, cutoffs), now=when),
             )
         elif folds:
             self.calibration_ = fit_platt(margin, codes[rows], group, through_time=cutoffs is not None)
         self.calibration_cutoffs_ = () if cutoffs is None else tuple(cutoffs[held_out[0]] for held_out in held_out_rows)
-        self.typical_ = pd.DataFrame(values).median().to_numpy()
+        self.typical_ = self.columns_.typical(values)
         return self
 
     def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
@@ -190,7 +223,12 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the columns are not those of the fit, in their order.
+            If the columns are not those of the fit, in their order and of their kind.
+
+        Warns
+        -----
+        UserWarning
+            If a category has a level that was not known at the fit.
         """
         check_is_fitted(self)
         values = self._checked(X)
@@ -219,9 +257,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         values = self._checked(X)
-        parts = np.asarray(
-            self.booster_.predict(values, pred_contrib=True, num_threads=threads(self.n_jobs, len(values)))
-        )
+        parts = tree_shares(self.booster_, values, n_jobs=self.n_jobs)
         slope, weight = self.calibration_.slope, self.calibration_.weight
         if self.anchor is not None:
             column = self._anchor_column()
@@ -233,17 +269,61 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         else:
             parts *= slope
         parts[:, -1] += self.calibration_.level
-        return parts
+        return np.column_stack([self.columns_.add_up(parts[:, :-1]), parts[:, -1]])
+
+    def _read(self, X: pd.DataFrame, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Check the table of the fit, and write it as the trees read it."""
+        columns = Columns.of(X) if isinstance(X, pd.DataFrame) else Columns(())
+        if columns.levels:
+            validate_data(self, X, y, skip_check_array=True)
+            X = pd.DataFrame(columns.encode(X, warn=False))
+            values, target = check_X_y(X, y, **_NUMBERS, ensure_min_samples=2)
+        else:
+            values, target = validate_data(self, X, y, **_NUMBERS, ensure_min_samples=2)
+            columns = Columns(tuple(map(str, getattr(self, "feature_names_in_", range(values.shape[1])))))
+        self.columns_ = columns
+        return values, target
 
     def _checked(self, X: pd.DataFrame) -> NDArray[np.float64]:
-        return validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
+        """Check a table against that of the fit, and write it as the trees read it."""
+        if not self.columns_.levels:
+            if isinstance(X, pd.DataFrame) and X.shape[1] == len(self.columns_.names):
+                self.columns_.check_kinds(X)
+            return validate_data(self, X, **_NUMBERS, reset=False)
+        if not isinstance(X, pd.DataFrame):
+            raise ValueError(f"`X` must be a DataFrame, since the model knows categories; got {type(X).__name__}.")
+        validate_data(self, X, reset=False, skip_check_array=True)
+        return check_array(self.columns_.encode(X), **_NUMBERS)
+
+    def _standing(
+        self, values: NDArray[np.float64], cutoffs: pd.DatetimeIndex, latest: pd.DataFrame | None
+    ) -> tuple[NDArray[np.float64], pd.Timestamp]:
+        """Return the clients as they stand now, and when that is."""
+        if latest is None:
+            return values[cutoffs == cutoffs.max()], cutoffs.max()
+        when = cutoffs_of(latest)
+        if when is None:
+            raise ValueError("`latest` must be a panel, with `cutoff` in its index as `X` has it.")
+        return self._checked(latest), when.max()
+
+    def _check_monotone(self) -> None:
+        for name, direction in (self.monotone or {}).items():
+            if name not in getattr(self, "feature_names_in_", ()) or name in self.columns_.levels:
+                raise ValueError(f"`monotone` names {name!r}, which is not a column of numbers.")
+            if direction not in (-1, 1):
+                raise ValueError(f"`monotone` must be 1 or -1 for each column; got {direction!r} for {name!r}.")
 
     def _check_anchor(self, cutoffs: pd.DatetimeIndex | None) -> None:
-        if self.anchor is not None and (cutoffs is None or self.anchor not in getattr(self, "feature_names_in_", ())):
+        if self.anchor is not None and (
+            cutoffs is None
+            or self.anchor not in getattr(self, "feature_names_in_", ())
+            or self.anchor in self.columns_.levels
+        ):
             raise ValueError(f"`anchor` names {self.anchor!r}, which is not a column of a panel with cutoffs.")
 
     def _anchor_column(self) -> int:
-        return int(np.flatnonzero(self.feature_names_in_ == self.anchor)[0])
+        assert self.anchor is not None  # noqa: S101 - the callers have looked
+        return self.columns_.first(self.anchor)
 
     def _anchor(self, values: NDArray[np.float64], margin: NDArray[np.float64]) -> NDArray[np.float64]:
         """Read the second opinion in log-odds: where it is missing, or there is none, what the trees say."""
@@ -253,9 +333,14 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         """Write ``churn.txt`` (the trees) and ``churn.json`` (all else) into `folder`; no pickle, no client."""
         check_is_fitted(self)
         kept = {
-            "parameters": self.get_params() | {"embargo": written_duration(self.embargo)},
+            "parameters": self.get_params()
+            | {
+                "embargo": written_duration(self.embargo),
+                "monotone": None if self.monotone is None else dict(self.monotone),
+            },
             "features": feature_names(self),
-            "typical": [None if np.isnan(value) else value for value in self.typical_.tolist()],
+            "levels": {name: list(levels) for name, levels in self.columns_.levels.items()},
+            "typical": [None if value != value else value for value in self.typical_.tolist()],
             "classes": self.classes_.tolist(),
             "calibration": asdict(self.calibration_),
             "anchor_mean": self.anchor_mean_,
@@ -272,7 +357,11 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         model.booster_ = lgb.Booster(model_str=(folder / f"{name}.txt").read_text(encoding="utf-8"))
         model.feature_names_in_ = np.array(kept["features"], dtype=object)
         model.n_features_in_ = len(kept["features"])
-        model.typical_ = np.array(kept["typical"], dtype=float)
+        # Bundles written before there were categories hold none.
+        levels = {column: tuple(those) for column, those in kept.get("levels", {}).items()}
+        model.columns_ = Columns(tuple(kept["features"]), levels)
+        typical = [np.nan if value is None else value for value in kept["typical"]]
+        model.typical_ = np.array(typical, dtype=object if levels else float)
         model.classes_ = np.array(kept["classes"])
         model.calibration_ = PlattScaling(**kept["calibration"])
         model.anchor_mean_ = kept["anchor_mean"]
@@ -304,16 +393,30 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         return np.asarray(booster.predict(values, raw_score=True, num_threads=threads(self.n_jobs, len(values))))
 
     def _grow(self, values: NDArray[np.float64], codes: NDArray[np.int_]) -> lgb.Booster:
+        given = {name: getattr(self, name) for name in _PANEL}
+        chosen: dict[str, Any] = {name: _PANEL[name] if value is None else value for name, value in given.items()}
+        parameters = {
+            **self._shared(len(values)),
+            "num_leaves": chosen["num_leaves"],
+            "learning_rate": chosen["learning_rate"],
+            "min_data_in_leaf": leaf_size(chosen["min_child_samples"], len(codes)),
+        }
+        return lgb.train(parameters, lgb.Dataset(values, codes), chosen["n_estimators"])
+
+    def _shared(self, rows: int) -> dict[str, Any]:
+        """Set what does not depend on how far the trees grow."""
         parameters = {
             **TREE_PARAMETERS,
             "objective": "binary",
-            "num_leaves": self.num_leaves,
-            "learning_rate": self.learning_rate,
-            "min_data_in_leaf": leaf_size(self.min_child_samples, len(codes)),
             "seed": self.random_state,
-            "num_threads": threads(self.n_jobs, len(values)),
+            "num_threads": threads(self.n_jobs, rows),
         }
-        return lgb.train(parameters, lgb.Dataset(values, codes), self.n_estimators)
+        if self.monotone:
+            constraints = [0] * len(self.columns_.owner)
+            for name, direction in self.monotone.items():
+                constraints[self.columns_.first(name)] = direction
+            parameters["monotone_constraints"] = constraints
+        return parameters
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
