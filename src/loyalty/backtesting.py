@@ -14,6 +14,7 @@ from loyalty.features.learned import MODELS
 from loyalty.histories import Histories, OutcomeKind, at_instant
 from loyalty.labels import build_labels
 from loyalty.models.churn import ChurnModel
+from loyalty.models.uncertainty import Uncertainty
 from loyalty.models.value import ValueModel
 from loyalty.timeline import Duration, Instant, Outcome, Split, as_cutoffs, as_duration, as_instant, rolling_origins
 
@@ -29,6 +30,10 @@ _WARM_UP = pd.Timedelta(days=60)
 _YEAR = pd.Timedelta(days=365)
 #: Clients that each rate of the naive baseline is drawn towards the mean by.
 _FEW = 10
+
+#: The columns of a backtest's predictions.
+_PREDICTED = ["model", "client_id", "cutoff", "churn_probability", "expected_value", "value_lower", "value_upper"]
+_PREDICTED += ["churned", "value"]
 
 OnStep = Callable[[str], None]
 
@@ -134,7 +139,7 @@ class Panels:
     Attributes
     ----------
     names : list of str
-        The features the models may use; the panels also hold what the baselines need.
+        The features the models may use; the panels also hold what the baselines need, and `also`.
     """
 
     def __init__(
@@ -143,12 +148,13 @@ class Panels:
         setting: Setting,
         features: Sequence[str] | None = None,
         on_step: OnStep = _say_nothing,
+        also: Iterable[str] = (),
     ) -> None:
         self.histories = histories
         self.setting = setting
         chosen = {feature.name: feature for feature in choose_features(histories, features, models=MODELS)}
         self.names = list(chosen)
-        always = {feature.name: feature for feature in choose_features(histories, _ALWAYS)}
+        always = {feature.name: feature for feature in choose_features(histories, dict.fromkeys((*_ALWAYS, *also)))}
         features_of_both = (chosen | always).values()
         self._plain = tuple(feature for feature in features_of_both if not feature.models)
         self._asking = tuple(feature for feature in features_of_both if feature.models)
@@ -216,7 +222,7 @@ class Panels:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The two models for one cutoff, fitted on outcomes decided before it.
+    """The two models for one cutoff, fitted on outcomes decided before it, and how far they may be off.
 
     Attributes
     ----------
@@ -230,6 +236,8 @@ class Fitted:
         The outcomes learned from.
     learned : Learned or None
         The models that some features ask.
+    uncertainty : Uncertainty
+        Of the predictions.
     """
 
     split: Split
@@ -238,10 +246,12 @@ class Fitted:
     rows: int
     labels: pd.DataFrame
     learned: Learned | None
+    uncertainty: Uncertainty
 
     def notes(self) -> list[str]:
         """Say what is worth knowing of how the models were made."""
         notes = [] if self.learned is None else list(self.learned.notes)
+        notes += self.uncertainty.notes()
         if self.churn.calibration_cutoffs_:
             return notes
         return [
@@ -252,12 +262,10 @@ class Fitted:
         ]
 
     def predict(self, panel: pd.DataFrame) -> pd.DataFrame:
-        """Predict `churn_probability` and `expected_value` for the rows of a panel."""
+        """Predict the rows of a panel: `churn_probability`, `expected_value`, `value_lower` and `value_upper`."""
         X = panel[list(self.churn.feature_names_in_)]
-        return pd.DataFrame(
-            {"churn_probability": self.churn.predict_proba(X)[:, 1], "expected_value": self.value.predict(X)},
-            index=panel.index,
-        )
+        told = {"churn_probability": self.churn.predict_proba(X)[:, 1], "expected_value": self.value.predict(X)}
+        return pd.DataFrame(told, index=panel.index).join(self.uncertainty.predict(X))
 
 
 def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
@@ -273,17 +281,7 @@ def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
     learned = panels.learn(split.train[-1])
     panel = panels.at(*split.train, learned=learned)
     names = _usable(panels, split, panel, learned)
-    if labels.empty:
-        raise ValueError(
-            f"there is nothing to learn for {split.test:%Y-%m-%d}: no client stands at its training cutoffs, "
-            f"{split.train[0]:%Y-%m-%d} to {split.train[-1]:%Y-%m-%d}. Choose a longer `active` or a later cutoff."
-        )
-    if labels["churned"].nunique() < 2:
-        what = "left" if labels["churned"].iloc[0] else "stayed"
-        raise ValueError(
-            f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client {what}. "
-            "Choose another `horizon` or `active`."
-        )
+    _check_outcomes(labels, split)
     X = panel.loc[labels.index, names]
     bought = panels.setting.kind == "non-contractual"  # else leaving is not the silence of which the anchor speaks
     churn = ChurnModel(
@@ -295,7 +293,31 @@ def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
         anchor=_IF_BUYING if _IF_BUYING in names else None, embargo=panels.setting.outcome.reach, random_state=seed
     )
     value.fit(X, labels["value"], purchase=churn if bought else None)
-    return Fitted(split, churn, value, len(X), labels, learned)
+    uncertainty = Uncertainty.learn(
+        X,
+        labels,
+        churn=churn,
+        value=value,
+        past_spend=panel.loc[labels.index, "amount_sum_365d"],
+        reach=panels.setting.outcome.reach,
+        random_state=seed,
+    )
+    return Fitted(split, churn, value, len(X), labels, learned, uncertainty)
+
+
+def _check_outcomes(labels: pd.DataFrame, split: Split) -> None:
+    """Refuse outcomes that nothing can be learned from."""
+    if labels.empty:
+        raise ValueError(
+            f"there is nothing to learn for {split.test:%Y-%m-%d}: no client stands at its training cutoffs, "
+            f"{split.train[0]:%Y-%m-%d} to {split.train[-1]:%Y-%m-%d}. Choose a longer `active` or a later cutoff."
+        )
+    if labels["churned"].nunique() < 2:
+        what = "left" if labels["churned"].iloc[0] else "stayed"
+        raise ValueError(
+            f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client {what}. "
+            "Choose another `horizon` or `active`."
+        )
 
 
 def _usable(panels: Panels, split: Split, panel: pd.DataFrame, learned: Learned | None) -> list[str]:
@@ -390,8 +412,9 @@ class Backtest:
     Attributes
     ----------
     predictions : DataFrame
-        `model`, `client_id`, `cutoff`, `churn_probability`, `expected_value`, and what happened: `churned`, `value`
-        (NaN where the horizon is not over).
+        `model`, `client_id`, `cutoff`, `churn_probability`, `expected_value`, the interval of spend, `value_lower`
+        and `value_upper` (NaN for the baselines), and what happened: `churned`, `value` (NaN where the horizon is not
+        over).
     metrics : DataFrame
         Tidy: `model`, `cutoff`, `metric`, `value`; see `loyalty.evaluation`.
     fitted : tuple of Fitted
@@ -490,8 +513,7 @@ def run_backtest(
         parts += [
             predicted.join(outcomes).reset_index().assign(model=model) for model, predicted in predictions.items()
         ]
-    columns = ["model", "client_id", "cutoff", "churn_probability", "expected_value", "churned", "value"]
-    joined = pd.concat(parts, ignore_index=True)[columns]
+    joined = pd.concat(parts, ignore_index=True)[_PREDICTED]
     return Backtest(joined, _judge(joined), tuple(fitted), btyd, tuple(notes))
 
 
