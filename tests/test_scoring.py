@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,18 +14,26 @@ from corner_shop import corner_shop
 from loyalty.backtesting import Panels, Setting, fit_models
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.histories import Histories, HistoriesError, HistoriesWarning
-from loyalty.scoring import Bundle, load, score_file
+from loyalty.scoring import Bundle, load, measurable, score_file
 
-COLUMNS = ["client_id", "cutoff", "churn_probability", "expected_value", "amount_sum_365d", "value_at_risk"]
+COLUMNS = ["client_id", "cutoff", "churn_probability", "expected_value", "value_lower", "value_upper"]
+COLUMNS += ["too_little_history", "amount_sum_365d", "value_at_risk", "segment", "rfm_segment", "loyalty_score"]
+COLUMNS += [f"loyalty_{part}" for part in ("staying", "regularity", "spend", "price_independence")]
+COLUMNS += ["loyalty_engagement", "loyalty_satisfaction"]
 COLUMNS += [f"reason_{rank}{ending}" for rank in (1, 2, 3) for ending in ("", "_value", "_shap", "_text")]
 CUTOFF = "2024-10-01"
 
 
 def fitted_bundle(histories, features=None):
     setting = Setting.of(horizon="60d", active="365d", every="30d", at_most=12)
-    panels = Panels(histories, setting, features)
-    (split,) = setting.splits(histories, [CUTOFF])
-    return Bundle.of(fit_models(panels, split), setting, {"question": "Who leaves?"})
+    return bundle_for(histories, setting, CUTOFF, features, {"question": "Who leaves?"})
+
+
+def bundle_for(histories, setting, cutoff, features=None, about=None):
+    panels = Panels(histories, setting, features, also=measurable(histories))
+    (split,) = setting.splits(histories, [cutoff])
+    fitted = fit_models(panels, split)
+    return Bundle.of(fitted, panels.at(split.test, learned=fitted.learned), setting, about or {})
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +60,7 @@ class TestScore:
             scores.to_csv(path, index=False, float_format="%.9g", lineterminator="\n")
         golden = pd.read_csv(path, parse_dates=["cutoff"])
         assert len(golden) == 12
-        words = [name for name in COLUMNS if re.fullmatch(r"client_id|reason_\d(_text)?", name)]
+        words = [name for name in COLUMNS if re.fullmatch(r"client_id|(rfm_)?segment|reason_\d(_text)?", name)]
         for name in COLUMNS:
             ours, theirs = scores[name], golden[name]
             if name in words:
@@ -120,7 +129,8 @@ class TestFolder:
     def test_comes_back_the_same(self, bundle, histories, scores, tmp_path):
         assert bundle.save(tmp_path / "deep" / "model") == tmp_path / "deep" / "model"
         names = {path.name for path in (tmp_path / "deep" / "model").iterdir()}
-        assert names == {"bundle.json", "churn.json", "churn.txt", "value.json", "value.txt"}
+        models = {f"{name}.{kind}" for name in ("churn", "value", "intervals") for kind in ("json", "txt")}
+        assert names == {"bundle.json", "totals.json"} | models
         for folder in (tmp_path / "deep" / "model", tmp_path / "deep"):  # the run's folder will do as well
             back = load(folder)
             assert back.setting == bundle.setting
@@ -131,7 +141,7 @@ class TestFolder:
         setting = Setting.of(
             horizon="90d", gap="7d", kind="contractual", active=None, every="13d", first="2024-01-01T12:00", at_most=7
         )
-        Bundle(bundle.churn, bundle.value, setting, None, {}).save(tmp_path)
+        replace(bundle, setting=setting).save(tmp_path)
         assert load(tmp_path).setting == setting
 
     def test_holds_no_client(self, bundle, tmp_path):
@@ -159,7 +169,7 @@ class TestFolder:
 
     @pytest.mark.parametrize(
         "change",
-        [{"format": 4}, {"format": 2}, {"format": None}, None],
+        [{"format": 5}, {"format": 3}, {"format": None}, None],
         ids=["later", "earlier", "none", "something else"],
     )
     def test_a_format_not_known_here(self, bundle, tmp_path, change):
@@ -167,7 +177,7 @@ class TestFolder:
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match="this version reads format 3"):
+        with pytest.raises(ValueError, match=r"this version reads format 4\. .* run the experiment again"):
             load(tmp_path)
 
     def test_a_feature_not_known_here(self, bundle, tmp_path):
@@ -189,9 +199,7 @@ def talkative():
 @pytest.fixture(scope="module")
 def asking(talkative):
     setting = Setting.of(horizon="60d", active="365d", every="60d", at_most=2)
-    (split,) = setting.splits(talkative, ["2025-12-01"])
-    panels = Panels(talkative, setting, ["days_since_last", "alive_probability", "mood_last"])
-    return Bundle.of(fit_models(panels, split), setting, {})
+    return bundle_for(talkative, setting, "2025-12-01", ["days_since_last", "alive_probability", "mood_last"])
 
 
 class TestLearned:
@@ -244,7 +252,7 @@ class TestScoreFile:
             "outcome": {"horizon": "60d", "active": "365d"},
             "cutoffs": {"test": ["2024-06-01"], "score": CUTOFF},
         }
-        return Bundle(bundle.churn, bundle.value, bundle.setting, None, {"config": config}), tmp_path
+        return replace(bundle, about={"config": config}), tmp_path
 
     def test_parquet_holds_what_is_returned(self, place):
         bundle, folder = place
