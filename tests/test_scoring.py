@@ -14,7 +14,9 @@ from corner_shop import corner_shop
 from loyalty.backtesting import Panels, Setting, fit_models
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.histories import Histories, HistoriesError, HistoriesWarning
+from loyalty.models.portfolio import portfolio_interval
 from loyalty.scoring import Bundle, load, measurable, score_file
+from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, value_risk_segments
 
 COLUMNS = ["client_id", "cutoff", "churn_probability", "expected_value", "value_lower", "value_upper"]
 COLUMNS += ["too_little_history", "amount_sum_365d", "value_at_risk", "segment", "rfm_segment", "loyalty_score"]
@@ -125,6 +127,106 @@ class TestScore:
         assert_frame_equal(pd.read_parquet(tmp_path / "few.parquet"), few)
 
 
+NEW = COLUMNS[4:7] + COLUMNS[9:18]  # intervals, history, segments, loyalty
+
+
+class TestWhatIsMeasuredBesideTheModels:
+    def test_one_client_alone_is_scored_as_among_all(self, bundle, scores):
+        """No column depends on the other clients: cut points, curves and models are kept in the bundle."""
+        for client in ("client-00", "client-03", "client-11"):
+            bills = corner_shop().query("client_id == @client")
+            alone = bundle.score(Histories(bills, observed_until=CUTOFF), cutoff=CUTOFF)
+            among = scores[scores["client_id"] == client].reset_index(drop=True)
+            assert_frame_equal(alone[NEW], among[NEW], check_exact=True)
+
+    def test_the_order_of_clients_makes_no_difference(self, bundle, scores):
+        shuffled = corner_shop().sample(frac=1.0, random_state=3)
+        again = bundle.score(Histories(shuffled, observed_until=CUTOFF), cutoff=CUTOFF)
+        assert_frame_equal(again, scores, check_exact=True)
+
+    def test_intervals_of_spend(self, bundle, scores, histories):
+        panel = Panels(histories, bundle.setting, list(bundle.churn.feature_names_in_)).at(pd.Timestamp(CUTOFF))
+        ends = bundle.uncertainty.intervals.predict(panel[list(bundle.churn.feature_names_in_)])
+        assert scores[["value_lower", "value_upper"]].to_numpy().tolist() == ends.tolist()
+        assert (scores["value_lower"] <= scores["value_upper"]).all()
+
+    def test_the_total_lies_within_its_interval(self, asking, talkative):
+        scores = asking.score(talkative, cutoff="2025-12-01")
+        assert set(asking.uncertainty.totals) == {"expected_value", "value_at_risk"}
+        for name, errors in asking.uncertainty.totals.items():
+            table = portfolio_interval(scores[name], errors=errors, by=scores["segment"])
+            whole, parts = table.iloc[0], table.iloc[1:]
+            assert whole["lower"] < scores[name].sum() < whole["upper"]
+            assert parts["expected"].sum() == pytest.approx(scores[name].sum())
+            assert (parts["lower"].sum() < whole["lower"]) & (whole["upper"] < parts["upper"].sum())
+
+    def test_segments_are_those_of_the_cut_points_kept(self, bundle, scores):
+        again = value_risk_segments(scores, cuts=bundle.yardsticks.value_risk)
+        assert scores["segment"].tolist() == again["segment"].tolist()
+        bills = corner_shop().groupby("client_id").tail(5)
+        few = bundle.score(Histories(bills, observed_until=CUTOFF), cutoff=CUTOFF)
+        again = value_risk_segments(few, cuts=bundle.yardsticks.value_risk)
+        assert few["segment"].tolist() == again["segment"].tolist()
+
+    def test_segments_in_korean(self, bundle, histories, scores):
+        korean = bundle.score(histories, cutoff=CUTOFF, language="ko")
+        for column, cells in (
+            ("segment", [cell.name for cell in VALUE_RISK_SEGMENTS.values()]),
+            ("rfm_segment", list(RFM_SEGMENTS.values())),
+        ):
+            words = {names["en"]: names["ko"] for names in cells}
+            assert korean[column].tolist() == scores[column].map(words).tolist()
+
+    def test_loyalty_is_read_from_what_clients_do(self, scores, histories):
+        panel = loyalty.build_panel(histories, cutoffs=CUTOFF, horizon="60d", active="365d")
+        score = loyalty.loyalty_score(panel)
+        ours = scores[[name for name in COLUMNS if name.startswith("loyalty_")]]
+        assert ours.to_numpy() == pytest.approx(score.to_numpy(), nan_ok=True, abs=0)
+        assert ours["loyalty_engagement"].isna().all()  # no visits, no community, no referrals in these bills
+
+    def test_a_part_that_becomes_known_later_does_not_move_the_score(self, bundle, scores):
+        """The discounts of a later export are not asked for: this bundle has never heard of them."""
+        assert "discount_share_365d" not in bundle.yardsticks.features
+        richer = Histories(corner_shop().assign(discount=1.0), observed_until=CUTOFF)
+        assert_frame_equal(bundle.score(richer, cutoff=CUTOFF), scores, check_exact=True)
+
+    def test_a_part_that_is_not_known_any_more_is_missed(self):
+        bills = corner_shop().assign(discount=1.0)
+        rich = fitted_bundle(Histories(bills, observed_until=CUTOFF), ["days_since_last"])
+        poorer = Histories(bills.drop(columns="discount"), observed_until=CUTOFF)
+        with pytest.raises(ValueError, match=r"'discount_share_365d' needs the column purchases\.discount"):
+            rich.score(poorer, cutoff=CUTOFF)
+
+    def test_too_little_history(self, bundle, scores):
+        assert not scores["too_little_history"].any()
+        bills = corner_shop()
+        once = pd.DataFrame({"client_id": "new", "event_time": [pd.Timestamp("2024-09-30")], "amount": 5.0})
+        twice = pd.DataFrame({"client_id": "newer", "event_time": bills["event_time"].iloc[[0, 5]], "amount": 5.0})
+        twice["event_time"] += pd.Timedelta(days=560)
+        more = Histories(pd.concat([bills, once, twice]))
+        marked = bundle.score(more, cutoff=CUTOFF).set_index("client_id")["too_little_history"]
+        assert marked[marked].index.tolist() == ["new"]
+        assert not marked["newer"]
+
+    def test_contracts_have_it_all_too(self):
+        """Where leaving is not silence, staying is the model's, and history is measured by time."""
+        setting = Setting.of(horizon="60d", kind="contractual", every="30d", at_most=3)
+        tables = synthetic_tables(200, seed=0).tables
+        contracts = Histories(tables["purchases"], contracts=tables["contracts"])
+        served = bundle_for(contracts, setting, "2025-10-01", ["days_since_last", "T", "amount_sum_365d"])
+        scores = served.score(contracts, cutoff="2025-10-01")
+        assert list(scores) == COLUMNS
+        assert scores["loyalty_staying"].to_numpy() == pytest.approx(100 * (1 - scores["churn_probability"].to_numpy()))
+        assert scores[["value_lower", "value_upper", "loyalty_score"]].notna().all(axis=None)
+
+    def test_nobody_ever_bought(self, bundle, histories):
+        """Without a purchase there is no recency to cut, and no such segment."""
+        none = replace(bundle, yardsticks=replace(bundle.yardsticks, rfm=None))
+        scores = none.score(histories, cutoff=CUTOFF)
+        assert list(scores) == COLUMNS
+        assert scores["rfm_segment"].isna().all()
+
+
 class TestFolder:
     def test_comes_back_the_same(self, bundle, histories, scores, tmp_path):
         assert bundle.save(tmp_path / "deep" / "model") == tmp_path / "deep" / "model"
@@ -135,7 +237,20 @@ class TestFolder:
             back = load(folder)
             assert back.setting == bundle.setting
             assert back.about == bundle.about
+            assert back.yardsticks == bundle.yardsticks
+            assert back.uncertainty.totals == bundle.uncertainty.totals
             assert_frame_equal(back.score(histories, cutoff=CUTOFF), scores, check_exact=True)
+
+    def test_a_bundle_without_recency_segments_comes_back(self, bundle, tmp_path):
+        kept = replace(bundle.yardsticks, rfm=None)
+        replace(bundle, yardsticks=kept).save(tmp_path)
+        assert load(tmp_path).yardsticks == kept
+
+    def test_saved_again_it_is_the_same_to_the_last_byte(self, bundle, tmp_path):
+        bundle.save(tmp_path / "one")
+        load(tmp_path / "one").save(tmp_path / "two")
+        for path in (tmp_path / "one").iterdir():
+            assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
     def test_every_setting_comes_back(self, bundle, tmp_path):
         setting = Setting.of(

@@ -170,7 +170,8 @@ class Bundle:
             - `segment`, of value and risk, and `rfm_segment`, of recency, frequency and monetary value: see
               `loyalty.segments`; the latter is missing where nobody had bought;
             - `loyalty_score` and its parts, `loyalty_staying` to `loyalty_satisfaction`, 0 to 100, NaN where nothing
-              is known: see `loyalty.loyalty_score`; `loyalty_staying` is the model's probability of staying;
+              is known: see `loyalty.loyalty_score`; `loyalty_staying` is read from the client's own pace and silence,
+              in a contract it is the model's probability of staying;
             - the reasons of `loyalty.reason_codes`.
 
         Raises
@@ -208,7 +209,9 @@ class Bundle:
             segment=_words(value_risk_segments(told, cuts=self.yardsticks.value_risk, language=language)["segment"]),
             rfm_segment=self._rfm(panel, language),
         )
-        loyal = loyalty_score(panel[list(self.yardsticks.features)], risk)
+        # From what clients do, so that it moves with them alone; of who stays in a contract, buying tells little.
+        staying = risk if self.setting.kind == "contractual" else None
+        loyal = loyalty_score(panel[list(self.yardsticks.features)], staying)
         return told.join(loyal.rename(columns=lambda name: f"loyalty_{name.removeprefix('loyalty_')}"))
 
     def _rfm(self, panel: pd.DataFrame, language: Language) -> pd.Series:

@@ -331,6 +331,16 @@ WORDS: dict[str, tuple[str, str]] = {
         "The mean of the named parts, each from 0 to 100, by fixed curves: a score moves only when the client does.",
         "0~100점의 항목별 점수를 고정된 기준으로 평균한 값으로, 고객의 행동이 바뀔 때만 움직입니다.",
     ),
+    "loyalty.sub@contractual": (
+        "The mean of the named parts, each from 0 to 100, by fixed curves; staying is the model's probability. "
+        "On {since}: {score}.",
+        "0~100점의 항목별 점수를 고정된 기준으로 평균한 값이며, 유지 가능성은 모형의 확률입니다. {since} 평균은 "
+        "{score}점입니다.",
+    ),
+    "loyalty.sub.bare@contractual": (
+        "The mean of the named parts, each from 0 to 100, by fixed curves; staying is the model's probability.",
+        "0~100점의 항목별 점수를 고정된 기준으로 평균한 값이며, 유지 가능성은 모형의 확률입니다.",
+    ),
     "loyalty.scores": ("Share of clients by score", "점수대별 고객 비중"),
     "loyalty.parts": ("Mean of each part", "항목별 평균"),
     "loyalty.part": ("Part", "항목"),
