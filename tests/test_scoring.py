@@ -219,6 +219,16 @@ class TestWhatIsMeasuredBesideTheModels:
         assert scores["loyalty_staying"].to_numpy() == pytest.approx(100 * (1 - scores["churn_probability"].to_numpy()))
         assert scores[["value_lower", "value_upper", "loyalty_score"]].notna().all(axis=None)
 
+    def test_contracts_without_any_spend(self):
+        setting = Setting.of(horizon="60d", kind="contractual", every="60d", at_most=2)
+        tables = synthetic_tables(200, seed=0).tables
+        free = Histories(tables["purchases"].assign(amount=0.0), contracts=tables["contracts"])
+        served = bundle_for(free, setting, "2025-10-01", ["days_since_last", "T"])
+        scores = served.score(free, cutoff="2025-10-01")
+        assert served.uncertainty.totals == {}
+        assert (scores[["expected_value", "value_lower", "value_upper", "value_at_risk"]] == 0).all(axis=None)
+        assert set(scores["segment"]) <= {f"small clients, {risk}" for risk in ("safe", "wavering", "about to leave")}
+
     def test_nobody_ever_bought(self, bundle, histories):
         """Without a purchase there is no recency to cut, and no such segment."""
         none = replace(bundle, yardsticks=replace(bundle.yardsticks, rfm=None))
