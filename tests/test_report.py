@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from loyalty.report import figures, write_report
+from loyalty.report import clients, figures, write_report
 from loyalty.report.page import reasons_of, render_page
 from loyalty.report.run_folder import CalibrationBin, Driver, Gain, Measure, read_run_folder
 from loyalty.report.text import LANGUAGES, LONGEST, WORDS, Speech, ends_in_consonant, fit_particles, shown
@@ -433,7 +433,7 @@ def test_segments_count_every_client_once():
             "value_at_risk": [60.0, 100.0, 120.0, 120.0, 0.0, float("nan")],
         }
     )
-    frame = figures.segment_frame(scores).set_index(["tier", "level"])
+    frame = clients.segment_frame(scores).set_index(["tier", "level"])
     assert list(frame.index) == [(tier, level) for tier in (2, 1, 0) for level in (0, 1, 2)]
     assert frame.loc[frame["clients"] > 0, "clients"].to_dict() == {(2, 0): 2, (1, 1): 2, (0, 2): 2}
     assert frame.loc[(2, 0), "value_at_risk"] == pytest.approx(160.0)
@@ -450,7 +450,7 @@ def test_a_segment_that_is_none_is_refused(tmp_path):
 
 
 def test_loyalty_scores_at_a_border_count_above_it():
-    bands = figures.loyalty_bands(pd.DataFrame({"loyalty_score": [0.0, 9.99, 10.0, 100.0, float("nan")]}))
+    bands = clients.loyalty_bands(pd.DataFrame({"loyalty_score": [0.0, 9.99, 10.0, 100.0, float("nan")]}))
     assert bands["low"].tolist() == list(range(90, -1, -10))
     assert bands["clients"].tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 1, 2]
     assert bands["share"].sum() == pytest.approx(1)
@@ -596,14 +596,14 @@ def test_shown_keeps_what_fits():
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("clients", [0, 1, 5])
-def test_few_clients(tmp_path, language, clients):
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_few_clients(tmp_path, language, count):
     out = make_run_folder(tmp_path, clients=20, test_cutoffs=("2011-03-01",), **NO_CURVES)
     path = out / "scores.parquet"
-    pd.read_parquet(path).head(clients).to_parquet(path, index=False)
+    pd.read_parquet(path).head(count).to_parquet(path, index=False)
     text = Page(page_of(out, language)).text
     assert not re.search(r"\bnan\b|\binf\b|None", text)
-    assert ("No client holds value at risk" in text) == (clients == 0 and language == "en")
+    assert ("No client holds value at risk" in text) == (count == 0 and language == "en")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

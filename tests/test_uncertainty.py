@@ -98,12 +98,6 @@ class TestLearn:
         assert alone.totals == unsure.totals
         assert_frame_equal(alone.predict(X), unsure.predict(X), check_exact=True)
 
-    def test_a_copy_sees_a_few_cutoffs_evenly_apart(self):
-        days = pd.date_range("2024-01-01", periods=9, freq="30D")
-        kept = days[uncertainty._thinned(days)]
-        assert kept.tolist() == [days[2], days[5], days[8]]
-        assert uncertainty._thinned(days[:4]).all()
-
     def test_outcomes_all_alike_before_the_last_cutoff(self):
         """Nobody had left by then: copies learn nothing, and say nothing of totals."""
         X, labels = make_panel(60)

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from loyalty.histories import OutcomeKind
@@ -30,8 +30,6 @@ HISTORY_FEATURES = ("frequency", "days_since_first_record")
 Total = Literal["expected_value", "value_at_risk"]
 
 _FILE = "totals.json"
-#: Training cutoffs that a copy of the models sees at the most.
-_CUTOFFS_OF_A_COPY = 4
 
 
 def value_at_risk(churn_probability: ArrayLike, past_spend: ArrayLike) -> Floats:
@@ -118,9 +116,7 @@ class Uncertainty:
     Notes
     -----
     The models are copied, and fitted anew without the rows that `hold_out` chooses, which they then predict. Both
-    totals are thus judged by the same kind of models as those that score, with all their parts. To save time a copy
-    sees at most four cutoffs, evenly apart; with two instead of all, five to eight, the errors of totals were the same
-    within a tenth (online_retail_2 2010-11-01 and 12-01, complete_journey 2017-08-01).
+    totals are thus judged by the same kind of models as those that score, with all their parts.
     """
 
     intervals: SpendIntervals
@@ -217,19 +213,12 @@ def _predict_held_out(
     X: pd.DataFrame, labels: pd.DataFrame, seen: Rows, held: Rows, *, churn: ChurnModel, value: ValueModel
 ) -> tuple[Floats, Floats]:
     """Predict held-out rows by copies of both models; NaN where what they could learn from is all alike."""
-    seen = seen[_thinned(pd.DatetimeIndex(X.index.get_level_values("cutoff")[seen]))]
     if labels["churned"].iloc[seen].nunique() < 2:
         return np.full(len(held), np.nan), np.full(len(held), np.nan)
     leaving = clone(churn).fit(X.iloc[seen], labels["churned"].iloc[seen])
     shared = leaving if value.purchase_ is churn else None
     spending = clone(value).fit(X.iloc[seen], labels["value"].iloc[seen], purchase=shared)
     return leaving.predict_proba(X.iloc[held])[:, 1], spending.predict(X.iloc[held])
-
-
-def _thinned(cutoffs: pd.DatetimeIndex) -> NDArray[np.bool_]:
-    """Keep the rows of a few cutoffs, the latest and others evenly before it: they repeat the same clients."""
-    days = cutoffs.unique().sort_values()[::-1]
-    return np.asarray(cutoffs.isin(days[:: -(-len(days) // _CUTOFFS_OF_A_COPY)]))
 
 
 def _errors(actual: Floats, told: Floats, X: pd.DataFrame, reach: Duration) -> PortfolioErrors | None:

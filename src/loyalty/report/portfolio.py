@@ -6,7 +6,8 @@ import pandas as pd
 
 from loyalty.loyalty_scores import LOYALTY_PARTS
 from loyalty.report import figures
-from loyalty.report.figures import cell_of, rows_of
+from loyalty.report.clients import cell_of, loyalty_bands, loyalty_means, movement_frame, segment_frame
+from loyalty.report.figures import rows_of
 from loyalty.report.run_folder import Metrics, RunFolder, Total
 from loyalty.report.text import NONE, Speech, plural, sentence
 from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS
@@ -66,7 +67,7 @@ def range_of(lower: float | None, upper: float | None, speech: Speech) -> str:
 
 def matrix_section(run: RunFolder, speech: Speech) -> Section:
     """Nine segments as a grid, the most valuable on top and the riskiest on the right."""
-    frame = figures.segment_frame(run.scores)
+    frame = segment_frame(run.scores)
     largest = float(frame["value_at_risk"].max())
     cells = [
         {
@@ -101,7 +102,7 @@ def matrix_section(run: RunFolder, speech: Speech) -> Section:
 
 def segments_section(run: RunFolder, speech: Speech) -> Section:
     """Segments by value at risk, each with its interval and the service it deserves."""
-    frame = figures.segment_frame(run.scores).sort_values("value_at_risk", ascending=False, kind="stable")
+    frame = segment_frame(run.scores).sort_values("value_at_risk", ascending=False, kind="stable")
     first = frame.iloc[0]
     longest = max(float(first["share"]), 1e-12)
     bounds = {one.segment: one for one in run.metrics.totals.get("value_at_risk", [])}
@@ -148,7 +149,7 @@ def movement_section(metrics: Metrics, speech: Speech) -> Section | None:
     moves = [one for one in movement.segment if one.start in _SEGMENTS and one.to in _SEGMENTS]
     slid = [m for m in moves if _tier(m.start) == _TOP_TIER and _level(m.to) > _level(m.start)]
     back = [m for m in moves if _tier(m.start) == _TOP_TIER and _level(m.to) < _level(m.start)]
-    frame = figures.movement_frame(movement.segment, segments=list(_SEGMENTS))
+    frame = movement_frame(movement.segment, segments=list(_SEGMENTS))
     largest = sorted(
         (one for one in movement.segment if one.start != one.to),
         key=lambda one: (-max(one.value_before, one.value_after), one.start, one.to),
@@ -185,7 +186,7 @@ def rfm_section(metrics: Metrics, speech: Speech) -> Section | None:
     movement = metrics.movement
     if movement is None or not movement.rfm_segment:
         return None
-    frame = figures.movement_frame(movement.rfm_segment, segments=list(_RFM))
+    frame = movement_frame(movement.rfm_segment, segments=list(_RFM))
     quiet = int(sum(row.now for row in rows_of(frame) if _RFM[row.Index] in _STRONG))
     columns = ("movement.before", "movement.now", "movement.change", "rfm.value")
     return {
@@ -210,7 +211,7 @@ def loyalty_section(run: RunFolder, speech: Speech) -> Section | None:
         return None
     movement = run.metrics.movement
     before = movement.loyalty_score if movement else None
-    bands, parts = figures.loyalty_bands(run.scores), figures.loyalty_means(run.scores)
+    bands, parts = loyalty_bands(run.scores), loyalty_means(run.scores)
     longest = max(float(bands["share"].max()), 1e-12)
     bars = [
         {
