@@ -215,10 +215,11 @@ def _predict_held_out(
     """Predict held-out rows by copies of both models; NaN where what they could learn from is all alike."""
     if labels["churned"].iloc[seen].nunique() < 2:
         return np.full(len(held), np.nan), np.full(len(held), np.nan)
-    leaving = clone(churn).fit(X.iloc[seen], labels["churned"].iloc[seen])
+    past, now = X.iloc[seen], X.iloc[held]
+    leaving = clone(churn).fit(past, labels["churned"].iloc[seen], latest=now)
     shared = leaving if value.purchase_ is churn else None
-    spending = clone(value).fit(X.iloc[seen], labels["value"].iloc[seen], purchase=shared)
-    return leaving.predict_proba(X.iloc[held])[:, 1], spending.predict(X.iloc[held])
+    spending = clone(value).fit(past, labels["value"].iloc[seen], purchase=shared, latest=now)
+    return leaving.predict_proba(now)[:, 1], spending.predict(now)
 
 
 def _errors(actual: Floats, told: Floats, X: pd.DataFrame, reach: Duration) -> PortfolioErrors | None:
