@@ -1,5 +1,6 @@
 """Backtest: nothing known at or after a test cutoff moves what is predicted there, and the judging is honest."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -13,6 +14,7 @@ from loyalty.backtesting import Panels, Setting, backtest, fit_models, predict_b
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.evaluation import churn_metrics, value_metrics
 from loyalty.histories import Histories
+from loyalty.judging import judge
 from loyalty.timeline import Outcome
 
 CUTOFF = pd.Timestamp("2025-06-01")
@@ -308,6 +310,59 @@ class TestJudging:
         assert len(auc) == 2
         assert summary.loc["lightgbm", "auc"] == pytest.approx(auc.mean())
         assert {"auc", "log_loss", "brier", "mae", "gini", "total_error"} <= set(summary.columns)
+
+    def test_summary_with_intervals(self, small_demo):
+        result = small_demo.run.backtest
+        plain, wide = result.summary(), result.summary(intervals=True)
+        assert list(wide.columns) == [(metric, part) for metric in plain for part in ("value", "lower", "upper")]
+        assert_frame_equal(wide.xs("value", axis=1, level=1), plain)
+        told = wide["log_loss"]
+        assert ((told["lower"] < told["value"]) & (told["value"] < told["upper"])).all()
+        assert wide["clients"][["lower", "upper"]].isna().all(axis=None)
+
+    def test_metrics_and_comparisons_are_those_of_the_judging(self, small_demo):
+        result = small_demo.run.backtest
+        judgement = judge(result.predictions, draws=1000, seed=0)
+        assert_frame_equal(result.metrics, judgement.by_cutoff())
+        assert_frame_equal(result.compare(), judgement.compare("lightgbm"))
+        assert_frame_equal(result.compare("btyd", "naive"), judgement.compare("btyd", ["naive"]))
+
+    def test_draws_and_seed_are_those_asked_for(self, histories):
+        panels = Panels(histories, Setting.of(horizon="60d", active="365d", at_most=1), FEW)
+        result = run_backtest(panels, [CUTOFF], draws=7, seed=3)
+        assert result.judgement.draws.shape[-1] == 7
+        assert_frame_equal(result.metrics, judge(result.predictions, draws=7, seed=3).by_cutoff())
+
+    def test_intervals_of_a_model_are_judged_and_drawn(self, small_demo):
+        """A backtest whose models say between which amounts the value will lie: half of it below twice the expected."""
+        given, plain = small_demo.run.backtest, small_demo.run.backtest.predictions
+        ours = plain["model"] == "lightgbm"
+        told = plain.assign(
+            value_lower=np.where(ours, 0.0, np.nan), value_upper=plain["expected_value"].where(ours) * 2
+        )
+        result = dataclasses.replace(given, predictions=told, draws=20)
+        rows = told[ours].dropna(subset="churned")
+        inside = rows["value"].between(0.0, rows["value_upper"]).groupby(rows["cutoff"]).mean()
+        judged = result.metrics.query("metric == 'coverage'")
+        assert set(judged["model"]) == {"lightgbm"}
+        assert judged["value"].tolist() == pytest.approx(inside.tolist())
+        assert result.plot_coverage(nominal=0.8).to_dict()
+        with pytest.raises(ValueError, match="There is no coverage to draw: no model has `value_lower`"):
+            given.plot_coverage()
+
+    @pytest.mark.parametrize("name", ["gain", "lift", "calibration", "value", "stability"])
+    def test_pictures_take_one_line(self, small_demo, name):
+        spec = getattr(small_demo.run.backtest, f"plot_{name}")().to_dict()
+        assert spec["title"]["text"].lower().startswith(name)
+
+    def test_pictures_of_chosen_figures(self, small_demo):
+        spec = small_demo.run.backtest.plot_stability("auc", "brier").to_dict()
+        assert [panel["title"]["text"] for panel in spec["concat"]] == ["AUC", "Brier score"]
+
+    def test_a_notebook_shows_the_main_figures(self, small_demo):
+        page = small_demo.run.backtest._repr_html_()
+        assert page.startswith("<table>")
+        assert all(f"<th>{model}</th>" in page for model in MODELS)
 
     def test_learning_beats_counting_in_a_world_that_can_be_learned(self, small_demo):
         summary = small_demo.run.backtest.summary()

@@ -10,10 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
-from scipy.stats import spearmanr
+from scipy.stats import norm, spearmanr
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from loyalty.evaluation import calibration_table, churn_metrics, gain_curve, value_metrics
+from loyalty.evaluation import (
+    calibration_table,
+    churn_metrics,
+    gain_curve,
+    interval_metrics,
+    share_interval,
+    value_metrics,
+)
 
 JUDGE = Path(__file__).parents[2] / "shared" / "protocols" / "judge.py"
 
@@ -223,7 +230,7 @@ def test_calibration_table_accounts_for_every_client_and_leaver(rows, bins):
 def test_calibration_groups_are_equal_where_nothing_is_tied():
     probability = np.random.default_rng(0).permutation(np.arange(1, 201) / 201)
     table = calibration_table(np.arange(200) % 2, probability)
-    assert table.columns.tolist() == ["predicted", "observed", "clients"]
+    assert table.columns.tolist() == ["predicted", "observed", "clients", "lower", "upper"]
     assert table["clients"].tolist() == [20] * 10
     # the safest twenty have 1/201 … 20/201: mean 10.5/201
     assert table["predicted"].iloc[0] == pytest.approx(10.5 / 201)
@@ -231,7 +238,38 @@ def test_calibration_groups_are_equal_where_nothing_is_tied():
 
 def test_calibration_of_a_constant_is_one_group():
     table = calibration_table([1, 0, 0, 0], [0.4] * 4)
-    assert table.to_dict("records") == [{"predicted": pytest.approx(0.4), "observed": 0.25, "clients": 4}]
+    assert table[["predicted", "observed", "clients"]].to_numpy().tolist() == [[pytest.approx(0.4), 0.25, 4]]
+    assert table[["lower", "upper"]].to_numpy().tolist() == [[*map(float, np.ravel(share_interval([1], [4])))]]
+
+
+def test_intervals_of_shares_are_those_published():
+    # Newcombe (1998), Statistics in Medicine 17(8), table I, method 3: Wilson's without continuity correction
+    lower, upper = share_interval([81, 15, 0, 1], [263, 148, 20, 29])
+    assert lower.round(4).tolist() == [0.2553, 0.0624, 0, 0.0061]
+    assert upper.round(4).tolist() == [0.3662, 0.1605, 0.1611, 0.1718]
+
+
+@given(size=st.integers(1, 500), share=st.floats(0, 1), level=st.floats(0.5, 0.999))
+def test_intervals_of_shares_solve_their_equation(size, share, level):
+    """A bound is a share from which what was seen lies just so many deviations away; mirrored for who stayed."""
+    found = round(share * size)
+    (lower,), (upper,) = share_interval([found], [size], level=level)
+    assert 0 <= lower <= found / size <= upper <= 1
+    for bound in {lower, upper} - {found / size}:
+        z = norm.ppf(0.5 + level / 2)
+        assert (found / size - bound) ** 2 == pytest.approx(z**2 * bound * (1 - bound) / size, abs=1e-9)
+    mirrored = share_interval([size - found], [size], level=level)
+    assert (1 - mirrored[1][0], 1 - mirrored[0][0]) == pytest.approx((lower, upper))
+
+
+def test_a_group_of_nobody_has_no_interval():
+    assert np.isnan(share_interval([0], [0])).all()
+
+
+def test_interval_metrics_by_hand():
+    # within: 0 (at both ends), 5 (between), 7 (at the upper end); not 8
+    told = interval_metrics([0, 5, 7, 8], [0, 4, 1, 0], [0, 6, 7, 7])
+    assert told == {"coverage": 3 / 4, "interval_width": (0 + 2 + 6 + 7) / 4}
 
 
 def test_inputs_are_left_alone_and_may_be_series_of_any_index_and_type():
@@ -269,6 +307,11 @@ def test_inputs_are_left_alone_and_may_be_series_of_any_index_and_type():
             "`expected_value` must be finite.*got inf at position 1 and 1 such",
         ),
         (lambda: churn_metrics([1, 0], [0.5, -0.1]), r"`churn_probability` must lie within \[0, 1\].*got -0\.1"),
+        (lambda: share_interval([3], [2]), "`found` must not exceed `clients`"),
+        (lambda: share_interval([0.5], [2]), "`found` must be a whole number, 0 or more; got 0.5"),
+        (lambda: share_interval([1], [2], level=95), "`level` must lie between 0 and 1.*got 95"),
+        (lambda: interval_metrics([1, 2], [0, 3], [1, 2]), "`value_lower` must not exceed.*got 3 and 2 at position 1"),
+        (lambda: interval_metrics([1], [math.nan], [2]), "`value_lower` must be finite"),
         (lambda: gain_curve([1, 0], [0.5, 0.2], [0, 20]), r"`contacted` must lie within \[0, 1\].*got 20"),
         (lambda: calibration_table([1, 0], [0.5, 0.2], bins=0), "`bins` must be a whole number.*got 0"),
         (lambda: calibration_table([1, 0], [0.5, 0.2], bins=2.5), "`bins` must be a whole number.*got 2.5"),

@@ -115,10 +115,17 @@ class TestMetrics:
 
     def test_backtest_is_tidy_and_complete(self, metrics, small_demo):
         rows = pd.DataFrame(metrics["backtest"])
-        assert list(rows) == ["model", "cutoff", "metric", "value"]
+        assert list(rows) == ["model", "cutoff", "metric", "value", "lower", "upper"]
         wanted = [(m, c, k) for c in TESTS for m in ("naive", "btyd", "lightgbm") for k in METRICS]
         assert list(zip(rows["model"], rows["cutoff"], rows["metric"], strict=True)) == wanted
         assert rows["value"].tolist() == small_demo.run.backtest.metrics["value"].tolist()
+
+    def test_comparison_is_that_of_the_backtest(self, metrics, small_demo):
+        rows, ours = pd.DataFrame(metrics["comparison"]), small_demo.run.backtest.compare("lightgbm")
+        assert list(rows) == list(ours)
+        assert rows["difference"].tolist() == ours["difference"].tolist()
+        assert [row["cutoff"] for row in metrics["comparison"][:3]] == [*TESTS, None]
+        assert set(rows["baseline"]) == {"naive", "btyd"}
 
     def test_gain(self, metrics):
         gain = metrics["gain"]
@@ -134,7 +141,7 @@ class TestMetrics:
     def test_calibration(self, metrics):
         rows = metrics["calibration"]
         assert len(rows) == 10
-        assert all(set(row) == {"predicted", "observed", "clients"} for row in rows)
+        assert all(set(row) == {"predicted", "observed", "clients", "lower", "upper"} for row in rows)
         assert [row["predicted"] for row in rows] == sorted(row["predicted"] for row in rows)
         judged = [r["value"] for r in metrics["backtest"] if (r["model"], r["metric"]) == ("lightgbm", "clients")]
         assert sum(row["clients"] for row in rows) == sum(judged)
@@ -258,7 +265,12 @@ class TestOtherRuns:
         assert len(progress.steps) == progress.total
         metrics = strict((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
         assert (metrics["kind"], metrics["active_days"]) == ("contractual", None)
-        assert (metrics["backtest"], metrics["gain"], metrics["calibration"]) == ([], None, [])
+        assert (metrics["backtest"], metrics["gain"], metrics["calibration"], metrics["comparison"]) == (
+            [],
+            None,
+            [],
+            [],
+        )
         assert metrics["btyd"] == {"2026-01-01": {}}
         assert any("not judged" in note for note in metrics["notes"])
         backtest = pd.read_parquet(tmp_path / "out" / "backtest.parquet")

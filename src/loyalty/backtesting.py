@@ -1,22 +1,40 @@
 """Backtest: models and baselines side by side at cutoffs of the past, each having seen only what was known then."""
 
+import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from loyalty.btyd import BuyTillYouDie
-from loyalty.evaluation import churn_metrics, value_metrics
 from loyalty.features import CATALOGUE, Feature, Learned, build_panel, choose_features, learn, renew
 from loyalty.features.feature import WINDOWS
 from loyalty.features.learned import MODELS
 from loyalty.histories import Histories, OutcomeKind, at_instant
+from loyalty.judging import (
+    DRAWS,
+    SHOWN,
+    Judgement,
+    as_html,
+    calibration_frame,
+    count_frame,
+    coverage_frame,
+    gain_frame,
+    judge,
+    value_frame,
+)
 from loyalty.labels import build_labels
 from loyalty.models.churn import ChurnModel
 from loyalty.models.uncertainty import Uncertainty
 from loyalty.models.value import ValueModel
 from loyalty.timeline import Duration, Instant, Outcome, Split, as_cutoffs, as_duration, as_instant, rolling_origins
+
+if TYPE_CHECKING:
+    from loyalty.plots import Chart
 
 __all__ = ["Backtest", "Fitted", "Setting", "backtest", "fit_models", "predict_baselines"]
 
@@ -30,10 +48,6 @@ _WARM_UP = pd.Timedelta(days=60)
 _YEAR = pd.Timedelta(days=365)
 #: Clients that each rate of the naive baseline is drawn towards the mean by.
 _FEW = 10
-
-#: The columns of a backtest's predictions.
-_PREDICTED = ["model", "client_id", "cutoff", "churn_probability", "expected_value", "value_lower", "value_upper"]
-_PREDICTED += ["churned", "value"]
 
 OnStep = Callable[[str], None]
 
@@ -423,33 +437,122 @@ class Backtest:
     Attributes
     ----------
     predictions : DataFrame
-        `model`, `client_id`, `cutoff`, `churn_probability`, `expected_value`, the interval of spend, `value_lower`
-        and `value_upper` (NaN for the baselines), and what happened: `churned`, `value` (NaN where the horizon is not
-        over).
-    metrics : DataFrame
-        Tidy: `model`, `cutoff`, `metric`, `value`; see `loyalty.evaluation`.
+        `model`, `client_id`, `cutoff`, `churn_probability`, `expected_value`, and what happened: `churned`, `value`
+        (NaN where the horizon is not over). Where a model says between which amounts the value will lie, also
+        `value_lower` and `value_upper`, NaN in the rows of the others.
     fitted : tuple of Fitted
         The models of each test cutoff.
     btyd_parameters : mapping of cutoff to mapping of str to float
         Of the buy-till-you-die models.
     notes : tuple of str
         What is worth knowing.
+    draws, seed : int
+        How many times clients are drawn for the intervals, and the seed of the draws.
+
+    Notes
+    -----
+    Intervals hold 95 % of the figures of `draws` bootstrap samples. Clients are drawn with replacement, each with its
+    rows at all cutoffs, and all models are judged on the same draws: see `loyalty.judging`. They tell what other
+    clients of the same kind would have changed; what another season would have is seen in `plot_stability`.
     """
 
     predictions: pd.DataFrame
-    metrics: pd.DataFrame
     fitted: tuple[Fitted, ...]
     btyd_parameters: Mapping[pd.Timestamp, Mapping[str, float]]
     notes: tuple[str, ...]
+    draws: int = DRAWS
+    seed: int = 0
 
-    def summary(self) -> pd.DataFrame:
-        """Average each metric over the cutoffs: one row a model, one column a metric."""
-        table = self.metrics.pivot_table(index="model", columns="metric", values="value", sort=False, observed=True)
-        return table.rename_axis(columns=None)
+    @cached_property
+    def judgement(self) -> Judgement:
+        """The figures of every model at every cutoff and in every draw; computed when first asked for."""
+        return judge(self.predictions, draws=self.draws, seed=self.seed)
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Every figure of `loyalty.evaluation`, tidy: `model`, `cutoff`, `metric`, `value`, `lower`, `upper`."""
+        return self.judgement.by_cutoff()
+
+    def summary(self, *, intervals: bool = False) -> pd.DataFrame:
+        """Average each metric over the cutoffs: one row a model, one column a metric.
+
+        Parameters
+        ----------
+        intervals : bool, default=False
+            Whether each metric has three columns, `value`, `lower` and `upper`, instead of one.
+        """
+        means = self.judgement.means()
+        wide = {
+            name: means.pivot_table(index="model", columns="metric", values=name, sort=False).rename_axis(columns=None)
+            for name in ("value", "lower", "upper")
+        }
+        if not intervals:
+            return wide["value"]
+        columns = pd.MultiIndex.from_product([wide["value"].columns, list(wide)])
+        return pd.concat(wide, axis="columns").swaplevel(axis="columns").reindex(columns=columns)
+
+    def compare(self, model: str = "lightgbm", against: str | Sequence[str] | None = None) -> pd.DataFrame:
+        """Set a model beside others, client by client: how much better it is, and how sure that is.
+
+        Parameters
+        ----------
+        model : str, default="lightgbm"
+            The model in question.
+        against : str or sequence of str, optional
+            What it is compared with; all other models by default.
+
+        Returns
+        -------
+        DataFrame
+            A row per `baseline`, `metric` and `cutoff`, and one whose `cutoff` is NaT for the mean over the cutoffs at
+            which both were judged. `better`: whether the better figure is the ``higher``, the ``lower`` or the one
+            ``nearer 0``. `difference`: the model's figure less the baseline's; of the last kind, without their signs,
+            at each cutoff before the mean. `lower`, `upper`: its interval over the same draws of clients for both.
+            `share_better`: in what share of the draws the model is the better one, draws alike counting half.
+
+        Raises
+        ------
+        ValueError
+            If a model was not judged.
+        """
+        return self.judgement.compare(model, against)
 
     def of(self, model: str) -> pd.DataFrame:
         """Return the predictions of one model."""
         return self.predictions[self.predictions["model"] == model].drop(columns="model").reset_index(drop=True)
+
+    def plot_gain(self) -> "Chart":
+        """Draw how many leavers are found among how many clients; see `loyalty.plots.gain`."""
+        return _plots().gain(gain_frame(self.predictions))
+
+    def plot_lift(self) -> "Chart":
+        """Draw how many times more leavers are found than by chance; see `loyalty.plots.lift`."""
+        return _plots().lift(gain_frame(self.predictions))
+
+    def plot_calibration(self, *, bins: int = 10) -> "Chart":
+        """Draw the share that left against the predicted probability, with counts; see `loyalty.plots.calibration`."""
+        return _plots().calibration(calibration_frame(self.predictions, bins=bins), count_frame(self.predictions))
+
+    def plot_value(self) -> "Chart":
+        """Draw real beside predicted spend by tenths of the latter; see `loyalty.plots.value_by_decile`."""
+        return _plots().value_by_decile(value_frame(self.predictions, draws=self.draws, seed=self.seed))
+
+    def plot_coverage(self, *, nominal: float = 0.9) -> "Chart":
+        """Draw how often spend lay within its interval, which promised `nominal`; see `loyalty.plots.coverage`."""
+        return _plots().coverage(coverage_frame(self.predictions), nominal=nominal)
+
+    def plot_stability(self, *metrics: str) -> "Chart":
+        """Draw figures from cutoff to cutoff, the main ones if none is named; see `loyalty.plots.stability`."""
+        return _plots().stability(self.metrics, metrics=metrics or SHOWN)
+
+    def _repr_html_(self) -> str:
+        """Show the main figures in a notebook."""
+        return as_html(self.judgement)
+
+
+def _plots() -> ModuleType:
+    """Import the drawing library only where something is drawn."""
+    return importlib.import_module("loyalty.plots")
 
 
 def backtest(
@@ -464,6 +567,7 @@ def backtest(
     first: Instant | None = None,
     at_most: int = 24,
     seed: int = 0,
+    draws: int = DRAWS,
     on_step: OnStep = _say_nothing,
 ) -> Backtest:
     """Compare LightGBM with the baselines at cutoffs of the past.
@@ -482,14 +586,16 @@ def backtest(
     every, first, at_most
         Where training cutoffs lie: see `Setting`.
     seed : int, default=0
-        Seed of the models.
+        Seed of the models and of the draws.
+    draws : int, default=1000
+        How many times clients are drawn with replacement for the intervals of the figures.
     on_step : callable, optional
         Told in words after each piece of work.
 
     Returns
     -------
     Backtest
-        Predictions, metrics and the models.
+        Predictions, metrics with intervals, comparisons, pictures and the models.
 
     Examples
     --------
@@ -501,11 +607,16 @@ def backtest(
     """
     setting = Setting.of(horizon=horizon, gap=gap, kind=kind, active=active, every=every, first=first, at_most=at_most)
     panels = Panels(histories, setting, on_step=on_step)
-    return run_backtest(panels, as_cutoffs(cutoffs), seed=seed, on_step=on_step)
+    return run_backtest(panels, as_cutoffs(cutoffs), seed=seed, draws=draws, on_step=on_step)
 
 
 def run_backtest(
-    panels: Panels, cutoffs: Sequence[pd.Timestamp], *, seed: int = 0, on_step: OnStep = _say_nothing
+    panels: Panels,
+    cutoffs: Sequence[pd.Timestamp],
+    *,
+    seed: int = 0,
+    draws: int = DRAWS,
+    on_step: OnStep = _say_nothing,
 ) -> Backtest:
     """Backtest on panels that serve other work as well."""
     parts, fitted, btyd, notes = [], [], {}, []
@@ -524,8 +635,10 @@ def run_backtest(
         parts += [
             predicted.join(outcomes).reset_index().assign(model=model) for model, predicted in predictions.items()
         ]
-    joined = pd.concat(parts, ignore_index=True)[_PREDICTED]
-    return Backtest(joined, _judge(joined), tuple(fitted), btyd, tuple(notes))
+    joined = pd.concat(parts, ignore_index=True)
+    columns = ["model", "client_id", "cutoff", "churn_probability", "expected_value", "churned", "value"]
+    columns += [name for name in ("value_lower", "value_upper") if name in joined]
+    return Backtest(joined[columns], tuple(fitted), btyd, tuple(notes), draws, seed)
 
 
 def _outcomes(panels: Panels, cutoff: pd.Timestamp) -> tuple[pd.DataFrame, list[str]]:
@@ -536,12 +649,3 @@ def _outcomes(panels: Panels, cutoff: pd.Timestamp) -> tuple[pd.DataFrame, list[
         nothing = panels.at(cutoff)[[]].assign(churned=np.nan, value=np.nan)
         return nothing, [f"{said} It is predicted, but not judged."]
     return panels.labels([cutoff], known_before=None), []
-
-
-def _judge(predictions: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for (model, cutoff), group in predictions.dropna(subset="churned").groupby(["model", "cutoff"], sort=False):
-        figures = churn_metrics(group["churned"], group["churn_probability"])
-        figures |= value_metrics(group["value"], group["expected_value"])
-        rows += [(model, cutoff, metric, value) for metric, value in figures.items()]
-    return pd.DataFrame(rows, columns=["model", "cutoff", "metric", "value"])

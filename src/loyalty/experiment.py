@@ -220,9 +220,11 @@ def _metrics(
         "clients_scored": len(scores),
         "seed": config.seed,
         "backtest": [
-            {"model": model, "cutoff": f"{cutoff:%Y-%m-%d}", "metric": metric, "value": _finite(value)}
-            for model, cutoff, metric, value in result.metrics.to_numpy()
+            {"model": model, "cutoff": f"{cutoff:%Y-%m-%d}", "metric": metric}
+            | {"value": _finite(value), "lower": _finite(lower), "upper": _finite(upper)}
+            for model, cutoff, metric, value, lower, upper in result.metrics.to_numpy()
         ],
+        "comparison": _comparison(result),
         "gain": _gain(judged),
         "calibration": _calibration(judged),
         "notes": list(notes),
@@ -238,6 +240,17 @@ def _metrics(
 
 def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
+
+
+def _comparison(result: Backtest) -> list[dict[str, Any]]:
+    """Set LightGBM beside every baseline; the mean over the cutoffs has none."""
+    if result.metrics.empty:
+        return []
+    rows = _records(result.compare("lightgbm"))
+    for row in rows:
+        row["cutoff"] = None if pd.isna(row["cutoff"]) else f"{row['cutoff']:%Y-%m-%d}"
+        row |= {name: _finite(row[name]) for name in ("difference", "lower", "upper", "share_better")}
+    return rows
 
 
 def _gain(judged: pd.DataFrame) -> dict[str, list[float]] | None:

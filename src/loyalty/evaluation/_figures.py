@@ -1,28 +1,11 @@
-"""Judge predictions of churn and value, whatever model made them.
-
-Everything here takes arrays: what happened and what was predicted, client by client in the same order. No model, no
-data frame index and no clock is looked at, so the naive rate, buy-till-you-die models and trees are judged by the
-same arithmetic.
-"""
-
-from typing import Literal
+"""Probabilities of leaving and predicted spend against what happened."""
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
+from numpy.typing import ArrayLike
+from scipy.stats import norm, rankdata
 
-__all__ = [
-    "calibration_table",
-    "churn_metrics",
-    "gain_curve",
-    "survival_by_period",
-    "survival_metrics",
-    "value_metrics",
-]
-
-Floats = NDArray[np.float64]
-Kind = Literal["outcome", "share", "money", "periods"]
+from loyalty.evaluation._arrays import Floats, checked
 
 # Probabilities are kept this far from 0 and 1, so that one certain mistake costs 20.7 nats and not infinity.
 CERTAINTY = 1e-9
@@ -176,7 +159,7 @@ def value_metrics(value: ArrayLike, expected_value: ArrayLike) -> dict[str, floa
     >>> metrics["mae"], metrics["total_error"]
     (2.0, nan)
     """
-    true, predicted = _checked(value=(value, "money"), expected_value=(expected_value, "money"))
+    true, predicted = checked(value=(value, "money"), expected_value=(expected_value, "money"))
     total = float(true.sum())
     return {
         "mae": float(np.abs(true - predicted).mean()),
@@ -226,7 +209,7 @@ def gain_curve(churned: ArrayLike, churn_probability: ArrayLike, contacted: Arra
     array([0.  , 0.5 , 0.75, 1.  , 1.  ])
     """
     left, probability = _churn_arrays(churned, churn_probability)
-    (shares,) = _checked(contacted=(contacted, "share"))
+    (shares,) = checked(contacted=(contacted, "share"))
     return _found(left, probability, shares)
 
 
@@ -246,8 +229,8 @@ def calibration_table(churned: ArrayLike, churn_probability: ArrayLike, bins: in
     -------
     DataFrame
         One row per group, the safest first: ``predicted``, its mean probability; ``observed``, the share of it that
-        left;
-        ``clients``, its size. The points of a reliability diagram [1]_.
+        left; ``clients``, its size; ``lower`` and ``upper``, the 95 % interval of the share that left (see
+        `share_interval`). The points of a reliability diagram [1]_.
 
     Raises
     ------
@@ -263,10 +246,10 @@ def calibration_table(churned: ArrayLike, churn_probability: ArrayLike, bins: in
     --------
     Three clients share a probability; they stay together although two groups of two were asked for:
 
-    >>> calibration_table([0, 0, 1, 1], [0.3, 0.3, 0.3, 0.8], bins=2)
-       predicted  observed  clients
-    0        0.3  0.333333        3
-    1        0.8  1.000000        1
+    >>> calibration_table([0, 0, 1, 1], [0.3, 0.3, 0.3, 0.8], bins=2).round(3)
+       predicted  observed  clients  lower  upper
+    0        0.3     0.333        3  0.061  0.792
+    1        0.8     1.000        1  0.207  1.000
     """
     left, probability = _churn_arrays(churned, churn_probability)
     if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 1:
@@ -278,206 +261,106 @@ def calibration_table(churned: ArrayLike, churn_probability: ArrayLike, bins: in
     filled = clients > 0
     sums = [np.bincount(group, weights=weights)[filled] for weights in (probability, left)]
     size = clients[filled]
-    return pd.DataFrame({"predicted": sums[0] / size, "observed": sums[1] / size, "clients": size})
+    lower, upper = share_interval(sums[1], size)
+    return pd.DataFrame(
+        {"predicted": sums[0] / size, "observed": sums[1] / size, "clients": size, "lower": lower, "upper": upper}
+    )
 
 
-def survival_metrics(duration: ArrayLike, churned: ArrayLike, survival: ArrayLike) -> dict[str, float]:
-    """Measure how well curves of staying tell who leaves and when, where some lives are known in part only.
+def share_interval(found: ArrayLike, clients: ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Bound the share that a count of clients is an estimate of, after Wilson.
 
     Parameters
     ----------
-    duration, churned, survival : array-like
-        See `survival_by_period`.
+    found : array-like of shape (n_groups,)
+        How many of each group it was, such as who left.
+    clients : array-like of shape (n_groups,)
+        How many clients each group has.
+    level : float, default=0.95
+        How often such intervals hold the true share, about.
+
+    Returns
+    -------
+    lower, upper : ndarray of shape (n_groups,)
+        Both within [0, 1]; NaN for a group of nobody.
+
+    Raises
+    ------
+    ValueError
+        If the counts are no whole numbers, more were found than there are, or `level` is not between 0 and 1.
+
+    References
+    ----------
+    .. [1] Wilson (1927), "Probable Inference, the Law of Succession, and Statistical Inference", Journal of the
+       American Statistical Association 22(158).
+
+    Examples
+    --------
+    None of ten is not none of all:
+
+    >>> lower, upper = share_interval([0], [10])
+    >>> lower.round(3), upper.round(3)
+    (array([0.]), array([0.278]))
+    """
+    count, size = checked(found=(found, "count"), clients=(clients, "count"))
+    if (count > size).any():
+        raise ValueError("`found` must not exceed `clients`.")
+    if not 0 < level < 1:
+        raise ValueError(f"`level` must lie between 0 and 1, such as 0.95; got {level!r}.")
+    z2 = float(norm.ppf(0.5 + level / 2)) ** 2
+    with np.errstate(invalid="ignore"):
+        share = count / size
+        spread = np.sqrt(z2 * (share * (1 - share) * size + z2 / 4))
+    centre = count + z2 / 2
+    # Rounding must not leave a bound beyond what was seen.
+    lower, upper = (centre - spread) / (size + z2), (centre + spread) / (size + z2)
+    return np.where(count == 0, share, lower), np.where(count == size, share, upper)
+
+
+def interval_metrics(value: ArrayLike, value_lower: ArrayLike, value_upper: ArrayLike) -> dict[str, float]:
+    """Measure how often what clients spent lay within the interval predicted for them, and how wide it was.
+
+    Parameters
+    ----------
+    value : array-like of shape (n_clients,)
+        What each client spent, in money.
+    value_lower, value_upper : array-like of shape (n_clients,)
+        The interval of each, both ends included, in the order of `value`.
 
     Returns
     -------
     dict of str to float
-        ``clients``, ``periods``
-            How many were judged, and over how many periods: those of `survival`, up to the longest duration.
-        ``churn_share``
-            Share that left by the last of them, after Kaplan and Meier.
-        ``integrated_brier``
-            Mean of the Brier scores of the periods [1]_.
-        ``auc``
-            Mean of the areas of the periods that have one, each weighing what share left in it [2]_. NaN where none
-            has one.
-        ``concordance``
-            Share of pairs in which the client who left first was expected to live shorter [3]_, in periods, ties
-            counting half. Who was observed to the end of the period in which another left lived longer. NaN without
-            such a pair.
-        ``concordance_uno``
-            The same, each pair weighing as much as if nothing were cut short [4]_; it does not depend on when that was.
-        ``mean_error``
-            Mean predicted share of leavers by the last period minus ``churn_share``.
+        ``coverage``
+            Share of clients whose value lay within.
+        ``interval_width``
+            Mean width, in money.
 
     Raises
     ------
     ValueError
-        As `survival_by_period`.
-
-    References
-    ----------
-    .. [1] Graf, Schmoor, Sauerbrei and Schumacher (1999), "Assessment and Comparison of Prognostic Classification
-       Schemes for Survival Data", Statistics in Medicine 18(17-18).
-    .. [2] Lambert and Chevret (2016), "Summary Measure of Discrimination in Survival Models Based on
-       Cumulative/Dynamic Time-dependent ROC Curves", Statistical Methods in Medical Research 25(5).
-    .. [3] Harrell, Califf, Pryor, Lee and Rosati (1982), "Evaluating the Yield of Medical Tests", JAMA 247(18).
-    .. [4] Uno, Cai, Pencina, D'Agostino and Wei (2011), "On the C-statistics for Evaluating Overall Adequacy of Risk
-       Prediction Procedures with Censored Survival Data", Statistics in Medicine 30(10).
+        If the arrays are empty, not one-dimensional, of different lengths or not finite, or an interval ends before
+        it begins.
 
     Examples
     --------
-    One leaves in period 1; the other was seen to stay through it, and nothing more is known of period 2:
+    The end belongs to the interval; one cent more does not:
 
-    >>> metrics = survival_metrics([1, 1], [1, 0], [[0.5, 0.25], [0.75, 0.5]])
-    >>> metrics["periods"], metrics["integrated_brier"], metrics["auc"], metrics["mean_error"]
-    (1.0, 0.15625, 1.0, -0.125)
+    >>> interval_metrics([10, 10.01], [0, 0], [10, 10])
+    {'coverage': 0.5, 'interval_width': 10.0}
     """
-    lives, left, curves = _survival_arrays(duration, churned, survival)
-    table = _by_period(lives, left, curves)
-    periods, observed = len(table), table["observed"].to_numpy()
-    share = -np.diff(observed, prepend=1.0)
-    auc = table["auc"].to_numpy()
-    ranked = ~np.isnan(auc) & (share > 0)
-    life = curves[:, :periods].sum(axis=1).round(9)  # what adds up to the same is tied, whatever floats leave behind
-    concordances = _concordances(lives, left, life, _known_share(lives, left), periods)
+    spent, low, high = checked(
+        value=(value, "money"), value_lower=(value_lower, "money"), value_upper=(value_upper, "money")
+    )
+    if (crossed := low > high).any():
+        row = int(crossed.argmax())
+        raise ValueError(
+            f"`value_lower` must not exceed `value_upper`; got {low[row]:g} and {high[row]:g} at position {row} and "
+            f"{np.count_nonzero(crossed)} such in all."
+        )
     return {
-        "clients": float(lives.size),
-        "periods": float(periods),
-        "churn_share": float(1 - observed[-1]),
-        "integrated_brier": float(table["brier"].mean()),
-        "auc": float(np.average(auc[ranked], weights=share[ranked])) if ranked.any() else float("nan"),
-        "concordance": concordances[0],
-        "concordance_uno": concordances[1],
-        "mean_error": float(observed[-1] - table["predicted"].iloc[-1]),
+        "coverage": float(((spent >= low) & (spent <= high)).mean()),
+        "interval_width": float((high - low).mean()),
     }
-
-
-def survival_by_period(duration: ArrayLike, churned: ArrayLike, survival: ArrayLike) -> pd.DataFrame:
-    """Judge curves of staying period by period.
-
-    Parameters
-    ----------
-    duration : array-like of shape (n_clients,)
-        The period in which a client left, from 1 on; of any other, how many whole periods it was seen to stay.
-    churned : array-like of shape (n_clients,)
-        1 for a client who left, 0 for one who was not seen to.
-    survival : array-like of shape (n_clients, n_periods)
-        Predicted probability of staying through each period, each within [0, 1] and never rising.
-
-    Returns
-    -------
-    DataFrame
-        One row a ``period``, up to the longest duration: ``at_risk``, who was observed in it; ``predicted``, mean
-        probability of staying through it; ``observed``, the share that does, after Kaplan and Meier; ``brier``, mean
-        squared error; ``auc``, the probability that a client who left by then was given a lower probability of
-        staying than one who did not, ties counting half; NaN where all are on one side.
-
-    Raises
-    ------
-    ValueError
-        If the arrays are not as described, or nobody was observed for a period.
-
-    Notes
-    -----
-    Where a client's fate by the end of a period is not known, those whose fate is known stand in: each weighs one over
-    the share of lives that were followed as long as that took [1]_ [2]_, estimated from all clients alike. This is
-    unbiased if how long lives are followed has nothing to do with when they end. Who was seen to stay through a period
-    is known to have stayed in it; formulas for continuous time, in which only someone seen later is, agree once the
-    ends of observation are moved half a period on.
-
-    References
-    ----------
-    .. [1] Graf, Schmoor, Sauerbrei and Schumacher (1999), "Assessment and Comparison of Prognostic Classification
-       Schemes for Survival Data", Statistics in Medicine 18(17-18).
-    .. [2] Hung and Chiang (2010), "Estimation Methods for Time-dependent AUC Models with Survival Data", Canadian
-       Journal of Statistics 38(1).
-
-    Examples
-    --------
-    The second of three clients is followed for period 1 only; the third then stands for both in period 2:
-
-    >>> survival_by_period([1, 1, 2], [1, 0, 0], [[0.5, 0.5], [1.0, 1.0], [1.0, 0.5]])
-            at_risk  predicted  observed     brier  auc
-    period
-    1             3   0.833333  0.666667  0.083333  1.0
-    2             1   0.666667  0.666667  0.250000  0.5
-    """
-    return _by_period(*_survival_arrays(duration, churned, survival))
-
-
-def _by_period(lives: Floats, left: Floats, curves: Floats) -> pd.DataFrame:
-    known = _known_share(lives, left)
-    observed, rows = 1.0, []
-    for k in range(1, min(curves.shape[1], int(lives.max())) + 1):
-        stays = curves[:, k - 1]
-        gone, there = (left == 1) & (lives <= k), (lives > k) | ((left == 0) & (lives == k))
-        at_risk = np.count_nonzero(lives >= k)
-        observed *= 1 - np.count_nonzero(gone & (lives == k)) / at_risk
-        weight = 1 / known[lives[gone].astype(np.int64) - 1]
-        squares = float(weight @ np.square(stays[gone])) + float(np.square(1 - stays[there]).sum()) / known[k - 1]
-        pairs = float(weight.sum()) * np.count_nonzero(there)
-        above = float(weight @ _share_above(stays[gone], stays[there]))
-        rows.append((k, at_risk, stays.mean(), observed, squares / lives.size, above / pairs if pairs else np.nan))
-    columns = ["period", "at_risk", "predicted", "observed", "brier", "auc"]
-    return pd.DataFrame(rows, columns=columns).set_index("period")
-
-
-def _known_share(lives: Floats, left: Floats) -> Floats:
-    """Estimate the share of lives followed to the end of period 1, 2, … if they last as long (Kaplan and Meier)."""
-    size = int(lives.max()) + 1
-    lost = np.bincount(lives[left == 0].astype(np.int64), minlength=size)
-    gone = np.bincount(lives[left == 1].astype(np.int64), minlength=size)
-    at_risk = (lost + gone)[::-1].cumsum()[::-1] - gone  # who leaves in a period was not lost in it
-    return np.cumprod(1 - lost / np.maximum(at_risk, 1), dtype=np.float64)[:-1]
-
-
-def _share_above(lower: Floats, others: Floats) -> Floats:
-    """Count for each of `lower` how many others lie above, ties counting half."""
-    ordered = np.sort(others)
-    below = np.searchsorted(ordered, lower, side="left") + np.searchsorted(ordered, lower, side="right")
-    return others.size - below / 2
-
-
-def _concordances(lives: Floats, left: Floats, life: Floats, known: Floats, periods: int) -> tuple[float, float]:
-    """Return Harrell's and Uno's share of pairs in the right order of expected life."""
-    right, pairs = np.zeros(2), np.zeros(2)
-    for k in range(1, periods + 1):
-        gone, there = (left == 1) & (lives == k), (lives > k) | ((left == 0) & (lives == k))
-        weight = np.array([1.0, known[k - 1] ** -2])
-        right += weight * float(_share_above(life[gone], life[there]).sum())
-        pairs += weight * np.count_nonzero(gone) * np.count_nonzero(there)
-    harrell, uno = (float(r / p) if p else float("nan") for r, p in zip(right, pairs, strict=True))
-    return harrell, uno
-
-
-def _survival_arrays(duration: ArrayLike, churned: ArrayLike, survival: ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Check lives and curves at the border."""
-    problems: list[str] = []
-    try:
-        curves = np.asarray(survival, dtype=np.float64)
-    except (TypeError, ValueError):
-        problems.append("`survival` must hold numbers, as many in every row")
-        curves = np.zeros((0, 1))
-    try:
-        lives, left = _checked(duration=(duration, "periods"), churned=(churned, "outcome"))
-        if not problems and curves.ndim == 2 and len(curves) != lives.size:
-            problems.append(f"`survival` must have one row a client; got {len(curves)} for {lives.size} durations")
-        if ((left == 1) & (lives == 0)).any():
-            problems.append("`duration` must be at least 1 where `churned` is 1, the period in which a client left")
-        elif not lives.any():
-            problems.append("`duration` must be at least 1 for somebody: nobody was observed for a period")
-    except ValueError as error:
-        problems.append(str(error).removesuffix("."))
-    if curves.ndim != 2 or curves.shape[1] == 0:
-        problems.append(f"`survival` must have a row a client and a column a period; got shape {curves.shape}")
-    elif not ((curves >= 0) & (curves <= 1)).all():
-        problems.append("`survival` must lie within [0, 1] and be finite")
-    elif (np.diff(curves, axis=1) > 0).any():
-        problems.append("`survival` must never rise from one period to the next")
-    if problems:
-        raise ValueError("; ".join(problems) + ".")
-    return lives, left, curves
 
 
 def _found(left: Floats, probability: Floats, shares: Floats) -> Floats:
@@ -542,47 +425,5 @@ def _decile_mape(true: Floats, predicted: Floats) -> float:
 
 def _churn_arrays(churned: ArrayLike, churn_probability: ArrayLike) -> tuple[Floats, Floats]:
     """Check outcomes and probabilities at the border."""
-    left, probability = _checked(churned=(churned, "outcome"), churn_probability=(churn_probability, "share"))
+    left, probability = checked(churned=(churned, "outcome"), churn_probability=(churn_probability, "share"))
     return left, probability
-
-
-def _checked(**given: tuple[ArrayLike, Kind]) -> list[Floats]:
-    """Make float arrays of one length, or say everything that is wrong with them in one error."""
-    arrays: dict[str, Floats] = {}
-    problems: list[str] = []
-    for name, (array_like, kind) in given.items():
-        array = np.asarray(array_like)
-        try:
-            if array.dtype.kind not in "biufO":
-                raise TypeError
-            arrays[name] = array.astype(np.float64)
-        except (TypeError, ValueError):
-            problems.append(f"`{name}` must hold numbers; got {array.dtype} values that are none")
-            continue
-        if problem := _problem(arrays[name], kind):
-            problems.append(f"`{name}` must {problem}")
-    if len({array.shape for array in arrays.values() if array.ndim == 1}) > 1:
-        sizes = " and ".join(f"{array.size} in `{name}`" for name, array in arrays.items())
-        problems.append(f"there must be one entry a client in each array, in the same order; got {sizes}")
-    if problems:
-        raise ValueError("; ".join(problems) + ".")
-    return list(arrays.values())
-
-
-def _problem(array: Floats, kind: Kind) -> str:
-    """Say which rule an array breaks first, where, and how often; nothing if it keeps them all."""
-    if array.ndim != 1:
-        return f"be one-dimensional; got shape {array.shape}: pass one column"
-    if array.size == 0:
-        return "hold at least one entry; got none"
-    allowed, rule = np.isfinite(array), "be finite (drop or fill missing values)"
-    if allowed.all() and kind == "outcome":
-        allowed, rule = np.isin(array, (0, 1)), "be 1 (left) or 0 (stayed)"
-    elif allowed.all() and kind == "share":
-        allowed, rule = (array >= 0) & (array <= 1), "lie within [0, 1] (divide percentages by 100)"
-    elif allowed.all() and kind == "periods":
-        allowed, rule = (array >= 0) & (array == np.floor(array)), "be a whole number of periods, 0 or more"
-    if allowed.all():
-        return ""
-    row = int(np.argmin(allowed))
-    return f"{rule}; got {array[row]:g} at position {row} and {np.count_nonzero(~allowed)} such in all"
