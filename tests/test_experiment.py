@@ -116,7 +116,8 @@ class TestMetrics:
     def test_backtest_is_tidy_and_complete(self, metrics, small_demo):
         rows = pd.DataFrame(metrics["backtest"])
         assert list(rows) == ["model", "cutoff", "metric", "value", "lower", "upper"]
-        wanted = [(m, c, k) for c in TESTS for m in ("naive", "btyd", "lightgbm") for k in METRICS]
+        figures = {"naive": METRICS, "btyd": METRICS, "lightgbm": [*METRICS, "coverage", "interval_width"]}
+        wanted = [(m, c, k) for c in TESTS for m in figures for k in figures[m]]
         assert list(zip(rows["model"], rows["cutoff"], rows["metric"], strict=True)) == wanted
         assert rows["value"].tolist() == small_demo.run.backtest.metrics["value"].tolist()
 
