@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from loyalty.models.portfolio import PortfolioErrors, portfolio_interval
+from loyalty.segments import RFM_SEGMENTS, ValueRiskCuts, segment_movement, value_risk_segments
+
 MEANINGS: dict[str, dict[str, str]] = {
     "days_since_last": {"en": "days since the last purchase", "ko": "마지막 구매 후 일수", "unit": "days"},
     "orders_count_365d": {"en": "orders in the last 365 days", "ko": "최근 365일 주문 수", "unit": "orders"},
@@ -45,7 +48,8 @@ def make_run_folder(
         curves.append(curve)
         pooled.append(np.column_stack([probability, churned]))
         measures += _measures(cutoff, clients=clients, rate=churned.mean(), found=curve[20])
-    _scores(clients, scale=scale, rng=rng).to_parquet(out / "scores.parquet", index=False)
+    scores, cuts = _scores(clients, scale=scale, rng=rng)
+    scores.to_parquet(out / "scores.parquet", index=False)
     pd.concat(predictions, ignore_index=True).to_parquet(out / "backtest.parquet", index=False)
     stack = np.vstack(curves)
     content: dict[str, Any] = {
@@ -78,6 +82,7 @@ def make_run_folder(
             }
             for place, (direction, (name, words)) in enumerate(zip(DIRECTIONS, MEANINGS.items(), strict=True), start=1)
         ],
+        **_portfolio(scores, cuts, test_cutoffs, rng=rng),
         "notes": ["19,494 refunds were kept as negative amounts.", "34,335 rows stood twice and were counted once."],
         "btyd": {"r": 0.6711, "alpha": 47.123, "a": 0.0523, "b": 1.4432},
         "data_fingerprint": "5f9a" * 16,
@@ -162,7 +167,32 @@ def _calibration(pairs: np.ndarray) -> list[dict[str, float]]:
     ]
 
 
-def _scores(clients: int, *, scale: float, rng: np.random.Generator) -> pd.DataFrame:
+def _portfolio(
+    scores: pd.DataFrame, cuts: ValueRiskCuts, test_cutoffs: tuple[str, ...], *, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Totals with their intervals, how often intervals held, and who moved: a month ago clients were anywhere."""
+    errors = PortfolioErrors(common=0.1, own=0.1, dispersion=50.0, cutoffs=3.0)
+    movement: dict[str, Any] = {"since": "2011-11-10", "days": 30, "loyalty_score": 48.25}
+    for column in ("segment", "rfm_segment"):
+        here = pd.DataFrame({"segment": scores[column], "value": scores["value_at_risk"]}).set_axis(scores["client_id"])
+        before = here.assign(segment=rng.permutation(here["segment"])).iloc[: max(1, len(here) - 5)]
+        movement[column] = segment_movement(before, here).to_dict("records")
+    return {
+        "totals": {
+            name: portfolio_interval(scores[name], errors=errors, by=scores["segment"]).to_dict("records")
+            for name in ("expected_value", "value_at_risk")
+        },
+        "intervals": [
+            {"cutoff": cutoff, "coverage": 0.91, "clients": len(scores), "value": 9e5, "expected": 8e5}
+            | {"lower": 6e5, "upper": 1.1e6}
+            for cutoff in test_cutoffs
+        ],
+        "yardsticks": {"features": [], "value_risk": {"value": cuts.value, "risk": cuts.risk}, "rfm": None},
+        "movement": movement,
+    }
+
+
+def _scores(clients: int, *, scale: float, rng: np.random.Generator) -> tuple[pd.DataFrame, ValueRiskCuts]:
     probability, _ = _draw(clients, rng)
     spend = scale * rng.lognormal(6.2, 1.3, clients) * (1.3 - probability)
     features = np.array(list(MEANINGS))
@@ -184,10 +214,18 @@ def _scores(clients: int, *, scale: float, rng: np.random.Generator) -> pd.DataF
             "value_at_risk": probability * spend,
         }
     )
+    cuts = ValueRiskCuts.fit(frame)
+    frame["segment"] = value_risk_segments(frame, cuts=cuts)["segment"].astype(str)
+    frame["rfm_segment"] = rng.choice([words["en"] for words in RFM_SEGMENTS.values()], clients)
+    frame["value_lower"], frame["value_upper"] = 0.0, 3 * frame["expected_value"]
+    frame["too_little_history"] = rng.random(clients) < 0.1
+    frame["loyalty_score"] = 100 * (1 - probability) ** 0.5
+    frame["loyalty_staying"], frame["loyalty_satisfaction"] = 100 * (1 - probability), np.nan
+    frame["loyalty_regularity"], frame["loyalty_spend"] = 50 * (1 - probability), rng.uniform(0, 100, clients)
     chosen = np.array([rng.choice(features, 3, replace=False) for _ in range(clients)])
     for place in (1, 2, 3):
         names = chosen[:, place - 1]
         frame[f"reason_{place}"] = names
         frame[f"reason_{place}_value"] = [float(draws[name]()) for name in names]
         frame[f"reason_{place}_shap"] = rng.normal(0.3, 0.4, clients)
-    return frame
+    return frame, cuts

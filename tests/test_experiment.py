@@ -17,6 +17,7 @@ from loyalty.config import Config, read_config, read_histories
 from loyalty.experiment import run_experiment, setting_of
 from loyalty.histories import HistoriesError, HistoriesWarning
 from loyalty.report import write_report
+from loyalty.scoring import Yardsticks
 
 METRICS = ["clients", "churn_rate", "auc", "log_loss", "brier", "mean_error", "lift_top_20", "found_top_20"]
 METRICS += ["mae", "spearman", "gini", "decile_mape", "total_error"]
@@ -48,14 +49,19 @@ class TestFiles:
             "bundle.json",
             "churn.json",
             "churn.txt",
+            "intervals.json",
+            "intervals.txt",
             "learned.json",
+            "totals.json",
             "value.json",
             "value.txt",
         ]
 
     def test_backtest_has_every_test_cutoff_and_its_population(self, small_demo, histories):
         backtest = pd.read_parquet(small_demo.out / "backtest.parquet")
-        assert list(backtest) == ["client_id", "cutoff", "churn_probability", "expected_value"]
+        ours = ["client_id", "cutoff", "churn_probability", "expected_value", "value_lower", "value_upper"]
+        assert list(backtest) == ours
+        assert (backtest["value_lower"] <= backtest["value_upper"]).all()
         wanted = {
             (client, pd.Timestamp(cutoff))
             for cutoff in TESTS
@@ -110,7 +116,8 @@ class TestMetrics:
     def test_backtest_is_tidy_and_complete(self, metrics, small_demo):
         rows = pd.DataFrame(metrics["backtest"])
         assert list(rows) == ["model", "cutoff", "metric", "value", "lower", "upper"]
-        wanted = [(m, c, k) for c in TESTS for m in ("naive", "btyd", "lightgbm") for k in METRICS]
+        figures = {"naive": METRICS, "btyd": METRICS, "lightgbm": [*METRICS, "coverage", "interval_width"]}
+        wanted = [(m, c, k) for c in TESTS for m in figures for k in figures[m]]
         assert list(zip(rows["model"], rows["cutoff"], rows["metric"], strict=True)) == wanted
         assert rows["value"].tolist() == small_demo.run.backtest.metrics["value"].tolist()
 
@@ -150,6 +157,49 @@ class TestMetrics:
             assert 0 <= driver["effect_pp"] <= 100
         strengths = [driver["mean_abs_shap"] for driver in drivers]
         assert strengths == sorted(strengths, reverse=True)
+
+    def test_totals_are_sums_within_their_interval(self, metrics, small_demo):
+        scores = small_demo.run.scores
+        assert set(metrics["totals"]) == {"expected_value", "value_at_risk"}
+        for name, rows in metrics["totals"].items():
+            whole, *parts = rows
+            assert (whole["segment"], whole["clients"]) == ("all", len(scores))
+            assert whole["lower"] < whole["expected"] < whole["upper"]
+            assert whole["expected"] == pytest.approx(scores[name].sum())
+            sums = scores.groupby("segment")[name].sum()
+            assert {row["segment"]: row["expected"] for row in parts} == pytest.approx(sums.to_dict())
+
+    def test_intervals_are_counted_where_they_were_judged(self, metrics, small_demo):
+        judged = small_demo.run.backtest.of("lightgbm")
+        assert [row["cutoff"] for row in metrics["intervals"]] == TESTS
+        for row in metrics["intervals"]:
+            here = judged[judged["cutoff"] == row["cutoff"]]
+            within = here["value"].between(here["value_lower"], here["value_upper"])
+            assert (row["clients"], row["coverage"]) == (len(here), pytest.approx(within.mean()))
+            assert row["value"] == pytest.approx(here["value"].sum())
+            assert row["expected"] == pytest.approx(here["expected_value"].sum())
+            assert row["lower"] < row["expected"] < row["upper"]
+
+    def test_baselines_have_no_intervals(self, small_demo):
+        predictions = small_demo.run.backtest.predictions.set_index("model")[["value_lower", "value_upper"]]
+        assert predictions.loc["lightgbm"].notna().all(axis=None)
+        assert predictions.drop(index="lightgbm").isna().all(axis=None)
+
+    def test_movement_is_that_of_the_same_bundle_a_month_before(self, metrics, small_demo, histories):
+        moved, today = metrics["movement"], small_demo.run.scores
+        assert (moved["since"], moved["days"]) == ("2025-12-02", 30)
+        before = loyalty.load(small_demo.out).score(histories, cutoff="2025-12-02")
+        assert moved["loyalty_score"] == pytest.approx(before["loyalty_score"].mean())
+        both = before.merge(today, on="client_id", how="outer", suffixes=("_before", ""))
+        for column in ("segment", "rfm_segment"):
+            pairs = both[f"{column}_before"].fillna("new"), both[column].fillna("gone")
+            wanted = both.groupby(list(pairs)).size().to_dict()
+            assert {(row["from"], row["to"]): row["clients"] for row in moved[column]} == wanted
+
+    def test_yardsticks_are_those_of_the_bundle(self, metrics, small_demo):
+        assert Yardsticks.from_dict(metrics["yardsticks"]) == loyalty.load(small_demo.out).yardsticks
+        features = metrics["yardsticks"]["features"]
+        assert {"satisfaction_last", "visits_count_90d", "purchase_days_count_365d"} <= set(features)
 
     def test_notes_and_baselines(self, metrics, small_demo):
         assert any(note.startswith("The models for scoring learned from ") for note in metrics["notes"])

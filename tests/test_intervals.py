@@ -284,6 +284,15 @@ class TestHoldOut:
         assert sorted(np.concatenate([held for _, held in held_out.pairs])) == list(range(90, 120))
         assert held_out.stretch == pytest.approx(np.sqrt(365 / 90))
 
+    def test_many_cutoffs_are_thinned_from_the_latest_decided_back(self):
+        days = pd.date_range("2024-01-01", periods=16, freq="30D")
+        X, _ = panel(3, cutoffs=days)
+        cutoff = X.index.get_level_values("cutoff")
+        told = [(cutoff[held], cutoff[seen]) for seen, held in hold_out(X, embargo="60d").pairs]
+        assert [held.unique().tolist() for held, _ in told] == [[day] for day in days[-3:]]
+        assert [list(seen.unique()) for _, seen in told] == [list(days[1:12:2]), list(days[0:13:3]), list(days[1:14:3])]
+        assert all(len(seen) == 3 * seen.nunique() for _, seen in told)  # of each cutoff every client
+
     def test_one_cutoff_knows_of_no_drift(self):
         X, _ = panel(30, cutoffs=DAYS[:1])
         held_out = hold_out(X, embargo=None)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from loyalty.report import figures, write_report
+from loyalty.report import clients, figures, write_report
 from loyalty.report.page import reasons_of, render_page
 from loyalty.report.run_folder import CalibrationBin, Driver, Gain, Measure, read_run_folder
 from loyalty.report.text import LANGUAGES, LONGEST, WORDS, Speech, ends_in_consonant, fit_particles, shown
@@ -104,9 +104,9 @@ def test_ids_are_unique_and_every_reference_finds_its_own(folder, language):
 def test_every_chart_has_an_alternative_in_words_and_a_table_behind_it(folder, language):
     page = Page(unchanged_page_of(folder, language))
     images = [attributes for _, attributes in page.tags if attributes.get("role") == "img"]
-    assert len(images) == 4  # gain, matrix, drivers, calibration
+    assert len(images) == 6  # gain, matrix, drivers, calibration, loyalty scores and their parts
     assert all(len(image["aria-label"] or "") > 40 for image in images)
-    assert len(page.all("details")) == 3  # the matrix has the table of segments
+    assert len(page.all("details")) == 6  # the matrix has the table of segments; one holds the largest moves
     assert all(svg["aria-hidden"] == "true" for svg in page.all("svg"))
 
 
@@ -126,6 +126,32 @@ def test_write_report_replaces_the_page_whole(folder):
 # -- Words and numbers -----------------------------------------------------------------------------------------------
 
 
+FIVE_TOTALS = {
+    "expected_value": [{"segment": "all", "clients": 5, "expected": 5e6, "lower": 4e6, "upper": 6.5e6}],
+    "value_at_risk": [
+        {"segment": "all", "clients": 5, "expected": 5.5e9, "lower": 4e9, "upper": 7e9},
+        {"segment": "top clients, about to leave", "clients": 2, "expected": 4.1e9, "lower": 3e9, "upper": 5.2e9},
+    ],
+}
+FIVE_MOVED = {
+    "since": "2026-10-02",
+    "days": 30,
+    "loyalty_score": 51.25,
+    "segment": [
+        {"from": "top clients, safe", "to": "top clients, about to leave", "clients": 1}
+        | {"value_before": 1e9, "value_after": 3e9},
+        {"from": "top clients, wavering", "to": "small clients, safe", "clients": 1, "value_after": 1e8},
+        {"from": "solid clients, wavering", "to": "solid clients, wavering", "clients": 2, "value_after": 9e9},
+        {"from": "new", "to": "top clients, about to leave", "clients": 1, "value_after": 2e9},
+        {"from": "small clients, safe", "to": "gone", "clients": 4, "value_before": 5e7},
+    ],
+    "rfm_segment": [
+        {"from": "champions", "to": "strong clients cooling off", "clients": 1, "value_after": 4e9},
+        {"from": "champions", "to": "champions", "clients": 4, "value_after": 11e9},
+    ],
+}
+
+
 @pytest.fixture(scope="module")
 def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five clients whose numbers can be added up by hand, and one back-test."""
@@ -135,6 +161,14 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
         test_cutoffs=("2026-05-01",),
         score_cutoff="2026-11-01",
         currency="KRW",
+        totals=FIVE_TOTALS,
+        movement=FIVE_MOVED,
+        yardsticks={"value_risk": {"value": [1.1e6, 1.5e6], "risk": [0.15, 0.35]}},
+        intervals=[
+            {"cutoff": "2026-05-01", "coverage": 0.9, "clients": 30, "value": 7e6, "expected": 6e6}
+            | {"lower": 4e6, "upper": 9e6},
+            {"cutoff": "2026-08-01", "coverage": 0.8, "clients": 10, "value": 1e6},
+        ],
         backtest=[
             {"model": model, "cutoff": "2026-05-01", "metric": metric, "value": value}
             for model, metric, value in (
@@ -154,6 +188,14 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "amount_sum_365d": spend,
             "value_at_risk": [one * other for one, other in zip(risk, spend, strict=True)],
             "expected_value": 1e6,
+            "value_lower": [0.0, 0.0, 0.0, 0.0, float("nan")],
+            "value_upper": [9e6, 8e6, 7e6, 6e6, float("nan")],
+            "too_little_history": [False, False, False, False, True],
+            "segment": ["small clients, safe", "solid clients, wavering", "solid clients, wavering"]
+            + 2 * ["top clients, about to leave"],
+            "loyalty_score": [90.0, 70.0, 69.9, 20.0, 0.1],
+            "loyalty_staying": [90.0, 80.0, 70.0, 60.0, 50.0],
+            "loyalty_spend": [10.0, float("nan"), float("nan"), float("nan"), 40.0],
             "reason_1": "days_since_last",
             "reason_1_value": 122.0,
             "reason_1_shap": 0.4,
@@ -169,17 +211,44 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_english_headlines_carry_the_numbers(five):
     text = Page(unchanged_page_of(five)).text
-    # Mean risk 1.5 / 5; value at risk .1 + .4 + .9 + 1.6 + 2.5 = 5.5 billion of 15; the thirds cut at 2⅓ and 3⅔.
+    # Mean risk 1.5 / 5; value at risk .1 + .4 + .9 + 1.6 + 2.5 = 5.5 billion of 15; of the last two, 4.1.
     assert "Cutoff 1 Nov 2026 5 clients horizon 90 days" in text
     assert "from 1 Nov 2026 to 29 Jan 2027" in text
     assert "Expected churn 30.0% about 2 of 5 clients with no purchase in the next 90 days" in text
-    assert "₩5.5 B sum of risk × spend of the past 365 days, 37% of that spend" in text
+    assert "₩5.5 B 90% range ₩4 B to ₩7 B; 37% of the spend of the past 365 days" in text
+    assert "expected to spend ₩5 M in the next 90 days; 90% range ₩4 M to ₩6.5 M." in text
+    assert "Of 1 client (20%) too little is known for numbers of their own: they bought on fewer than two days" in text
     assert "58% of all leavers: 2.9× better than chance" in text
     assert "AUC 0.81 LightGBM, calibrated; mean of 1 back-test" in text
     assert "Calling the riskiest 20% reaches 58% of leavers" in text
     assert "One back-test, so no band." in text
-    assert "2 valuable clients are at high risk" in text
-    assert "75% of the value at risk lies with one segment: high risk, high spend" in text
+    assert "2 top clients are about to leave" in text
+    assert "Top over ₩1.5 M" in text
+    assert "Solid to ₩1.5 M" in text
+    assert "Safe to 15% Wavering to 35% About to leave over 35%" in text
+    assert "75% of the value at risk lies with one segment: top clients, about to leave" in text
+    assert "Top clients, about to leave 2 45% ₩4.1 B ₩3 B to ₩5.2 B 75% Premium service, and a senior contact" in text
+    assert "All clients 5 30% ₩5.5 B ₩4 B to ₩7 B" in text
+    assert "Of the top clients 1 slid to a higher risk in 30 days; 1 moved to a lower one" in text
+    assert "on 2 Oct 2026 and on 1 Nov 2026" in text
+    assert "Top clients, about to leave 0 2 2 0" in text  # before, now, came in, went out
+    assert "Small clients, safe 4 1 1 4" in text
+    assert "From To Clients Value at risk Top clients, safe Top clients, about to leave 1 ₩3 B" in text
+    assert "new Top clients, about to leave 1 ₩2 B" in text
+    assert "Small clients, safe gone 4 ₩50 M" in text
+    assert "1 strong client is cooling off or has gone quiet" in text
+    assert "Champions 5 4 −1 ₩11 B" in text
+    # (90 + 70 + 69.9 + 20 + .1) / 5; 70 and 90 are 70 or more.
+    assert "The loyalty score is 50 of 100 on average; 40% of clients score 70 or more" in text
+    assert "On 2 Oct 2026: 51.2" in text
+    assert "Probability of staying 70" in text
+    assert "Share and breadth of spend 25" in text
+    assert "left out of the score: Regularity, Price independence, Engagement and advocacy, Satisfaction." in text
+    assert "88% of clients spent what their 90% range said" in text  # (30 × .9 + 10 × .8) / 40
+    assert "1 May 2026 30 90.0% ₩6 M ₩4 M to ₩9 M ₩7 M" in text
+    assert "1 Aug 2026 10 80.0% – – ₩1 M" in text
+    assert "e little history 50%" in text
+    assert "₩1 M ₩0 to ₩9 M" in text
     assert "These 5 clients hold 100% of all value at risk: ₩5.5 B" in text
     assert "LightGBM ranks leavers better than BTYD: AUC 0.81 against 0.75" in text
     assert "silent for 122 days (goes with higher risk)" in text
@@ -193,8 +262,18 @@ def test_korean_headlines_carry_the_numbers(five):
     assert "예상 이탈률 30.0% 5명 중 약 2명, 향후 90일간 구매 없음" in text
     assert "위험 금액 55억 원" in text
     assert "위험 상위 20%에 연락하면 이탈 고객의 58%를 찾습니다" in text
-    assert "가치가 높은 고객 2명의 이탈 위험이 높습니다" in text
-    assert "위험 금액의 75%가 한 구간에 있습니다: 이탈 위험 높음 · 구매액 높음" in text
+    assert "55억 원 90% 범위 40억 원~70억 원, 최근 365일 구매액의 37%" in text
+    assert "향후 90일 예상 구매액은 모두 500만 원입니다(90% 범위 400만 원~650만 원)" in text
+    assert "고객 1명(20%)은 구매일이 이틀 미만이어서" in text
+    assert "최상위 고객 2명의 이탈이 임박했습니다" in text
+    assert "위험 금액의 75%가 한 구간에 있습니다: 최상위 고객(이탈 임박)" in text
+    assert "최근 30일 동안 최상위 고객 중 1명의 위험이 높아졌고 1명은 낮아졌습니다" in text
+    assert "소액 고객(안정) 이탈 4 5,000만 원" in text
+    assert "우수 고객 1명이 뜸해졌거나 구매가 끊겼습니다" in text
+    assert "충성도 점수는 평균 100점 만점에 50점이며, 70점 이상 고객은 40%입니다" in text
+    assert "점수에서 제외한 항목: 구매 규칙성, 가격 독립성, 참여와 추천, 만족도." in text
+    assert "고객의 88%가 90% 범위 안에서 구매했습니다" in text
+    assert "e 이력 부족 50%" in text
     assert "‘마지막 구매 후 일수’가 예측을 가장 크게 움직입니다: 평균 9.1%p" in text
     assert "아래 고객 5명이 전체 위험 금액의 100%인 55억 원을 차지합니다" in text
     assert "마지막 구매 후 일수가 122일 (높은 위험과 함께 나타남)" in text
@@ -345,23 +424,36 @@ def test_gain_is_read_between_its_points():
     assert pd.isna(figures.found_at(figures.gain_frame(None), contacted=0.2))
 
 
-def test_matrix_counts_every_client_once():
+def test_segments_count_every_client_once():
+    names = ["top clients, safe", "중간 가치 고객(주의)", "solid clients, wavering", "small clients, about to leave"]
     scores = pd.DataFrame(
         {
+            "segment": [names[0], names[0], names[1], names[2], names[3], names[3]],
             "churn_probability": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
-            "amount_sum_365d": [600.0, 500.0, 400.0, 300.0, -200.0, float("nan")],
-            "value_at_risk": [60.0, 100.0, 120.0, 120.0, 0.0, 0.0],
+            "value_at_risk": [60.0, 100.0, 120.0, 120.0, 0.0, float("nan")],
         }
     )
-    # Spend as floored: 600 500 400 300 0 0, cut at 200 and 433⅓; risk cut at .2667 and .4333.
-    matrix = figures.value_risk_matrix(scores).set_index(["value", "risk"])
-    assert len(matrix) == 9
-    filled = matrix[matrix["clients"] > 0]
-    assert filled["clients"].to_dict() == {("high", "low"): 2, ("medium", "medium"): 2, ("low", "high"): 2}
-    assert matrix.loc[("high", "low"), "value_at_risk"] == pytest.approx(160.0)
-    assert matrix.loc[("high", "low"), "churn_probability"] == pytest.approx(0.15)
-    assert matrix.loc[("medium", "medium"), "share"] == pytest.approx(240 / 400)
-    assert pd.isna(matrix.loc[("high", "high"), "churn_probability"])
+    frame = clients.segment_frame(scores).set_index(["tier", "level"])
+    assert list(frame.index) == [(tier, level) for tier in (2, 1, 0) for level in (0, 1, 2)]
+    assert frame.loc[frame["clients"] > 0, "clients"].to_dict() == {(2, 0): 2, (1, 1): 2, (0, 2): 2}
+    assert frame.loc[(2, 0), "value_at_risk"] == pytest.approx(160.0)
+    assert frame.loc[(2, 0), "churn_probability"] == pytest.approx(0.15)
+    assert frame.loc[(1, 1), "share"] == pytest.approx(240 / 400)
+    assert pd.isna(frame.loc[(2, 2), "churn_probability"])
+
+
+def test_a_segment_that_is_none_is_refused(tmp_path):
+    out = make_run_folder(tmp_path, clients=4, **NO_CURVES)
+    rewrite_scores(out, segment="whales")
+    with pytest.raises(ValueError, match=r"scores\.parquet: 'whales' is no segment .*\. Run `loyalty run` again"):
+        page_of(out)
+
+
+def test_loyalty_scores_at_a_border_count_above_it():
+    bands = clients.loyalty_bands(pd.DataFrame({"loyalty_score": [0.0, 9.99, 10.0, 100.0, float("nan")]}))
+    assert bands["low"].tolist() == list(range(90, -1, -10))
+    assert bands["clients"].tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 1, 2]
+    assert bands["share"].sum() == pytest.approx(1)
 
 
 def test_drivers_go_by_effect_and_speak_the_language():
@@ -504,14 +596,14 @@ def test_shown_keeps_what_fits():
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("clients", [0, 1, 5])
-def test_few_clients(tmp_path, language, clients):
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_few_clients(tmp_path, language, count):
     out = make_run_folder(tmp_path, clients=20, test_cutoffs=("2011-03-01",), **NO_CURVES)
     path = out / "scores.parquet"
-    pd.read_parquet(path).head(clients).to_parquet(path, index=False)
+    pd.read_parquet(path).head(count).to_parquet(path, index=False)
     text = Page(page_of(out, language)).text
     assert not re.search(r"\bnan\b|\binf\b|None", text)
-    assert ("No client holds value at risk" in text) == (clients == 0 and language == "en")
+    assert ("No client holds value at risk" in text) == (count == 0 and language == "en")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -528,8 +620,11 @@ def test_no_money_no_currency_no_reasons(tmp_path, language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_run_that_measured_nothing_says_so(tmp_path, language):
-    out = make_run_folder(tmp_path, clients=40, backtest=[], **NO_CURVES, notes=[], versions={}, btyd=None)
+    nothing = {"totals": {}, "intervals": [], "movement": None, "yardsticks": None}
+    out = make_run_folder(tmp_path, clients=40, backtest=[], **NO_CURVES, **nothing, notes=[], versions={}, btyd=None)
     speech, text = Speech(language), Page(page_of(out, language)).text
+    for key in ("movement.headline.none", "loyalty.sub.bare"):
+        assert speech(key) in text
     for key in ("gain.headline.none", "calibration.headline.none", "models.headline.none", "notes.none", "unmeasured"):
         assert speech(key) in text
     assert not re.search(r"\bnan\b|None", text)

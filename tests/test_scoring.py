@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,18 +14,28 @@ from corner_shop import corner_shop
 from loyalty.backtesting import Panels, Setting, fit_models
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.histories import Histories, HistoriesError, HistoriesWarning
-from loyalty.scoring import Bundle, load, score_file
+from loyalty.models.portfolio import portfolio_interval
+from loyalty.scoring import Bundle, load, measurable, score_file
+from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, value_risk_segments
 
-COLUMNS = ["client_id", "cutoff", "churn_probability", "expected_value", "amount_sum_365d", "value_at_risk"]
+COLUMNS = ["client_id", "cutoff", "churn_probability", "expected_value", "value_lower", "value_upper"]
+COLUMNS += ["too_little_history", "amount_sum_365d", "value_at_risk", "segment", "rfm_segment", "loyalty_score"]
+COLUMNS += [f"loyalty_{part}" for part in ("staying", "regularity", "spend", "price_independence")]
+COLUMNS += ["loyalty_engagement", "loyalty_satisfaction"]
 COLUMNS += [f"reason_{rank}{ending}" for rank in (1, 2, 3) for ending in ("", "_value", "_shap", "_text")]
 CUTOFF = "2024-10-01"
 
 
 def fitted_bundle(histories, features=None):
     setting = Setting.of(horizon="60d", active="365d", every="30d", at_most=12)
-    panels = Panels(histories, setting, features)
-    (split,) = setting.splits(histories, [CUTOFF])
-    return Bundle.of(fit_models(panels, split), setting, {"question": "Who leaves?"})
+    return bundle_for(histories, setting, CUTOFF, features, {"question": "Who leaves?"})
+
+
+def bundle_for(histories, setting, cutoff, features=None, about=None):
+    panels = Panels(histories, setting, features, also=measurable(histories))
+    (split,) = setting.splits(histories, [cutoff])
+    fitted = fit_models(panels, split)
+    return Bundle.of(fitted, panels.at(split.test, learned=fitted.learned), setting, about or {})
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +62,7 @@ class TestScore:
             scores.to_csv(path, index=False, float_format="%.9g", lineterminator="\n")
         golden = pd.read_csv(path, parse_dates=["cutoff"])
         assert len(golden) == 12
-        words = [name for name in COLUMNS if re.fullmatch(r"client_id|reason_\d(_text)?", name)]
+        words = [name for name in COLUMNS if re.fullmatch(r"client_id|(rfm_)?segment|reason_\d(_text)?", name)]
         for name in COLUMNS:
             ours, theirs = scores[name], golden[name]
             if name in words:
@@ -116,22 +127,146 @@ class TestScore:
         assert_frame_equal(pd.read_parquet(tmp_path / "few.parquet"), few)
 
 
+NEW = COLUMNS[4:7] + COLUMNS[9:18]  # intervals, history, segments, loyalty
+
+
+class TestWhatIsMeasuredBesideTheModels:
+    def test_one_client_alone_is_scored_as_among_all(self, bundle, scores):
+        """No column depends on the other clients: cut points, curves and models are kept in the bundle."""
+        for client in ("client-00", "client-03", "client-11"):
+            bills = corner_shop().query("client_id == @client")
+            alone = bundle.score(Histories(bills, observed_until=CUTOFF), cutoff=CUTOFF)
+            among = scores[scores["client_id"] == client].reset_index(drop=True)
+            assert_frame_equal(alone[NEW], among[NEW], check_exact=True)
+
+    def test_the_order_of_clients_makes_no_difference(self, bundle, scores):
+        shuffled = corner_shop().sample(frac=1.0, random_state=3)
+        again = bundle.score(Histories(shuffled, observed_until=CUTOFF), cutoff=CUTOFF)
+        assert_frame_equal(again, scores, check_exact=True)
+
+    def test_intervals_of_spend(self, bundle, scores, histories):
+        panel = Panels(histories, bundle.setting, list(bundle.churn.feature_names_in_)).at(pd.Timestamp(CUTOFF))
+        ends = bundle.uncertainty.intervals.predict(panel[list(bundle.churn.feature_names_in_)])
+        assert scores[["value_lower", "value_upper"]].to_numpy().tolist() == ends.tolist()
+        assert (scores["value_lower"] <= scores["value_upper"]).all()
+
+    def test_the_total_lies_within_its_interval(self, asking, talkative):
+        scores = asking.score(talkative, cutoff="2025-12-01")
+        assert set(asking.uncertainty.totals) == {"expected_value", "value_at_risk"}
+        for name, errors in asking.uncertainty.totals.items():
+            table = portfolio_interval(scores[name], errors=errors, by=scores["segment"])
+            whole, parts = table.iloc[0], table.iloc[1:]
+            assert whole["lower"] < scores[name].sum() < whole["upper"]
+            assert parts["expected"].sum() == pytest.approx(scores[name].sum())
+            assert (parts["lower"].sum() < whole["lower"]) & (whole["upper"] < parts["upper"].sum())
+
+    def test_segments_are_those_of_the_cut_points_kept(self, bundle, scores):
+        again = value_risk_segments(scores, cuts=bundle.yardsticks.value_risk)
+        assert scores["segment"].tolist() == again["segment"].tolist()
+        bills = corner_shop().groupby("client_id").tail(5)
+        few = bundle.score(Histories(bills, observed_until=CUTOFF), cutoff=CUTOFF)
+        again = value_risk_segments(few, cuts=bundle.yardsticks.value_risk)
+        assert few["segment"].tolist() == again["segment"].tolist()
+
+    def test_segments_in_korean(self, bundle, histories, scores):
+        korean = bundle.score(histories, cutoff=CUTOFF, language="ko")
+        for column, cells in (
+            ("segment", [cell.name for cell in VALUE_RISK_SEGMENTS.values()]),
+            ("rfm_segment", list(RFM_SEGMENTS.values())),
+        ):
+            words = {names["en"]: names["ko"] for names in cells}
+            assert korean[column].tolist() == scores[column].map(words).tolist()
+
+    def test_loyalty_is_read_from_what_clients_do(self, scores, histories):
+        panel = loyalty.build_panel(histories, cutoffs=CUTOFF, horizon="60d", active="365d")
+        score = loyalty.loyalty_score(panel)
+        ours = scores[[name for name in COLUMNS if name.startswith("loyalty_")]]
+        assert ours.to_numpy() == pytest.approx(score.to_numpy(), nan_ok=True, abs=0)
+        assert ours["loyalty_engagement"].isna().all()  # no visits, no community, no referrals in these bills
+
+    def test_a_part_that_becomes_known_later_does_not_move_the_score(self, bundle, scores):
+        """The discounts of a later export are not asked for: this bundle has never heard of them."""
+        assert "discount_share_365d" not in bundle.yardsticks.features
+        richer = Histories(corner_shop().assign(discount=1.0), observed_until=CUTOFF)
+        assert_frame_equal(bundle.score(richer, cutoff=CUTOFF), scores, check_exact=True)
+
+    def test_a_part_that_is_not_known_any_more_is_missed(self):
+        bills = corner_shop().assign(discount=1.0)
+        rich = fitted_bundle(Histories(bills, observed_until=CUTOFF), ["days_since_last"])
+        poorer = Histories(bills.drop(columns="discount"), observed_until=CUTOFF)
+        with pytest.raises(ValueError, match=r"'discount_share_365d' needs the column purchases\.discount"):
+            rich.score(poorer, cutoff=CUTOFF)
+
+    def test_too_little_history(self, bundle, scores):
+        assert not scores["too_little_history"].any()
+        bills = corner_shop()
+        once = pd.DataFrame({"client_id": "new", "event_time": [pd.Timestamp("2024-09-30")], "amount": 5.0})
+        twice = pd.DataFrame({"client_id": "newer", "event_time": bills["event_time"].iloc[[0, 5]], "amount": 5.0})
+        twice["event_time"] += pd.Timedelta(days=560)
+        more = Histories(pd.concat([bills, once, twice]))
+        marked = bundle.score(more, cutoff=CUTOFF).set_index("client_id")["too_little_history"]
+        assert marked[marked].index.tolist() == ["new"]
+        assert not marked["newer"]
+
+    def test_contracts_have_it_all_too(self):
+        """Where leaving is not silence, staying is the model's, and history is measured by time."""
+        setting = Setting.of(horizon="60d", kind="contractual", every="30d", at_most=3)
+        tables = synthetic_tables(200, seed=0).tables
+        contracts = Histories(tables["purchases"], contracts=tables["contracts"])
+        served = bundle_for(contracts, setting, "2025-10-01", ["days_since_last", "T", "amount_sum_365d"])
+        scores = served.score(contracts, cutoff="2025-10-01")
+        assert list(scores) == COLUMNS
+        assert scores["loyalty_staying"].to_numpy() == pytest.approx(100 * (1 - scores["churn_probability"].to_numpy()))
+        assert scores[["value_lower", "value_upper", "loyalty_score"]].notna().all(axis=None)
+
+    def test_contracts_without_any_spend(self):
+        setting = Setting.of(horizon="60d", kind="contractual", every="60d", at_most=2)
+        tables = synthetic_tables(200, seed=0).tables
+        free = Histories(tables["purchases"].assign(amount=0.0), contracts=tables["contracts"])
+        served = bundle_for(free, setting, "2025-10-01", ["days_since_last", "T"])
+        scores = served.score(free, cutoff="2025-10-01")
+        assert served.uncertainty.totals == {}
+        assert (scores[["expected_value", "value_lower", "value_upper", "value_at_risk"]] == 0).all(axis=None)
+        assert set(scores["segment"]) <= {f"small clients, {risk}" for risk in ("safe", "wavering", "about to leave")}
+
+    def test_nobody_ever_bought(self, bundle, histories):
+        """Without a purchase there is no recency to cut, and no such segment."""
+        none = replace(bundle, yardsticks=replace(bundle.yardsticks, rfm=None))
+        scores = none.score(histories, cutoff=CUTOFF)
+        assert list(scores) == COLUMNS
+        assert scores["rfm_segment"].isna().all()
+
+
 class TestFolder:
     def test_comes_back_the_same(self, bundle, histories, scores, tmp_path):
         assert bundle.save(tmp_path / "deep" / "model") == tmp_path / "deep" / "model"
         names = {path.name for path in (tmp_path / "deep" / "model").iterdir()}
-        assert names == {"bundle.json", "churn.json", "churn.txt", "value.json", "value.txt"}
+        models = {f"{name}.{kind}" for name in ("churn", "value", "intervals") for kind in ("json", "txt")}
+        assert names == {"bundle.json", "totals.json"} | models
         for folder in (tmp_path / "deep" / "model", tmp_path / "deep"):  # the run's folder will do as well
             back = load(folder)
             assert back.setting == bundle.setting
             assert back.about == bundle.about
+            assert back.yardsticks == bundle.yardsticks
+            assert back.uncertainty.totals == bundle.uncertainty.totals
             assert_frame_equal(back.score(histories, cutoff=CUTOFF), scores, check_exact=True)
+
+    def test_a_bundle_without_recency_segments_comes_back(self, bundle, tmp_path):
+        kept = replace(bundle.yardsticks, rfm=None)
+        replace(bundle, yardsticks=kept).save(tmp_path)
+        assert load(tmp_path).yardsticks == kept
+
+    def test_saved_again_it_is_the_same_to_the_last_byte(self, bundle, tmp_path):
+        bundle.save(tmp_path / "one")
+        load(tmp_path / "one").save(tmp_path / "two")
+        for path in (tmp_path / "one").iterdir():
+            assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
     def test_every_setting_comes_back(self, bundle, tmp_path):
         setting = Setting.of(
             horizon="90d", gap="7d", kind="contractual", active=None, every="13d", first="2024-01-01T12:00", at_most=7
         )
-        Bundle(bundle.churn, bundle.value, setting, None, {}).save(tmp_path)
+        replace(bundle, setting=setting).save(tmp_path)
         assert load(tmp_path).setting == setting
 
     def test_holds_no_client(self, bundle, tmp_path):
@@ -159,7 +294,7 @@ class TestFolder:
 
     @pytest.mark.parametrize(
         "change",
-        [{"format": 4}, {"format": 2}, {"format": None}, None],
+        [{"format": 5}, {"format": 3}, {"format": None}, None],
         ids=["later", "earlier", "none", "something else"],
     )
     def test_a_format_not_known_here(self, bundle, tmp_path, change):
@@ -167,7 +302,7 @@ class TestFolder:
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match="this version reads format 3"):
+        with pytest.raises(ValueError, match=r"this version reads format 4\. .* run the experiment again"):
             load(tmp_path)
 
     def test_a_feature_not_known_here(self, bundle, tmp_path):
@@ -189,9 +324,7 @@ def talkative():
 @pytest.fixture(scope="module")
 def asking(talkative):
     setting = Setting.of(horizon="60d", active="365d", every="60d", at_most=2)
-    (split,) = setting.splits(talkative, ["2025-12-01"])
-    panels = Panels(talkative, setting, ["days_since_last", "alive_probability", "mood_last"])
-    return Bundle.of(fit_models(panels, split), setting, {})
+    return bundle_for(talkative, setting, "2025-12-01", ["days_since_last", "alive_probability", "mood_last"])
 
 
 class TestLearned:
@@ -244,7 +377,7 @@ class TestScoreFile:
             "outcome": {"horizon": "60d", "active": "365d"},
             "cutoffs": {"test": ["2024-06-01"], "score": CUTOFF},
         }
-        return Bundle(bundle.churn, bundle.value, bundle.setting, None, {"config": config}), tmp_path
+        return replace(bundle, about={"config": config}), tmp_path
 
     def test_parquet_holds_what_is_returned(self, place):
         bundle, folder = place

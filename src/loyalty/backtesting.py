@@ -29,6 +29,7 @@ from loyalty.judging import (
 )
 from loyalty.labels import build_labels
 from loyalty.models.churn import ChurnModel
+from loyalty.models.uncertainty import Uncertainty
 from loyalty.models.value import ValueModel
 from loyalty.timeline import Duration, Instant, Outcome, Split, as_cutoffs, as_duration, as_instant, rolling_origins
 
@@ -152,7 +153,7 @@ class Panels:
     Attributes
     ----------
     names : list of str
-        The features the models may use; the panels also hold what the baselines need.
+        The features the models may use; the panels also hold what the baselines need, and `also`.
     """
 
     def __init__(
@@ -161,12 +162,13 @@ class Panels:
         setting: Setting,
         features: Sequence[str] | None = None,
         on_step: OnStep = _say_nothing,
+        also: Iterable[str] = (),
     ) -> None:
         self.histories = histories
         self.setting = setting
         chosen = {feature.name: feature for feature in choose_features(histories, features, models=MODELS)}
         self.names = list(chosen)
-        always = {feature.name: feature for feature in choose_features(histories, _ALWAYS)}
+        always = {feature.name: feature for feature in choose_features(histories, dict.fromkeys((*_ALWAYS, *also)))}
         features_of_both = (chosen | always).values()
         self._plain = tuple(feature for feature in features_of_both if not feature.models)
         self._asking = tuple(feature for feature in features_of_both if feature.models)
@@ -243,7 +245,7 @@ class Panels:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The two models for one cutoff, fitted on outcomes decided before it.
+    """The two models for one cutoff, fitted on outcomes decided before it, and how far they may be off.
 
     Attributes
     ----------
@@ -257,6 +259,8 @@ class Fitted:
         The outcomes learned from.
     learned : Learned or None
         The models that some features ask, up to date for the cutoff.
+    uncertainty : Uncertainty
+        Of the predictions.
     """
 
     split: Split
@@ -265,10 +269,12 @@ class Fitted:
     rows: int
     labels: pd.DataFrame
     learned: Learned | None
+    uncertainty: Uncertainty
 
     def notes(self) -> list[str]:
         """Say what is worth knowing of how the models were made."""
         notes = [] if self.learned is None else list(self.learned.notes)
+        notes += self.uncertainty.notes()
         if self.churn.calibration_cutoffs_:
             return notes
         return [
@@ -279,12 +285,10 @@ class Fitted:
         ]
 
     def predict(self, panel: pd.DataFrame) -> pd.DataFrame:
-        """Predict `churn_probability` and `expected_value` for the rows of a panel."""
+        """Predict the rows of a panel: `churn_probability`, `expected_value`, `value_lower` and `value_upper`."""
         X = panel[list(self.churn.feature_names_in_)]
-        return pd.DataFrame(
-            {"churn_probability": self.churn.predict_proba(X)[:, 1], "expected_value": self.value.predict(X)},
-            index=panel.index,
-        )
+        told = {"churn_probability": self.churn.predict_proba(X)[:, 1], "expected_value": self.value.predict(X)}
+        return pd.DataFrame(told, index=panel.index).join(self.uncertainty.predict(X))
 
 
 def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
@@ -300,17 +304,7 @@ def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
     learned = panels.learn(split.train[-1])
     panel = panels.at(*split.train, learned=learned)
     names = _usable(panels, split, panel, learned)
-    if labels.empty:
-        raise ValueError(
-            f"there is nothing to learn for {split.test:%Y-%m-%d}: no client stands at its training cutoffs, "
-            f"{split.train[0]:%Y-%m-%d} to {split.train[-1]:%Y-%m-%d}. Choose a longer `active` or a later cutoff."
-        )
-    if labels["churned"].nunique() < 2:
-        what = "left" if labels["churned"].iloc[0] else "stayed"
-        raise ValueError(
-            f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client {what}. "
-            "Choose another `horizon` or `active`."
-        )
+    _check_outcomes(labels, split)
     X = panel.loc[labels.index, names]
     renewed = panels.renew(learned, split.test)
     latest = panels.at(split.test, learned=renewed)[names]
@@ -324,7 +318,31 @@ def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
         anchor=_IF_BUYING if _IF_BUYING in names else None, embargo=panels.setting.outcome.reach, random_state=seed
     )
     value.fit(X, labels["value"], purchase=churn if bought else None, latest=latest)
-    return Fitted(split, churn, value, len(X), labels, renewed)
+    uncertainty = Uncertainty.learn(
+        X,
+        labels,
+        churn=churn,
+        value=value,
+        past_spend=panel.loc[labels.index, "amount_sum_365d"],
+        reach=panels.setting.outcome.reach,
+        random_state=seed,
+    )
+    return Fitted(split, churn, value, len(X), labels, renewed, uncertainty)
+
+
+def _check_outcomes(labels: pd.DataFrame, split: Split) -> None:
+    """Refuse outcomes that nothing can be learned from."""
+    if labels.empty:
+        raise ValueError(
+            f"there is nothing to learn for {split.test:%Y-%m-%d}: no client stands at its training cutoffs, "
+            f"{split.train[0]:%Y-%m-%d} to {split.train[-1]:%Y-%m-%d}. Choose a longer `active` or a later cutoff."
+        )
+    if labels["churned"].nunique() < 2:
+        what = "left" if labels["churned"].iloc[0] else "stayed"
+        raise ValueError(
+            f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client {what}. "
+            "Choose another `horizon` or `active`."
+        )
 
 
 def _usable(panels: Panels, split: Split, panel: pd.DataFrame, learned: Learned | None) -> list[str]:

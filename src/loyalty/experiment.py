@@ -21,7 +21,11 @@ from loyalty.evaluation import calibration_table, gain_curve
 from loyalty.explanation import driver_table
 from loyalty.features import CATALOGUE
 from loyalty.histories import Histories, HistoriesWarning
-from loyalty.scoring import MANIFEST, Bundle, retire
+from loyalty.models.intervals import coverage_table
+from loyalty.models.portfolio import portfolio_interval
+from loyalty.models.uncertainty import Uncertainty
+from loyalty.scoring import MANIFEST, Bundle, measurable, retire
+from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, segment_movement
 from loyalty.tracking import log_experiment, tracking_uri
 
 __all__ = ["Progress", "Run", "run_experiment"]
@@ -30,6 +34,8 @@ _CONTACTED = np.linspace(0.0, 1.0, 101)
 #: Drivers are means over clients; beyond this many, every n-th client tells the same.
 _CLIENTS_FOR_DRIVERS = 20_000
 _DRIVERS = 12
+#: How far back the segments of today are compared with those of before.
+_MOVEMENT = pd.Timedelta(days=30)
 _PACKAGES = ("loyalty", "duckdb", "ibis-framework", "lightgbm", "mlflow", "numpy", "pandas", "scikit-learn")
 
 
@@ -110,7 +116,7 @@ def run_experiment(
         warnings.simplefilter("ignore", HistoriesWarning)  # said in the notes
         histories = read_histories(config, data)
     setting = setting_of(config)
-    panels = Panels(histories, setting, config.features, on_step=watch.step)
+    panels = Panels(histories, setting, config.features, on_step=watch.step, also=measurable(histories))
     (final,) = setting.splits(histories, [config.score_cutoff])
     tracking_uri(out)  # refuses a folder MLflow cannot work in, before any work is done
     out.mkdir(parents=True, exist_ok=True)
@@ -123,8 +129,10 @@ def run_experiment(
     fitted = fit_models(panels, final, seed=config.seed)
     watch.step("models for scoring")
     fingerprints = {"data": histories.fingerprint(), "labels": _fingerprint(fitted.labels)}
+    panel = panels.at(config.score_cutoff, learned=fitted.learned)
     bundle = Bundle.of(
         fitted,
+        panel,
         setting,
         {
             "question": config.question,
@@ -134,12 +142,15 @@ def run_experiment(
             "learned_until": f"{final.train[-1] + setting.outcome.reach:%Y-%m-%d}",
         },
     )
-    panel = panels.at(config.score_cutoff, learned=fitted.learned)
     scores = bundle.score_panel(panel)
     watch.step("scores and reasons")
     stale = histories.staleness(config.score_cutoff)
     notes = [*histories.notes, *([stale] if stale else []), *_notes_of(fitted), *result.notes]
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
+    metrics["totals"] = _totals(scores, fitted.uncertainty)
+    metrics["intervals"] = _intervals(result)
+    metrics["yardsticks"] = bundle.yardsticks.to_dict()
+    metrics["movement"] = _movement(bundle, panels, scores, config.score_cutoff)
     metrics["drivers"] = _drivers(fitted, panel)
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
         made = Path(folder)
@@ -172,6 +183,7 @@ def _count_steps(setting: Setting, histories: Histories, config: Config) -> int:
         else setting.splits(histories, config.test_cutoffs)
     )
     cutoffs = {cutoff for split in splits for cutoff in (*split.train, split.test)}
+    cutoffs.add(config.score_cutoff - _MOVEMENT)
     baselines_and_models = 2 * len(config.test_cutoffs)
     return len(cutoffs) + baselines_and_models + len(("histories", "models for scoring", "scores", "files", "MLflow"))
 
@@ -263,6 +275,57 @@ def _calibration(judged: pd.DataFrame) -> list[dict[str, Any]]:
     if judged.empty:
         return []
     return _records(calibration_table(judged["churned"], judged["churn_probability"]))
+
+
+def _totals(scores: pd.DataFrame, uncertainty: Uncertainty) -> dict[str, list[dict[str, Any]]]:
+    """Bound what all clients, and those of each segment, will spend, and what will be lost with those who leave."""
+    return {
+        name: _records(portfolio_interval(scores[name].fillna(0.0), errors=errors, by=scores["segment"]))
+        for name, errors in uncertainty.totals.items()
+    }
+
+
+def _intervals(result: Backtest) -> list[dict[str, Any]]:
+    """Count, at each test cutoff, how often spend lay within its interval, and where the total came out."""
+    rows = []
+    for fitted in result.fitted:
+        told = result.of("lightgbm").query("cutoff == @fitted.split.test").dropna(subset="churned")
+        if told.empty:
+            continue
+        kept = coverage_table(told["value"], told["value_lower"], told["value_upper"]).iloc[0]
+        row = {"cutoff": f"{fitted.split.test:%Y-%m-%d}", "coverage": float(kept["coverage"])}
+        row |= {"clients": len(told), "value": float(told["value"].sum())}
+        if errors := fitted.uncertainty.totals.get("expected_value"):
+            total = portfolio_interval(told["expected_value"], errors=errors).iloc[0]
+            row |= {name: float(total[name]) for name in ("expected", "lower", "upper")}
+        rows.append(row)
+    return rows
+
+
+def _movement(bundle: Bundle, panels: Panels, scores: pd.DataFrame, cutoff: pd.Timestamp) -> dict[str, Any] | None:
+    """Count who moved between segments since a month before, by the same models and cut points."""
+    since = cutoff - _MOVEMENT
+    panel = panels.at(since, learned=bundle.learned)
+    if panel.empty:
+        return None
+    before, after = bundle.measure_panel(panel), scores.set_index(["client_id", "cutoff"])
+    names = {
+        "segment": ("value_at_risk", [cell.name["en"] for cell in VALUE_RISK_SEGMENTS.values()]),
+        "rfm_segment": ("amount_sum_365d", [words["en"] for words in RFM_SEGMENTS.values()]),
+    }
+    moved: dict[str, Any] = {"since": f"{since:%Y-%m-%d}", "days": _MOVEMENT.days}
+    moved["loyalty_score"] = _finite(float(before["loyalty_score"].mean()))
+    for column, (worth, order) in names.items():
+        tables = [
+            pd.DataFrame(
+                {"segment": pd.Categorical(table[column], categories=order), "value": table[worth].fillna(0.0)},
+                index=table.index,
+            )
+            for table in (before, after)
+        ]
+        known = not any(table["segment"].isna().any() for table in tables)
+        moved[column] = _records(segment_movement(*tables)) if known else []
+    return moved
 
 
 def _drivers(fitted: Fitted, panel: pd.DataFrame) -> list[dict[str, Any]]:

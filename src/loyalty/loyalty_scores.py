@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["LoyaltyWeights", "document_loyalty", "loyalty_parts", "loyalty_score"]
+__all__ = ["LOYALTY_FEATURES", "LOYALTY_PARTS", "LoyaltyWeights", "document_loyalty", "loyalty_parts", "loyalty_score"]
 
 Floats = NDArray[np.float64]
 Anchors = tuple[tuple[float, float], ...]
@@ -342,6 +342,16 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
 )
 
 
+#: The parts of the score, in words.
+LOYALTY_PARTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {name: MappingProxyType(dict(part.meaning)) for name, part in _PARTS.items()}
+)
+#: Every feature that a part of the score is made from; each may be missing.
+LOYALTY_FEATURES: tuple[str, ...] = tuple(
+    dict.fromkeys(name for part in _PARTS.values() for _, ingredient in part.curves() for name in ingredient.needs)
+)
+
+
 def loyalty_score(
     panel: pd.DataFrame, churn_probability: ArrayLike | None = None, *, weights: LoyaltyWeights | None = None
 ) -> pd.DataFrame:
@@ -416,9 +426,8 @@ def loyalty_score(
             "`panel` has no feature that a part of the score is made from. Build it with, for example, the features "
             "'days_since_last', 'frequency', 'T' and 'purchase_days_count_365d'; `loyalty_parts` lists all."
         )
-    needed = {name for part in _PARTS.values() for _, ingredient in part.curves() for name in ingredient.needs}
     # Nullable and whole numbers alike; what is missing is then NaN.
-    numbers = panel[[name for name in panel if name in needed]].astype("float64")
+    numbers = panel[[name for name in panel if name in LOYALTY_FEATURES]].astype("float64")
     points = {name: part.points(numbers) for name, part in _PARTS.items()}
     if probability is not None:
         points["staying"] = 100.0 * (1.0 - probability)

@@ -4,7 +4,7 @@ import csv
 import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -15,20 +15,76 @@ from loyalty.backtesting import Fitted, Panels, Setting
 from loyalty.config import Config, read_histories
 from loyalty.explanation import Language, reason_codes
 from loyalty.features import CATALOGUE, Learned
+from loyalty.features.catalogue import missing
 from loyalty.files import replace_file
 from loyalty.histories import Histories
+from loyalty.loyalty_scores import LOYALTY_FEATURES, loyalty_score
 from loyalty.models.churn import ChurnModel
+from loyalty.models.uncertainty import HISTORY_FEATURES, Uncertainty, too_little_history, value_at_risk
 from loyalty.models.value import ValueModel
+from loyalty.segments import RFM_FEATURES, RfmCuts, ValueRiskCuts, rfm_segments, value_risk_segments
 from loyalty.timeline import Instant, as_instant
 
-__all__ = ["Bundle", "load", "score_file"]
+__all__ = ["Bundle", "Yardsticks", "load", "measurable", "score_file"]
 
-_FORMAT = 3
+_FORMAT = 4
 #: Without it a folder is no bundle.
 MANIFEST = "bundle.json"
 #: What the features' own models learned; not there where no feature asks one.
 LEARNED = "learned.json"
 REASONS = 3
+#: Plain text, as this pandas has it.
+_TEXT = pd.Index([""]).dtype
+
+
+def measurable(histories: Histories) -> list[str]:
+    """Name the features of the loyalty score and the segments that the tables and columns of these histories allow."""
+    wanted = dict.fromkeys((*HISTORY_FEATURES, *RFM_FEATURES, *LOYALTY_FEATURES))
+    return [name for name in wanted if not missing(histories, CATALOGUE[name])]
+
+
+@dataclass(frozen=True)
+class Yardsticks:
+    """What clients are measured by beside the models, kept so that scores of different cutoffs compare.
+
+    Attributes
+    ----------
+    features : tuple of str
+        What the loyalty score and the segments are made from; a score asks for these and no others, since the loyalty
+        score would move when a part of it becomes known.
+    value_risk : ValueRiskCuts
+        Between the segments of value and risk, in the money and of the horizon of the models.
+    rfm : RfmCuts or None
+        Between the segments of recency, frequency and monetary value; None where nobody had bought, or what they are
+        made from was not there.
+    """
+
+    features: tuple[str, ...]
+    value_risk: ValueRiskCuts
+    rfm: RfmCuts | None
+
+    @classmethod
+    def at(cls, panel: pd.DataFrame, predicted: pd.DataFrame) -> Self:
+        """Cut the clients who stand at one cutoff, in a panel and as the models predict them."""
+        wanted = dict.fromkeys((*HISTORY_FEATURES, *RFM_FEATURES, *LOYALTY_FEATURES))
+        features = tuple(name for name in wanted if name in panel)
+        bought = set(RFM_FEATURES) <= set(features) and panel["days_since_last"].notna().any()
+        return cls(features, ValueRiskCuts.fit(predicted), RfmCuts.fit(panel) if bought else None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON, for `from_dict` to read."""
+        return {
+            "features": list(self.features),
+            "value_risk": asdict(self.value_risk),
+            "rfm": None if self.rfm is None else asdict(self.rfm),
+        }
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` returned."""
+        rfm = None if kept["rfm"] is None else RfmCuts(**{name: tuple(cuts) for name, cuts in kept["rfm"].items()})
+        value_risk = ValueRiskCuts(**{name: tuple(cuts) for name, cuts in kept["value_risk"].items()})
+        return cls(tuple(kept["features"]), value_risk, rfm)
 
 
 @dataclass(frozen=True)
@@ -39,6 +95,10 @@ class Bundle:
     ----------
     churn, value : ChurnModel, ValueModel
         Fitted.
+    uncertainty : Uncertainty
+        How far they may be off.
+    yardsticks : Yardsticks
+        Where the segments are cut, and what the loyalty score is made from.
     setting : Setting
         Outcome and population the models were fitted for.
     learned : Learned or None
@@ -53,14 +113,29 @@ class Bundle:
 
     churn: ChurnModel
     value: ValueModel
+    uncertainty: Uncertainty
+    yardsticks: Yardsticks
     setting: Setting
     learned: Learned | None
     about: Mapping[str, Any]
 
     @classmethod
-    def of(cls, fitted: Fitted, setting: Setting, about: Mapping[str, Any]) -> Self:
-        """Put fitted models and their setting together."""
-        return cls(fitted.churn, fitted.value, setting, fitted.learned or None, about)
+    def of(cls, fitted: Fitted, panel: pd.DataFrame, setting: Setting, about: Mapping[str, Any]) -> Self:
+        """Put fitted models and their setting together, and cut the segments.
+
+        Parameters
+        ----------
+        fitted : Fitted
+            The models.
+        panel : DataFrame
+            Who stands at the cutoff they are for, with the features of the models and what is `measurable`.
+        setting : Setting
+            What they were fitted for.
+        about : mapping
+            Plain facts to keep.
+        """
+        yardsticks = Yardsticks.at(panel, fitted.predict(panel))
+        return cls(fitted.churn, fitted.value, fitted.uncertainty, yardsticks, setting, fitted.learned or None, about)
 
     @property
     def learned_until(self) -> pd.Timestamp | None:
@@ -78,14 +153,26 @@ class Bundle:
         cutoff : str, date or Timestamp
             Where we stand; only what was known before is used.
         language : {"en", "ko"}
-            Of the reasons.
+            Of the reasons and the names of segments.
 
         Returns
         -------
         DataFrame
-            One row a client: `client_id`, `cutoff`, `churn_probability`, `expected_value` (net spend within the
-            horizon), `amount_sum_365d` (net spend of the past year), `value_at_risk` (churn probability times that
-            spend, where positive) and the reasons of `loyalty.reason_codes`.
+            One row a client:
+
+            - `client_id`, `cutoff`;
+            - `churn_probability`; `expected_value`, net spend within the horizon; `value_lower` and `value_upper`,
+              between which it will lie for 90 % of the clients (an expected value is a mean, and may lie outside);
+            - `too_little_history`: whether these are the numbers of clients like this one rather than its own, see
+              `loyalty.models.uncertainty.too_little_history`;
+            - `amount_sum_365d`, net spend of the past year; `value_at_risk`, churn probability times that spend, where
+              positive;
+            - `segment`, of value and risk, and `rfm_segment`, of recency, frequency and monetary value: see
+              `loyalty.segments`; the latter is missing where nobody had bought;
+            - `loyalty_score` and its parts, `loyalty_staying` to `loyalty_satisfaction`, 0 to 100, NaN where nothing
+              is known: see `loyalty.loyalty_score`; `loyalty_staying` is read from the client's own pace and silence,
+              in a contract it is the model's probability of staying;
+            - the reasons of `loyalty.reason_codes`.
 
         Raises
         ------
@@ -94,7 +181,8 @@ class Bundle:
         """
         instant = as_instant(cutoff, name="cutoff")
         names = list(self.churn.feature_names_in_)
-        panel = Panels(histories, self.setting, names).at(instant, learned=self.learned)
+        panels = Panels(histories, self.setting, names, also=self.yardsticks.features)
+        panel = panels.at(instant, learned=self.learned)
         if panel.empty:
             raise ValueError(
                 f"`cutoff`: no client stands at {instant:%Y-%m-%d}; the first purchase is of "
@@ -103,21 +191,33 @@ class Bundle:
         return self.score_panel(panel, language=language)
 
     def score_panel(self, panel: pd.DataFrame, *, language: Language = "en") -> pd.DataFrame:
-        """Score the rows of a panel that holds the models' features and `amount_sum_365d`."""
+        """Score the rows of a panel that holds the models' features and those of the yardsticks."""
         X = panel[list(self.churn.feature_names_in_)]
-        spend = panel["amount_sum_365d"]
-        risk = self.churn.predict_proba(X)[:, 1]
-        scores = pd.DataFrame(
-            {
-                "churn_probability": risk,
-                "expected_value": self.value.predict(X),
-                "amount_sum_365d": spend,
-                "value_at_risk": risk * spend.clip(lower=0.0),
-            },
-            index=panel.index,
-        )
         reasons = reason_codes(self.churn, X, top=REASONS, language=language)
-        return scores.join(reasons).reset_index()
+        return self.measure_panel(panel, language=language).join(reasons).reset_index()
+
+    def measure_panel(self, panel: pd.DataFrame, *, language: Language = "en") -> pd.DataFrame:
+        """Score the rows of a panel without the reasons, which take most of the time; indexed as the panel."""
+        X = panel[list(self.churn.feature_names_in_)]
+        risk, spend = self.churn.predict_proba(X)[:, 1], panel["amount_sum_365d"]
+        reach = self.setting.outcome.reach
+        told = pd.DataFrame({"churn_probability": risk, "expected_value": self.value.predict(X)}, index=panel.index)
+        told = told.join(self.uncertainty.predict(X)).assign(
+            too_little_history=too_little_history(panel, kind=self.setting.kind, reach=reach),
+            amount_sum_365d=spend,
+            value_at_risk=value_at_risk(risk, spend),
+            segment=_words(value_risk_segments(told, cuts=self.yardsticks.value_risk, language=language)["segment"]),
+            rfm_segment=self._rfm(panel, language),
+        )
+        # From what clients do, so that it moves with them alone; of who stays in a contract, buying tells little.
+        staying = risk if self.setting.kind == "contractual" else None
+        loyal = loyalty_score(panel[list(self.yardsticks.features)], staying)
+        return told.join(loyal.rename(columns=lambda name: f"loyalty_{name.removeprefix('loyalty_')}"))
+
+    def _rfm(self, panel: pd.DataFrame, language: Language) -> pd.Series:
+        if self.yardsticks.rfm is None:
+            return pd.Series(None, index=panel.index, dtype=_TEXT)
+        return _words(rfm_segments(panel, cuts=self.yardsticks.rfm, language=language)["segment"])
 
     def save(self, folder: str | Path) -> Path:
         """Write the bundle into `folder`: model text and JSON, no pickle.
@@ -129,6 +229,7 @@ class Bundle:
         retire(folder)
         self.churn.save(folder)
         self.value.save(folder, beside=self.churn)
+        self.uncertainty.save(folder)
         if self.learned is not None:
             (folder / LEARNED).write_text(self.learned.to_text(), encoding="utf-8")
         outcome, first = self.setting.outcome, self.setting.first
@@ -144,11 +245,17 @@ class Bundle:
                 "first": None if first is None else first.isoformat(),
                 "at_most": self.setting.at_most,
             },
+            "yardsticks": self.yardsticks.to_dict(),
             "about": dict(self.about),
         }
         text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
         replace_file(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
         return folder
+
+
+def _words(segment: pd.Series) -> pd.Series:
+    """Write the names of segments as plain text."""
+    return segment.astype(_TEXT)
 
 
 def retire(folder: Path) -> None:
@@ -179,7 +286,7 @@ def score_file(
     out : str or Path
         The file; it is whole or not there.
     language : {"en", "ko"}
-        Of the reasons.
+        Of the reasons and the names of segments.
     stale : bool, default=False
         Score even if the purchases end long before the cutoff. A night's export that failed makes everybody look
         like a leaver, so this is refused beyond a week, or twice the longest time without a purchase.
@@ -279,4 +386,12 @@ def load(folder: str | Path) -> Bundle:
                 f"the models use the feature {name!r}, which asks the fitted model {gone[0]!r}, and the bundle in "
                 f"{str(folder)!r} lacks it in {LEARNED}. Copy the folder whole, or run the experiment again."
             )
-    return Bundle(churn, value, Setting.of(**kept["setting"]), learned, kept["about"])
+    return Bundle(
+        churn,
+        value,
+        Uncertainty.load(folder),
+        Yardsticks.from_dict(kept["yardsticks"]),
+        Setting.of(**kept["setting"]),
+        learned,
+        kept["about"],
+    )

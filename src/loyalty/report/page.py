@@ -10,9 +10,20 @@ import pandas as pd
 from markupsafe import Markup
 
 from loyalty.report import figures
-from loyalty.report.figures import LEVELS, TOP_SHARE
+from loyalty.report.figures import TOP_SHARE, rows_of
+from loyalty.report.portfolio import (
+    COVERAGE,
+    intervals_section,
+    loyalty_section,
+    matrix_section,
+    movement_section,
+    range_of,
+    rfm_section,
+    segments_section,
+    total_of,
+)
 from loyalty.report.run_folder import Metrics, RunFolder
-from loyalty.report.text import NONE, Language, Speech, meaning_of, shown
+from loyalty.report.text import NONE, Language, Speech, meaning_of, plural, sentence, shown
 
 Meanings = Mapping[str, Mapping[str, str]]
 Section = dict[str, Any]
@@ -45,6 +56,8 @@ class Summary:
     expected_churn: float
     value: float
     value_at_risk: float
+    expected_value: float
+    too_little: int
     found: float
     lift: float
     auc: float
@@ -82,16 +95,20 @@ def render_page(run: RunFolder, *, language: Language, meanings: Meanings) -> st
         t=speech,
         palette=figures.PALETTE,
         drawn=figures.DRAWN,
-        header=_header(run.metrics, summary, speech),
+        header=_header(run, summary, speech),
         tiles=_tiles(run.metrics, summary, speech),
         gain=_gain(run.metrics, summary, speech),
-        matrix=_matrix(run.scores, speech),
+        matrix=matrix_section(run, speech),
         drivers=_drivers(run.metrics, speech, meanings),
-        segments=_segments(run.scores, speech),
+        segments=segments_section(run, speech),
+        movement=movement_section(run.metrics, speech),
+        rfm=rfm_section(run.metrics, speech),
+        loyalty=loyalty_section(run, speech),
         top=_top(run, speech, meanings),
         calibration=_calibration(run.metrics, speech),
         models=_models(run.metrics, summary, speech),
         cutoffs=_cutoffs(run, speech),
+        intervals=intervals_section(run.metrics, speech),
         notes=_notes(run.metrics, speech),
         footer=_footer(run.metrics, speech),
     )
@@ -122,6 +139,8 @@ def summarise(run: RunFolder) -> Summary:
         expected_churn=float(run.scores["churn_probability"].mean()),
         value=float(run.scores["amount_sum_365d"].fillna(0.0).clip(lower=0.0).sum()),
         value_at_risk=float(run.scores["value_at_risk"].fillna(0.0).sum()),
+        expected_value=float(run.scores["expected_value"].sum()),
+        too_little=int(run.scores["too_little_history"].sum()),
         found=found,
         lift=found / TOP_SHARE if pd.isna(lift) else lift,
         auc=auc,
@@ -132,7 +151,8 @@ def summarise(run: RunFolder) -> Summary:
 # -- Sections, in the order of the page ------------------------------------------------------------------------------
 
 
-def _header(metrics: Metrics, summary: Summary, speech: Speech) -> Section:
+def _header(run: RunFolder, summary: Summary, speech: Speech) -> Section:
+    metrics = run.metrics
     start = metrics.score_cutoff + timedelta(days=metrics.gap_days)
     last = start + timedelta(days=metrics.horizon_days - 1)
     facts = [
@@ -149,8 +169,26 @@ def _header(metrics: Metrics, summary: Summary, speech: Speech) -> Section:
     return {
         "question": shown(metrics.question, longest=LONGEST_QUESTION),
         "facts": facts,
+        "remarks": _remarks(metrics, summary, speech),
         "definition": " ".join(definition),
     }
+
+
+def _remarks(metrics: Metrics, summary: Summary, speech: Speech) -> list[str]:
+    """Say what all clients are expected to spend, and of how many too little is known."""
+    days = speech.days(metrics.horizon_days)
+    told = {"expected": speech.money(summary.expected_value), "days": days}
+    if total := total_of(metrics, "expected_value"):
+        ends = {"lower": speech.money(total.lower), "upper": speech.money(total.upper)}
+        remarks = [speech("remark.spend", coverage=speech.percent(COVERAGE), **ends, **told)]
+    else:
+        remarks = [speech("remark.spend.bare", **told)]
+    if summary.too_little:
+        share = speech.percent(summary.too_little / summary.clients)
+        reach = speech.days(metrics.horizon_days + metrics.gap_days)
+        clients = speech.clients(summary.too_little)
+        remarks.append(speech("remark.little", clients=clients, share=share, days=reach))
+    return remarks
 
 
 def _tiles(metrics: Metrics, summary: Summary, speech: Speech) -> list[Section]:
@@ -170,7 +208,7 @@ def _tiles(metrics: Metrics, summary: Summary, speech: Speech) -> list[Section]:
         {
             "label": speech("tile.value"),
             "value": speech.money(summary.value_at_risk),
-            "sub": speech("tile.value.sub" if summary.value > 0 else "tile.value.none", share=speech.percent(share)),
+            "sub": _at_risk(metrics, share, speech) if summary.value > 0 else speech("tile.value.none"),
         },
         {
             "label": speech("tile.found", share=speech.percent(TOP_SHARE)),
@@ -185,6 +223,14 @@ def _tiles(metrics: Metrics, summary: Summary, speech: Speech) -> list[Section]:
             else unmeasured,
         },
     ]
+
+
+def _at_risk(metrics: Metrics, share: float, speech: Speech) -> str:
+    total = total_of(metrics, "value_at_risk")
+    if total is None:
+        return speech("tile.value.sub", share=speech.percent(share))
+    ends = {"lower": speech.money(total.lower), "upper": speech.money(total.upper)}
+    return speech("tile.value.range", coverage=speech.percent(COVERAGE), share=speech.percent(share), **ends)
 
 
 def _gain(metrics: Metrics, summary: Summary, speech: Speech) -> Section | None:
@@ -217,56 +263,19 @@ def _gain(metrics: Metrics, summary: Summary, speech: Speech) -> Section | None:
     }
 
 
-def _matrix(scores: pd.DataFrame, speech: Speech) -> Section:
-    matrix = figures.value_risk_matrix(scores)
-    largest = float(matrix["value_at_risk"].max())
-    cells = [
-        {
-            "value": row.value,
-            "risk": row.risk,
-            "clients": speech.number(row.clients),
-            "money": speech.money(row.value_at_risk),
-            "step": figures.heat_step(row.value_at_risk, largest=largest),
-            "words": ", ".join(
-                (_segment(row.value, row.risk, speech), speech.clients(row.clients), speech.money(row.value_at_risk))
-            ),
-        }
-        for row in _rows(matrix.sort_values("risk", key=lambda risks: risks.map(LEVELS.index), kind="stable"))
-    ]
-    at_stake = int(matrix["clients"].iloc[0])
-    spend = figures.tercile_cuts(scores["amount_sum_365d"].fillna(0.0).clip(lower=0.0))
-    risk = figures.tercile_cuts(scores["churn_probability"])
-    return {
-        "headline": speech(f"matrix.headline{_plural(at_stake)}", number=speech.number(at_stake)),
-        "alt": speech("matrix.alt", cells="; ".join(cell["words"] for cell in cells)),
-        "rows": [
-            {
-                "level": speech(f"level.{level}"),
-                "range": _range(level, [speech.money(cut) for cut in spend], speech),
-                "cells": [cell for cell in cells if cell["value"] == level],
-            }
-            for level in LEVELS[::-1]
-        ],
-        "columns": [
-            {"level": speech(f"level.{level}"), "range": _range(level, [speech.percent(cut) for cut in risk], speech)}
-            for level in LEVELS
-        ],
-    }
-
-
 def _drivers(metrics: Metrics, speech: Speech, meanings: Meanings) -> Section:
     directions = {1: "raises", -1: "lowers", 0: "neutral"}
     frame = figures.driver_frame(metrics.drivers, language=speech.language, meanings=meanings)
     bars = [
         {
             "feature": shown(row.feature),
-            "name": _sentence(shown(row.meaning)),
+            "name": sentence(shown(row.meaning)),
             "effect": speech.number(row.effect_pp, digits=1),
             "shap": speech.number(row.mean_abs_shap, digits=3),
             "direction": directions[row.direction],
             "width": f"{100 * row.width:.1f}",
         }
-        for row in _rows(frame)
+        for row in rows_of(frame)
     ]
     words = [f"{bar['name']} {bar['effect']}, {speech('drivers.' + bar['direction'])}" for bar in bars]
     first = {"driver": bars[0]["name"], "effect": speech.points(frame["effect_pp"].iloc[0])} if bars else {}
@@ -280,43 +289,16 @@ def _drivers(metrics: Metrics, speech: Speech, meanings: Meanings) -> Section:
     }
 
 
-def _segments(scores: pd.DataFrame, speech: Speech) -> Section:
-    matrix = figures.value_risk_matrix(scores).sort_values("value_at_risk", ascending=False, kind="stable")
-    first = matrix.iloc[0]
-    longest = max(float(first["share"]), 1e-12)
-    levels = {name: speech(f"level.{first[name]}") for name in ("risk", "value")}
-    if speech.language == "en":
-        levels = {name: level.lower() for name, level in levels.items()}
-    return {
-        "headline": speech("segments.headline", share=speech.percent(first["share"]), **levels)
-        if first["value_at_risk"] > 0
-        else speech("segments.headline.none"),
-        "rows": [
-            {
-                "segment": _segment(row.value, row.risk, speech),
-                "clients": speech.number(row.clients),
-                "risk": speech.percent(row.churn_probability),
-                "money": speech.money(row.value_at_risk),
-                "share": speech.percent(row.share),
-                "width": f"{100 * row.share / longest:.1f}",
-                "advice": speech(f"advice.{row.risk}.{row.value}"),
-            }
-            for row in _rows(matrix)
-        ],
-    }
-
-
 def _top(run: RunFolder, speech: Speech, meanings: Meanings) -> Section:
     clients = figures.top_clients(run.scores)
     held = float(clients["value_at_risk"].fillna(0.0).sum())
     total = float(run.scores["value_at_risk"].fillna(0.0).sum())
     amounts = {"share": speech.percent(held / total) if total > 0 else NONE, "money": speech.money(held)}
-    with_expected = "expected_value" in clients.columns
     return {
         "headline": speech(
-            f"top.headline{_plural(len(clients) if total > 0 else 0)}", clients=speech.clients(len(clients)), **amounts
+            f"top.headline{plural(len(clients) if total > 0 else 0)}", clients=speech.clients(len(clients)), **amounts
         ),
-        "expected": speech("top.expected", days=speech.days(run.metrics.horizon_days)) if with_expected else None,
+        "expected": speech("top.expected", days=speech.days(run.metrics.horizon_days)),
         "rows": [
             {
                 "client": shown(_id(client["client_id"])),
@@ -324,7 +306,9 @@ def _top(run: RunFolder, speech: Speech, meanings: Meanings) -> Section:
                 "width": f"{100 * client['churn_probability']:.1f}",
                 "spend": speech.money(client["amount_sum_365d"]),
                 "money": speech.money(client["value_at_risk"]),
-                "expected": speech.money(client["expected_value"]) if with_expected else "",
+                "expected": speech.money(client["expected_value"]),
+                "range": range_of(client.get("value_lower"), client.get("value_upper"), speech),
+                "little": speech("top.little") if client["too_little_history"] else "",
                 "reasons": reasons_of(client, speech=speech, meanings=meanings),
             }
             for client in clients.to_dict("records")
@@ -354,15 +338,15 @@ def reasons_of(client: Mapping[Any, Any], *, speech: Speech, meanings: Meanings)
     """
     reasons = []
     for place in (1, 2, 3):
-        feature, value, shap, sentence = (
+        feature, value, shap, written = (
             client.get(f"reason_{place}{part}") for part in ("", "_value", "_shap", "_text")
         )
         if not isinstance(feature, str) or not feature:
             continue
-        if speech.language == "en" and isinstance(sentence, str) and sentence:
-            text = shown(sentence, longest=LONGEST_REASON)
+        if speech.language == "en" and isinstance(written, str) and written:
+            text = shown(written, longest=LONGEST_REASON)
         else:
-            meaning = shown(_sentence(meaning_of(feature, meanings=meanings, language=speech.language)))
+            meaning = shown(sentence(meaning_of(feature, meanings=meanings, language=speech.language)))
             measured = float("nan") if value is None or pd.isna(value) else float(value)
             unit = meanings.get(feature, {}).get("unit", "")
             form = "unknown" if pd.isna(measured) else "bare" if unit in BARE_UNITS else "known"
@@ -380,7 +364,7 @@ def _calibration(metrics: Metrics, speech: Speech) -> Section | None:
     rows = [
         [speech.percent(row.predicted), speech.percent(row.observed),
          f"{speech.percent(row.low)} – {speech.percent(row.high)}", speech.number(row.clients)]
-        for row in _rows(frame)
+        for row in rows_of(frame)
     ]  # fmt: skip
     points = [
         speech("calibration.alt.point", predicted=predicted, observed=observed) for predicted, observed, *_ in rows
@@ -458,7 +442,7 @@ def _cutoffs(run: RunFolder, speech: Speech) -> Section:
         "rows": [
             [speech.date(cutoff), speech.number(row.clients), speech.percent(row.predicted, digits=1),
              speech.percent(row.observed, digits=1), speech.number(row.auc, digits=3), speech.percent(row.found_top_20)]
-            for cutoff, row in zip(frame.index, _rows(frame), strict=True)
+            for cutoff, row in zip(frame.index, rows_of(frame), strict=True)
         ],
     }  # fmt: skip
 
@@ -497,30 +481,6 @@ def _drawings(figure: str, draw: Callable[[str, int, int], str]) -> list[Section
     sizes = SIZES[figure].items()
     drawn = {room: draw(f"{figure}-{room}", width, height) for room, (width, height) in sizes}
     return [{"room": room, "svg": Markup(svg)} for room, svg in drawn.items()]  # noqa: S704
-
-
-def _rows(frame: pd.DataFrame) -> list[Any]:
-    """Rows as named tuples; their fields are the frame's columns, which no type can know."""
-    return list(frame.itertuples())
-
-
-def _plural(count: int) -> str:
-    return ".none" if count == 0 else ".one" if count == 1 else ""
-
-
-def _segment(value: str, risk: str, speech: Speech) -> str:
-    levels = {"risk": speech(f"level.{risk}"), "value": speech(f"level.{value}")}
-    if speech.language == "en":
-        levels["value"] = levels["value"].lower()
-    return speech("segments.name", **levels)
-
-
-def _range(level: str, cuts: list[str], speech: Speech) -> str:
-    return speech(f"range.{level}", low=cuts[1], high=cuts[LEVELS.index(level)] if level != "high" else "")
-
-
-def _sentence(phrase: str) -> str:
-    return phrase[:1].upper() + phrase[1:]
 
 
 def _id(client_id: object) -> str:

@@ -13,7 +13,10 @@ Kind = Literal["non-contractual", "contractual"]
 
 METRICS_FILE, BACKTEST_FILE, SCORES_FILE = "metrics.json", "backtest.parquet", "scores.parquet"
 BACKTEST_COLUMNS = ("client_id", "cutoff", "churn_probability")
-SCORES_COLUMNS = ("client_id", "churn_probability", "amount_sum_365d", "value_at_risk")
+SCORES_COLUMNS = (
+    "client_id", "churn_probability", "expected_value", "amount_sum_365d", "value_at_risk", "too_little_history",
+    "segment", "loyalty_score",
+)  # fmt: skip
 
 
 class _Record(BaseModel):
@@ -59,6 +62,61 @@ class Driver(_Record):
     direction: int = 0
 
 
+class Total(_Record):
+    """What all clients, or those of a segment, come to together, and between which two amounts."""
+
+    segment: str
+    clients: int
+    expected: float
+    lower: float
+    upper: float
+
+
+class Kept(_Record):
+    """How often spend lay within its interval at one test cutoff, and where the total came out."""
+
+    cutoff: datetime
+    coverage: float
+    clients: int
+    value: float
+    expected: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
+class Cuts(_Record):
+    """Where the segments of value and risk are cut."""
+
+    value: tuple[float, float]
+    risk: tuple[float, float]
+
+
+class Yardsticks(_Record):
+    """What clients are measured by beside the models."""
+
+    value_risk: Cuts
+
+
+class Move(_Record):
+    """Clients who were in one segment and are in another, or still in it."""
+
+    start: str = Field(alias="from")
+    to: str
+    clients: int
+    value_before: float = 0.0
+    value_after: float = 0.0
+
+
+class Movement(_Record):
+    """Who moved between segments since an earlier cutoff."""
+
+    since: datetime
+    days: int
+    loyalty_score: float | None = None
+    segment: list[Move] = Field(default_factory=list)
+    rfm_segment: list[Move] = Field(default_factory=list)
+
+
 class Metrics(_Record):
     """``metrics.json`` of a run; only what the page cannot do without is required."""
 
@@ -75,6 +133,10 @@ class Metrics(_Record):
     gain: Gain | None = None
     calibration: list[CalibrationBin] = Field(default_factory=list)
     drivers: list[Driver] = Field(default_factory=list)
+    totals: dict[str, list[Total]] = Field(default_factory=dict)
+    intervals: list[Kept] = Field(default_factory=list)
+    yardsticks: Yardsticks | None = None
+    movement: Movement | None = None
     notes: list[str | dict[str, str]] = Field(default_factory=list)
     btyd: dict[str, Any] | None = None
     data_fingerprint: str = ""

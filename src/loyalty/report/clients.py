@@ -1,0 +1,154 @@
+"""The clients as a whole, as tidy frames: by segment, who moved between segments, and how loyal they are."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from loyalty.loyalty_scores import LOYALTY_PARTS
+from loyalty.report.run_folder import Move
+from loyalty.segments import VALUE_RISK_SEGMENTS
+
+_CELLS = {name: cell for cell, words in VALUE_RISK_SEGMENTS.items() for name in words.name.values()}
+
+
+def cell_of(segment: str) -> tuple[int, int]:
+    """Value tier and level of risk of a segment, by its name in any language.
+
+    Parameters
+    ----------
+    segment : str
+        As in `loyalty.segments.VALUE_RISK_SEGMENTS`.
+
+    Returns
+    -------
+    tuple of int
+        Tier and level, 0 (low) to 2 (high).
+
+    Raises
+    ------
+    ValueError
+        If there is no such segment.
+
+    Examples
+    --------
+    >>> cell_of("top clients, safe"), cell_of("소액 고객(이탈 임박)")
+    ((2, 0), (0, 2))
+    """
+    try:
+        return _CELLS[segment]
+    except KeyError:
+        raise ValueError(f"scores.parquet: {segment!r} is no segment known here. Run `loyalty run` again.") from None
+
+
+def segment_frame(scores: pd.DataFrame) -> pd.DataFrame:
+    """Clients and value at risk of each segment of value and risk.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        `segment`, `churn_probability`, `value_at_risk` per client.
+
+    Returns
+    -------
+    DataFrame
+        Nine rows, the most valuable first and the safest of a tier first: `tier`, `level` (0 to 2), `clients`,
+        `churn_probability` (mean; NaN in an empty segment), `value_at_risk` (sum) and `share` of all value at risk.
+    """
+    told = scores.assign(value_at_risk=scores["value_at_risk"].fillna(0.0)).groupby(scores["segment"].map(cell_of))
+    order = pd.MultiIndex.from_tuples(list(VALUE_RISK_SEGMENTS), names=["tier", "level"])
+    frame = pd.DataFrame(
+        {
+            "clients": told.size(),
+            "churn_probability": told["churn_probability"].mean(),
+            "value_at_risk": told["value_at_risk"].sum(),
+        }
+    )
+    frame.index = pd.MultiIndex.from_tuples(list(frame.index), names=order.names) if len(frame) else order[:0]
+    frame = frame.reindex(order).fillna({"clients": 0, "value_at_risk": 0.0}).astype({"clients": "int64"})
+    total = float(frame["value_at_risk"].sum())
+    return frame.assign(share=frame["value_at_risk"] / total if total > 0 else 0.0).reset_index()
+
+
+def movement_frame(moves: Sequence[Move], *, segments: Sequence[str]) -> pd.DataFrame:
+    """Who came into each segment and who went out of it.
+
+    Parameters
+    ----------
+    moves : sequence of Move
+        Clients by where they were and where they are.
+    segments : sequence of str
+        Names of the segments, in order.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `segment`: `before`, `now`, `came`, `left` (clients) and `value` (of those there now).
+
+    Examples
+    --------
+    Nine stayed small, one of them rose, and one is new:
+
+    >>> moves = [Move(**{"from": a, "to": b, "clients": n}) for a, b, n in
+    ...          [("small", "small", 9), ("small", "top", 1), ("new", "top", 1)]]
+    >>> movement_frame(moves, segments=["top", "small"])[["before", "now", "came", "left"]]
+             before  now  came  left
+    segment
+    top           0    2     2     0
+    small        10    9     0     1
+    """
+    rows = []
+    for name in segments:
+        there, here = [one for one in moves if one.start == name], [one for one in moves if one.to == name]
+        stayed = sum(one.clients for one in there if one.to == name)
+        before, now = sum(one.clients for one in there), sum(one.clients for one in here)
+        value = sum(one.value_after for one in here)
+        rows.append((name, before, now, now - stayed, before - stayed, value))
+    return pd.DataFrame(rows, columns=["segment", "before", "now", "came", "left", "value"]).set_index("segment")
+
+
+def loyalty_bands(scores: pd.DataFrame) -> pd.DataFrame:
+    """Clients by loyalty score, in tens.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        `loyalty_score` per client, 0 to 100; NaN is left out.
+
+    Returns
+    -------
+    DataFrame
+        Ten rows, the highest first: `low`, `high`, `clients`, `share`. A score at a border counts above it; 100 is in
+        the highest.
+
+    Examples
+    --------
+    >>> loyalty_bands(pd.DataFrame({"loyalty_score": [89.9, 90.0, 100.0]})).head(2)
+       low  high  clients     share
+    0   90   100        2  0.666667
+    1   80    90        1  0.333333
+    """
+    known = scores["loyalty_score"].dropna()
+    counts = np.bincount(np.minimum(known.to_numpy() // 10, 9).astype(int), minlength=10)[::-1]
+    low = np.arange(90, -1, -10)
+    share = counts / max(len(known), 1)
+    return pd.DataFrame({"low": low, "high": low + 10, "clients": counts, "share": share})
+
+
+def loyalty_means(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean of each part of the loyalty score, and of how many clients it is known.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Columns such as `loyalty_staying`; one that is not there is known of nobody.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `part`: `mean` (NaN where it is known of nobody) and `known`, a share.
+    """
+    parts = list(LOYALTY_PARTS)
+    told = [scores.get(f"loyalty_{part}", pd.Series(np.nan, index=scores.index)) for part in parts]
+    rows = [(float(one.mean()), float(one.notna().mean()) if len(one) else 0.0) for one in told]
+    return pd.DataFrame(rows, columns=["mean", "known"], index=pd.Index(parts, name="part"))
