@@ -166,7 +166,8 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If there are not exactly two outcomes; if `anchor` names no column of a panel, or `monotone` no column of
-            numbers; if `latest` is not a panel as `X` is; if a category has more than 255 levels, or none that ten clients have.
+            numbers; if `latest` is not a panel as `X` is; if a category has more than 255 levels, or none that ten
+            clients have.
 
         Warns
         -----
