@@ -21,6 +21,7 @@ from loyalty.evaluation import calibration_table, gain_curve
 from loyalty.explanation import driver_table
 from loyalty.features import CATALOGUE
 from loyalty.histories import Histories, HistoriesWarning
+from loyalty.models.parameters import ModelParameters
 from loyalty.scoring import MANIFEST, Bundle, retire
 from loyalty.tracking import log_experiment, tracking_uri
 
@@ -119,8 +120,9 @@ def run_experiment(
     if panels.at(config.score_cutoff).empty:
         raise ValueError(f"[cutoffs] score: no client stands at {config.score_cutoff:%Y-%m-%d}.")
 
-    result = run_backtest(panels, config.test_cutoffs, seed=config.seed, on_step=watch.step)
-    fitted = fit_models(panels, final, seed=config.seed)
+    chosen = ModelParameters(churn=config.churn.given(), value=config.value.given())
+    result = run_backtest(panels, config.test_cutoffs, seed=config.seed, parameters=chosen, on_step=watch.step)
+    fitted = fit_models(panels, final, seed=config.seed, parameters=chosen)
     watch.step("models for scoring")
     fingerprints = {"data": histories.fingerprint(), "labels": _fingerprint(fitted.labels)}
     bundle = Bundle.of(
