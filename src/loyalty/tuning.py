@@ -410,7 +410,9 @@ def _search(
             pruner=library.pruners.MedianPruner(n_startup_trials=_UNPRUNED),
         )
         study.enqueue_trial({name: _in_search(name, value) for name, value in defaults.items()})
-        study.optimize(objective, n_trials=trials, timeout=timeout, callbacks=[finish])
+        study.optimize(objective, n_trials=1, callbacks=[finish])  # the defaults, whatever the time
+        if trials > 1:
+            study.optimize(objective, n_trials=trials - 1, timeout=timeout, callbacks=[finish])
     finally:
         library.logging.set_verbosity(told)
     best = study.best_trial
