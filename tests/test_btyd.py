@@ -468,9 +468,10 @@ def frozen_predictions(x, tx, T, parameters):
     )
 
 
-def test_a_model_predicts_what_its_frozen_parameters_predict(simulated):
+@pytest.mark.parametrize("kind", ["bg/nbd", "pareto/nbd"])
+def test_a_model_predicts_what_its_frozen_parameters_predict(simulated, kind):
     x, tx, T, monetary = (column[:400] for column in simulated)
-    model = BuyTillYouDie().fit(x, tx, T, monetary)
+    model = BuyTillYouDie(purchases=kind).fit(x, tx, T, monetary)
     frozen = frozen_predictions(x, tx, T, model.parameters_)
     own = model.purchases_
     assert_array_equal(own.probability_alive(x, tx, T), frozen[0])
@@ -485,7 +486,8 @@ def test_a_client_has_the_same_numbers_to_the_last_bit_in_any_batch():
     x = rng.choice([0, 0, 1, 2, 7, 60, 900, 5000], 3_001).astype(float)
     T = rng.uniform(1e-3, 900, len(x))
     tx = np.where(x > 0, T * rng.uniform(0.01, 1, len(x)), 0.0)
-    for parameters in (CDNOW, {"r": 30.0, "alpha": 0.01, "a": 2e-3, "b": 500.0}):
+    lifetimes = {"r": 0.55, "alpha": 74.0, "s": 0.6, "beta": 82.0}, {"r": 30.0, "alpha": 0.01, "s": 2e-3, "beta": 9e3}
+    for parameters in (CDNOW, {"r": 30.0, "alpha": 0.01, "a": 2e-3, "b": 500.0}, *lifetimes):
         together = frozen_predictions(x, tx, T, parameters)
         assert all(np.all(np.isfinite(values)) for values in together)
         order = rng.permutation(len(x))

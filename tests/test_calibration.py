@@ -1,12 +1,15 @@
 """The calibrator: recovers what was done to the margins, shrinks through time, keeps the order."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.optimize import check_grad, minimize
 from scipy.special import expit
 
 from loyalty.models import calibration
-from loyalty.models.calibration import PlattScaling, fit_anchored, fit_platt
+from loyalty.models.calibration import PlattScaling, fit_anchored, fit_platt, level_errors, seasonal_error
 
 
 def drawn(rows, *, slope, level, groups=1, seed=0, passing=0.0):
@@ -140,3 +143,62 @@ def test_an_anchor_that_cannot_be_checked_has_its_fixed_weight_and_half_a_say_in
 def test_nothing_to_correct_is_left_alone():
     assert PlattScaling()(np.array([-2.0, 0.0, 1.5])) == pytest.approx(expit([-2.0, 0.0, 1.5]), abs=0)
     assert PlattScaling(slope=0.5, level=0.1)([2.0]) == pytest.approx(expit([1.1]))
+
+
+def monthly(values, first="2023-01-15"):
+    return pd.Series(values, index=pd.date_range(first, periods=len(values), freq="30D"), dtype=float)
+
+
+class TestSeasonalError:
+    def test_of_one_year_half_is_expected_of_two_two_thirds(self):
+        """A wave of one year: 0.3 above its mean when it is highest."""
+        days = pd.date_range("2022-01-01", "2023-12-20", freq="10D")
+        wave = pd.Series(
+            0.3 * np.cos(2 * np.pi * (days - days[0]).to_numpy() / pd.Timedelta(days=365.25).to_numpy()) + 5.0,
+            index=days,
+        )
+        highest = pd.Timestamp("2024-01-01")
+        assert seasonal_error(wave, now=highest) == pytest.approx(0.3 * 2 / 3, abs=0.01)
+        assert seasonal_error(wave[days >= "2023-01-01"], now=highest) == pytest.approx(0.3 / 2, abs=0.01)
+        # Of the second year only half is seen beside it.
+        assert seasonal_error(wave, now=pd.Timestamp("2024-07-01")) == pytest.approx(-0.3 * 2 / 3, abs=0.03)
+
+    @pytest.mark.parametrize(("now", "seen"), [("2023-12-31", False), ("2024-01-01", True), ("2024-01-15", True)])
+    def test_a_season_is_seen_fifteen_days_off(self, now, seen):
+        errors = monthly([1.0, 0.0, 0.0])
+        assert (seasonal_error(errors, now=pd.Timestamp(now)) > 0) is seen
+
+    def test_nothing_seen_is_nothing_expected(self):
+        assert seasonal_error(monthly([]), now=pd.Timestamp("2024-01-01")) == 0.0
+        assert seasonal_error(monthly([1.0, 2.0]), now=pd.Timestamp("2023-04-01")) == 0.0
+
+    @given(st.lists(st.floats(-3, 3), min_size=1, max_size=30), st.integers(0, 1200), st.floats(-5, 5))
+    def test_a_lasting_error_is_no_season(self, values, days, lasting):
+        now = pd.Timestamp("2023-01-15") + pd.Timedelta(days=days)
+        errors = monthly(values)
+        assert seasonal_error(errors + lasting, now=now) == pytest.approx(seasonal_error(errors, now=now), abs=1e-9)
+        assert seasonal_error(-errors, now=now) == pytest.approx(-seasonal_error(errors, now=now), abs=1e-9)
+        assert abs(seasonal_error(errors, now=now)) <= errors.max() - errors.min()
+
+
+def test_level_errors_bring_every_cutoff_to_its_share():
+    rng = np.random.default_rng(0)
+    cutoffs = pd.DatetimeIndex(pd.to_datetime(["2024-01-01", "2024-02-01"]).repeat(3_000))
+    told = rng.normal(size=6_000)
+    shift = np.where(cutoffs == cutoffs[0], 0.5, -1.0)
+    churned = (rng.random(6_000) < expit(told + shift)).astype(int)
+    assert level_errors(told, churned, cutoffs).to_numpy() == pytest.approx([0.5, -1.0], abs=0.15)
+    everybody = level_errors(told, np.ones(6_000, int), cutoffs)
+    assert np.isfinite(everybody).all()
+    assert (everybody > 5).all()
+
+
+def test_half_of_the_level_is_the_anchors_with_its_season():
+    margin, churned, group = drawn(2_000, slope=1.0, level=0.0, groups=2)
+    anchor = 0.5 * margin + 0.3
+    now = margin[:500], anchor[:500]
+    alone = fit_platt(margin, churned, group, through_time=True)
+    for season in (0.0, 0.8):
+        found = fit_anchored(margin, anchor, churned, group, latest=now, season=season)
+        wanted = (alone(now[0]).mean() + expit(now[1] + season).mean()) / 2
+        assert found(*now).mean() == pytest.approx(wanted)

@@ -200,7 +200,7 @@ class TestCoverage:
         # Both the rows that set the levels and those that judge them are drawn by chance.
         spread = np.sqrt(coverage * (1 - coverage) * (1 / 4000 + 1 / 6000))
         # Where more than the coverage buy nothing, it cannot be less than their share.
-        value = ValueModel(n_estimators=100).fit(X, spend).predict(fresh)
+        value = ValueModel(law="gamma", n_estimators=100).fit(X, spend).predict(fresh)
         nothing = pd.Series(truth == 0).groupby(pd.qcut(pd.Series(value).rank(method="first"), 10, labels=False)).mean()
         highest = np.maximum(coverage, nothing).mean()
         assert coverage - 3.3 * spread <= reached <= highest + 3.3 * spread
@@ -210,7 +210,7 @@ class TestCoverage:
         fresh, truth = clients(10000, seed=1)
         model = SpendIntervals().fit(X, spend)
         low, high = model.predict(fresh).T
-        value = ValueModel(n_estimators=100).fit(X, spend).predict(fresh)
+        value = ValueModel(law="gamma", n_estimators=100).fit(X, spend).predict(fresh)
         table = coverage_table(truth, low, high, by=value, bins=10)
         # 600 rows set the level of a tenth and 1,000 judge it.
         lowest = 0.9 - 3.5 * np.sqrt(0.09 * (1 / 600 + 1 / 1000))

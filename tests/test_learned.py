@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from loyalty.datasets import synthetic_tables
-from loyalty.features import Learned, build_panel, choose_features, learn
+from loyalty.features import Learned, build_panel, choose_features, learn, renew
 from loyalty.histories import TABLES, Histories
 
 CUTOFF = pd.Timestamp("2025-06-01")
@@ -86,3 +86,19 @@ def test_scores_of_another_scale_teach_no_mood(tables):
     learned = learn(Histories(tables["purchases"], contacts=contacts), cutoff=CUTOFF, **ASKED)
     assert "`contacts.satisfaction` is not between 1 and 5 throughout" in learned.notes[0]
     assert np.isnan(learned["feedback"]("mood", ["It arrived broken."])).all()
+
+
+def test_buying_is_brought_up_to_date_and_texts_are_not(tables, learned):
+    histories = Histories(**tables)
+    later = renew(learned, histories, cutoff="2025-09-01", **ASKED)
+    assert later.buying == learn(histories, cutoff="2025-09-01", **ASKED).buying != learned.buying
+    assert later.feedback is learned.feedback
+    assert (later.until, later.renewed) == (CUTOFF, pd.Timestamp("2025-09-01"))
+    assert Learned.from_text(later.to_text()).to_text() == later.to_text()
+
+
+def test_what_cannot_be_renewed_stands_and_says_so(tables, learned):
+    first = tables["purchases"]["event_time"].min()
+    later = renew(learned, Histories(**tables), cutoff=first + pd.Timedelta(days=1), **ASKED)
+    assert (later.buying, later.renewed) == (learned.buying, None)
+    assert "too few for buy till you die. What was learned by 2025-06-01 stands." in later.notes[-1]

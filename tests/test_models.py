@@ -370,7 +370,7 @@ class TestValueModel:
         assert if_buying == pytest.approx(sure.predict(X))
         assert if_buying[left == 0].sum() == pytest.approx(spend.sum(), rel=1e-9)
 
-    def test_a_second_opinion_is_met_half_way(self):
+    def test_a_second_opinion_weighs_three_tenths_of_a_client_and_sets_the_sum(self):
         X, _, spend = panel()
         other = np.where(np.arange(len(X)) % 3, 50.0, np.nan)
         other[::9] = 0.0  # no opinion that a logarithm could tell
@@ -379,11 +379,34 @@ class TestValueModel:
         anchored = ValueModel(anchor="other").fit(both, spend, purchase=alone.purchase_)
         buys = alone.purchase_.predict_proba(both)[:, 0]
         told = other > 0
-        expected = np.sqrt(alone.predict(both) / buys * np.where(told, other, 1.0)) * buys
-        assert anchored.predict(both)[told] == pytest.approx(expected[told])
-        assert anchored.predict(both)[~told] == pytest.approx(alone.predict(both)[~told])
+        expected = (alone.predict(both) / buys) ** 0.7 * np.where(told, other, 1.0) ** 0.3 * buys
+        assert anchored.predict(both)[told] == pytest.approx(anchored.level_ * expected[told])
+        assert anchored.predict(both)[~told] == pytest.approx(anchored.level_ * alone.predict(both)[~told])
         with pytest.raises(ValueError, match="`anchor` names 'another', which is not a column"):
             ValueModel(anchor="another").fit(both, spend)
+
+    def test_the_sum_over_the_clients_as_they_stand_now_is_the_second_opinions(self):
+        X, _, spend = panel()
+        told = X.assign(other=50.0)
+        now = told.iloc[:40].assign(other=20.0)
+        plain = told.reset_index(drop=True)  # without cutoffs nothing is known of how its errors last
+        model = ValueModel(anchor="other").fit(plain, spend.to_numpy(), latest=now.reset_index(drop=True))
+        buys = model.purchase_.predict_proba(now)[:, 0]
+        assert model.predict(now).sum() == pytest.approx((20.0 * buys).sum())
+
+    def test_of_what_the_second_opinion_was_off_the_lasting_share_is_expected_again(self):
+        X, _, spend = panel()
+        told = X.assign(other=50.0)
+        model = ValueModel(anchor="other", embargo="1000d").fit(
+            told, spend
+        )  # all outcomes overlap: barely more than one
+        churn, cutoffs = model.purchase_, X.index.get_level_values("cutoff")
+        opinion = pd.Series(50.0 * churn.predict_proba(told)[:, 0], index=cutoffs).groupby(level=0).sum()
+        errors = np.log(spend.groupby(level="cutoff").sum() / opinion)
+        outcomes = 1 + (cutoffs.max() - cutoffs.min()) / pd.Timedelta(days=1000)
+        latest = told[cutoffs == cutoffs.max()]
+        wanted = opinion.iloc[-1] * np.exp(errors.mean() * outcomes / (outcomes + 4))
+        assert model.predict(latest).sum() == pytest.approx(wanted)
 
     def test_refunds_lower_every_prediction(self):
         X, _, spend = panel()
@@ -427,7 +450,7 @@ class TestValueModel:
 
     def test_an_unknown_law_is_refused(self):
         X, _, spend = panel(clients=5)
-        with pytest.raises(ValueError, match="`law` must be one of 'gamma', 'lognormal', 'tweedie'; got 'normal'"):
+        with pytest.raises(ValueError, match="`law` must be one of 'lognormal', 'gamma', 'tweedie'; got 'normal'"):
             ValueModel(law="normal").fit(X, spend)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from loyalty.btyd import BuyTillYouDie
 from loyalty.evaluation import churn_metrics, value_metrics
-from loyalty.features import CATALOGUE, Feature, Learned, build_panel, choose_features, learn
+from loyalty.features import CATALOGUE, Feature, Learned, build_panel, choose_features, learn, renew
 from loyalty.features.feature import WINDOWS
 from loyalty.features.learned import MODELS
 from loyalty.histories import Histories, OutcomeKind, at_instant
@@ -155,7 +155,8 @@ class Panels:
         self._plain = tuple(feature for feature in features_of_both if not feature.models)
         self._asking = tuple(feature for feature in features_of_both if feature.models)
         self._on_step = on_step
-        self._snapshots: dict[tuple[pd.Timestamp, pd.Timestamp | None], pd.DataFrame] = {}
+        # By cutoff, and by when the models that features ask were fitted and renewed.
+        self._snapshots: dict[tuple[pd.Timestamp, pd.Timestamp | None, pd.Timestamp | None], pd.DataFrame] = {}
 
     def learn(self, cutoff: pd.Timestamp) -> Learned | None:
         """Fit the models that features ask, on what was known before a cutoff; None if no feature asks any."""
@@ -164,17 +165,22 @@ class Panels:
         outcome = self.setting.outcome
         return learn(self.histories, cutoff=cutoff, horizon=outcome.horizon, gap=outcome.gap)
 
+    def renew(self, learned: Learned | None, cutoff: pd.Timestamp) -> Learned | None:
+        """Bring them up to date for predictions at a cutoff, as far as that leaves their meaning."""
+        if learned is None:
+            return None
+        outcome = self.setting.outcome
+        return renew(learned, self.histories, cutoff=cutoff, horizon=outcome.horizon, gap=outcome.gap)
+
     def at(self, *cutoffs: pd.Timestamp, learned: Learned | None = None) -> pd.DataFrame:
         """Features of every client at these cutoffs, with those that ask fitted models if these are given."""
-        self._compute([c for c in cutoffs if (c, None) not in self._snapshots], self._plain, None)
-        panel = pd.concat([self._snapshots[cutoff, None] for cutoff in cutoffs])
+        panel = self._snapshots_at(cutoffs, self._plain, None)
         if learned is None:
             return panel
         asking = tuple(feature for feature in self._asking if feature.models <= set(learned))
         if not asking:
             return panel
-        self._compute([c for c in cutoffs if (c, learned.until) not in self._snapshots], asking, learned)
-        more = pd.concat([self._snapshots[cutoff, learned.until] for cutoff in cutoffs])
+        more = self._snapshots_at(cutoffs, asking, learned)
         there = [str(name) for name in (*panel.columns, *more.columns)]
         both = pd.concat([panel, more], axis=1)[sorted(there, key=self._place)]
         both.attrs = panel.attrs
@@ -184,24 +190,27 @@ class Panels:
         """Bring the features into the order they were chosen in; what only the baselines need comes last."""
         return self.names.index(str(name)) if name in self.names else len(self.names)
 
-    def _compute(self, cutoffs: Sequence[pd.Timestamp], features: Sequence[Feature], learned: Learned | None) -> None:
-        if not cutoffs:
-            return
-        panel = build_panel(
-            self.histories,
-            cutoffs=cutoffs,
-            horizon=self.setting.outcome.horizon,
-            gap=self.setting.outcome.gap,
-            kind=self.setting.kind,
-            active=self.setting.active,
-            features=features,
-            learned=learned,
-            on_step=self._on_step if learned is None else None,
-        )
-        until = None if learned is None else learned.until
-        at = panel.index.get_level_values("cutoff")
-        for cutoff in cutoffs:
-            self._snapshots[cutoff, until] = panel[at == cutoff]
+    def _snapshots_at(
+        self, cutoffs: Sequence[pd.Timestamp], features: Sequence[Feature], learned: Learned | None
+    ) -> pd.DataFrame:
+        version = (None, None) if learned is None else (learned.until, learned.renewed)
+        missing = [cutoff for cutoff in cutoffs if (cutoff, *version) not in self._snapshots]
+        if missing:
+            panel = build_panel(
+                self.histories,
+                cutoffs=missing,
+                horizon=self.setting.outcome.horizon,
+                gap=self.setting.outcome.gap,
+                kind=self.setting.kind,
+                active=self.setting.active,
+                features=features,
+                learned=learned,
+                on_step=self._on_step if learned is None else None,
+            )
+            at = panel.index.get_level_values("cutoff")
+            for cutoff in missing:
+                self._snapshots[cutoff, *version] = panel[at == cutoff]
+        return pd.concat([self._snapshots[cutoff, *version] for cutoff in cutoffs])
 
     def labels(self, cutoffs: Sequence[pd.Timestamp], *, known_before: pd.Timestamp | None) -> pd.DataFrame:
         """Outcomes of every client at these cutoffs."""
@@ -231,7 +240,7 @@ class Fitted:
     labels : DataFrame
         The outcomes learned from.
     learned : Learned or None
-        The models that some features ask.
+        The models that some features ask, up to date for the cutoff.
     """
 
     split: Split
@@ -276,14 +285,17 @@ class Lesson:
         The features that can be learned from.
     labels : DataFrame
         The outcome of each row of `X`.
+    latest : DataFrame
+        The same features of every client at the test cutoff.
     learned : Learned or None
-        The models that some features ask.
+        The models that some features ask, up to date for the test cutoff.
     """
 
     setting: Setting
     split: Split
     X: pd.DataFrame
     labels: pd.DataFrame
+    latest: pd.DataFrame
     learned: Learned | None
 
     @classmethod
@@ -311,7 +323,9 @@ class Lesson:
                 f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client {what}. "
                 "Choose another `horizon` or `active`."
             )
-        return cls(panels.setting, split, panel.loc[labels.index, names], labels, learned)
+        renewed = panels.renew(learned, split.test)
+        latest = panels.at(split.test, learned=renewed)[names]
+        return cls(panels.setting, split, panel.loc[labels.index, names], labels, latest, renewed)
 
     @property
     def _bought(self) -> bool:
@@ -323,14 +337,15 @@ class Lesson:
         anchor = _SILENCE if self._bought and _SILENCE in self.X else None
         reach = self.setting.outcome.reach
         model = ChurnModel(anchor=anchor, embargo=reach, random_state=seed, **parameters.churn)
-        return model.fit(self.X, self.labels["churned"])
+        return model.fit(self.X, self.labels["churned"], latest=self.latest)
 
     def fit_value(self, parameters: ModelParameters = _DEFAULTS, *, churn: ChurnModel, seed: int = 0) -> ValueModel:
         """Fit the value model beside a churn model fitted on the same lesson."""
         anchor = _IF_BUYING if _IF_BUYING in self.X else None
         reach = self.setting.outcome.reach
         model = ValueModel(anchor=anchor, embargo=reach, random_state=seed, **parameters.value)
-        return model.fit(self.X, self.labels["value"], purchase=churn if self._bought else None)
+        purchase = churn if self._bought else None
+        return model.fit(self.X, self.labels["value"], purchase=purchase, latest=self.latest)
 
 
 def fit_models(panels: Panels, split: Split, *, seed: int = 0, parameters: ModelParameters = _DEFAULTS) -> Fitted:

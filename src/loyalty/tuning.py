@@ -176,13 +176,12 @@ class _Origin:
     @classmethod
     def of(cls, panels: Panels, split: Split, before: pd.Timestamp) -> "_Origin":
         lesson = Lesson.of(panels, split)
-        panel = panels.at(split.test, learned=lesson.learned)
         happened = panels.labels([split.test], known_before=before)
         if happened.empty:
             raise ValueError(
                 f"no client stands at the tuning cutoff {split.test:%Y-%m-%d}. Choose a longer `active` or another one."
             )
-        X = panel.loc[happened.index, list(lesson.X.columns)]
+        X = lesson.latest.loc[happened.index]
         churned, spend = (happened[name].to_numpy(dtype=float) for name in ("churned", "value"))
         return cls(f"{split.test:%Y-%m-%d}", lesson, X, churned, spend)
 

@@ -1,6 +1,7 @@
-"""Predictions of BG/NBD from parameters found before: pure, fast, and the same for a client alone or among others."""
+"""Predictions of BG/NBD and Pareto/NBD from parameters found before: pure, fast, for a client alone as among others."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,12 +25,14 @@ def probability_alive(
     T : array-like of shape (n_clients,)
         Time from first purchase to the cutoff; at least `recency`.
     parameters : mapping of str to float
-        r, alpha, a and b, such as `BetaGeometricNBD.parameters_`; `alpha` is in the time unit of the data.
+        r, alpha, a and b of BG/NBD, or r, alpha, s and beta of Pareto/NBD, such as `ParetoNBD.parameters_`; `alpha` and
+        `beta` are in the time unit of the data.
 
     Returns
     -------
     ndarray of shape (n_clients,)
-        1 where `frequency` is 0. NaN where a number is missing or the three cannot be one client's.
+        1 where `frequency` is 0 and the model is BG/NBD, in which clients leave only after a repeat purchase. NaN where
+        a number is missing or the three cannot be one client's.
 
     Raises
     ------
@@ -38,7 +41,7 @@ def probability_alive(
 
     See Also
     --------
-    BetaGeometricNBD : Finds the parameters.
+    BetaGeometricNBD, ParetoNBD : Find the parameters.
 
     Examples
     --------
@@ -46,9 +49,8 @@ def probability_alive(
     >>> probability_alive([2, 0, 2], [30.43, 0.0, np.nan], [38.86, 38.86, 38.86], parameters=parameters).round(4)
     array([0.7266, 1.    ,    nan])
     """
-    from loyalty.btyd import _dropout
-
-    return _dropout.probability_alive(*columns(frequency, recency, T), *_values(parameters), 0.0)
+    kernels, settings = _model(parameters)
+    return kernels.probability_alive(*columns(frequency, recency, T), *settings)
 
 
 def expected_purchases(
@@ -86,8 +88,8 @@ def expected_purchases(
 
     Notes
     -----
-    Worked out as a sum of positive terms (see `loyalty.btyd._dropout`), not through the hypergeometric function of the
-    paper, which fails for heavy buyers and at extreme parameters.
+    Worked out as sums of positive terms (see `loyalty.btyd._dropout` and `loyalty.btyd._lifetime`), not through the
+    hypergeometric functions of the papers, which fail for heavy buyers and at extreme parameters.
 
     Examples
     --------
@@ -97,10 +99,9 @@ def expected_purchases(
     >>> expected_purchases([2], [30.43], [38.86], parameters=parameters, horizon=39).round(3)
     array([1.226])
     """
-    from loyalty.btyd import _dropout
-
+    kernels, settings = _model(parameters)
     lengths = length("horizon", horizon), length("gap", gap)
-    return _dropout.expected_purchases(*lengths, *columns(frequency, recency, T), *_values(parameters), 0.0)
+    return kernels.expected_purchases(*lengths, *columns(frequency, recency, T), *settings)
 
 
 def probability_no_purchase(
@@ -143,10 +144,9 @@ def probability_no_purchase(
     >>> probability_no_purchase([2, 2], [30.43, 1.0], [38.86, 38.86], parameters=parameters, horizon=0)
     array([1., 1.])
     """
-    from loyalty.btyd import _dropout
-
+    kernels, settings = _model(parameters)
     lengths = length("horizon", horizon), length("gap", gap)
-    return _dropout.probability_no_purchase(*lengths, *columns(frequency, recency, T), *_values(parameters), 0.0)
+    return kernels.probability_no_purchase(*lengths, *columns(frequency, recency, T), *settings)
 
 
 def expected_spend(frequency: ArrayLike, monetary: ArrayLike, *, parameters: Mapping[str, float]) -> Floats:
@@ -204,12 +204,21 @@ def columns(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Flo
     return x, tx, t
 
 
-def _values(parameters: Mapping[str, float]) -> tuple[float, float, float, float]:
-    values = {name: parameters.get(name, np.nan) for name in ("r", "alpha", "a", "b")}
+def _model(parameters: Mapping[str, float]) -> tuple[Any, tuple[float, ...]]:
+    """Tell by the parameters which model they are of: its compiled predictions, and what these take."""
+    from loyalty.btyd import _dropout, _lifetime
+
+    if {"s", "beta"} & set(parameters):
+        return _lifetime, _values(parameters, "r", "alpha", "s", "beta")
+    return _dropout, (*_values(parameters, "r", "alpha", "a", "b"), 0.0)
+
+
+def _values(parameters: Mapping[str, float], *names: str) -> tuple[float, ...]:
+    values = {name: parameters.get(name, np.nan) for name in names}
     for name, value in values.items():
         if not 0.0 < value < np.inf:
             raise ValueError(
                 f"`parameters` must hold a positive number for {name!r}; got {value!r}. "
                 "Take `parameters_` of a fitted model."
             )
-    return float(values["r"]), float(values["alpha"]), float(values["a"]), float(values["b"])
+    return tuple(float(value) for value in values.values())

@@ -3,7 +3,7 @@
 from loyalty.features.blindness import prove_blind
 from loyalty.features.catalogue import CATALOGUE, choose_features, feature, import_features
 from loyalty.features.feature import Feature, IbisFormula
-from loyalty.features.learned import Learned, learn
+from loyalty.features.learned import Learned, learn, renew
 from loyalty.features.panel import build_panel, measure_market
 from loyalty.features.warehouse import lay_panel
 from loyalty.features.writing import read_panel, write_panel
@@ -22,5 +22,6 @@ __all__ = [
     "measure_market",
     "prove_blind",
     "read_panel",
+    "renew",
     "write_panel",
 ]

@@ -5,7 +5,7 @@ What a fitted model says of a client depends on that client alone. It keeps para
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,12 +34,12 @@ _FEW_TEXTS = 200
 
 @dataclass(frozen=True)
 class Buying:
-    """BG/NBD and Gamma-Gamma with frozen parameters: whether and how often a client buys, and for how much.
+    """Pareto/NBD and Gamma-Gamma with frozen parameters: whether and how often a client buys, and for how much.
 
     Attributes
     ----------
     parameters : mapping of str to float
-        Of BG/NBD.
+        Of Pareto/NBD.
     spend : mapping of str to float or None
         Of Gamma-Gamma; None where nobody spent anything on a second day.
     horizon_days, gap_days : float
@@ -95,6 +95,8 @@ class Learned(Mapping[str, Callable[..., Numbers]]):
         What their texts say.
     notes : tuple of str
         Why a model is missing.
+    renewed : Timestamp or None
+        The later cutoff at which buying was learned anew, if it was: see `renew`.
 
     Examples
     --------
@@ -112,6 +114,7 @@ class Learned(Mapping[str, Callable[..., Numbers]]):
     buying: Buying | None
     feedback: Feedback | None
     notes: tuple[str, ...] = ()
+    renewed: pd.Timestamp | None = None
 
     def _there(self) -> dict[str, Callable[..., Numbers]]:
         models = {"btyd": self.buying, "feedback": self.feedback}
@@ -138,6 +141,7 @@ class Learned(Mapping[str, Callable[..., Numbers]]):
             }
         kept = {
             "until": self.until.isoformat(),
+            "renewed": None if self.renewed is None else self.renewed.isoformat(),
             "btyd": buying,
             "feedback": None if self.feedback is None else self.feedback.model.to_text(),
             "notes": list(self.notes),
@@ -150,12 +154,13 @@ class Learned(Mapping[str, Callable[..., Numbers]]):
         from loyalty.features.feedback import FeedbackModel
 
         kept = json.loads(text)
-        feedback = kept["feedback"]
+        feedback, renewed = kept["feedback"], kept["renewed"]
         return cls(
             until=pd.Timestamp(kept["until"]).as_unit("us"),
             buying=None if kept["btyd"] is None else Buying(**kept["btyd"]),
             feedback=None if feedback is None else Feedback(FeedbackModel.from_text(feedback)),
             notes=tuple(kept["notes"]),
+            renewed=None if renewed is None else pd.Timestamp(renewed).as_unit("us"),
         )
 
 
@@ -183,15 +188,50 @@ def learn(histories: Histories, *, cutoff: Instant, horizon: Duration, gap: Dura
     return Learned(instant, buying, feedback, tuple(note for note in (why_not, nor) if note))
 
 
+def renew(
+    learned: Learned, histories: Histories, *, cutoff: Instant, horizon: Duration, gap: Duration = "0d"
+) -> Learned:
+    """Fit how clients buy anew at a later cutoff, where one stands now.
+
+    What is said of a purchase history keeps its meaning when the rates it is said by are brought up to date, and in a
+    client base that grows older or changes, rates of months ago mislead. What texts say is kept: themes found anew
+    would be others.
+
+    Parameters
+    ----------
+    learned : Learned
+        From `learn`, as the models were trained with it.
+    histories, horizon, gap
+        As for `learn`.
+    cutoff : str, date or Timestamp
+        Only rows with ``known_at < cutoff`` are learned from.
+
+    Returns
+    -------
+    Learned
+        To be handed to `build_panel` at this cutoff and later ones. As it was where buying had not been learned; where
+        it cannot be now, so says a note.
+    """
+    instant = as_instant(cutoff, name="cutoff")
+    if learned.buying is None:
+        return learned
+    buying, why_not = _learn_buying(histories, instant, Outcome.of(horizon=horizon, gap=gap))
+    if buying is None:
+        return replace(
+            learned, notes=(*learned.notes, f"{why_not} What was learned by {learned.until:%Y-%m-%d} stands.")
+        )
+    return replace(learned, buying=buying, renewed=instant)
+
+
 def _learn_buying(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome) -> tuple[Buying | None, str]:
-    from loyalty.btyd import BetaGeometricNBD, GammaGamma  # with them comes scikit-learn
+    from loyalty.btyd import GammaGamma, ParetoNBD  # with them comes scikit-learn
 
     asked = [CATALOGUE[name] for name in ("frequency", "recency", "T", "monetary")]
     panel = build_panel(histories, cutoffs=cutoff, horizon=outcome.horizon, features=asked).dropna(subset="T")
     if len(panel) < _FEW_CLIENTS:
         return None, f"Only {len(panel)} clients had bought by {cutoff:%Y-%m-%d}: too few for buy till you die."
     try:
-        model = BetaGeometricNBD().fit(panel["frequency"], panel["recency"], panel["T"])
+        model = ParetoNBD().fit(panel["frequency"], panel["recency"], panel["T"])
     except ValueError as error:
         return None, f"Buy till you die could not be fitted at {cutoff:%Y-%m-%d}: {error}"
     spend = None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
@@ -15,7 +16,10 @@ _SLOPE_PRIOR = 0.5
 #: Chosen on earlier cutoffs: see experiments/README.md.
 _SLOPE, _WEIGHT, _ANCHORED_PRIOR = 0.85, 0.15, 0.2
 #: Variance of the errors that come and go with the season, over that of those which last from cutoff to cutoff.
-PASSING_OVER_LASTING = 4.0
+_PASSING_OVER_LASTING = 4.0
+_YEAR = pd.Timedelta(days=365.25)
+#: A season was seen if a cutoff lies this close to it; training cutoffs usually lie a month apart.
+_SAME_SEASON = pd.Timedelta(days=15)
 #: An anchor is never surer than this.
 _SURE = 1e-4
 
@@ -88,7 +92,7 @@ def fit_platt(
         Whether groups are cutoffs.
     """
     slopes, levels = _fit(margin[:, None], churned, group, prior=np.ones(1), spread=_SLOPE_PRIOR)
-    lasting = _lasting(levels) if through_time else 1.0
+    lasting = lasting_share(len(levels)) if through_time else 1.0
     return PlattScaling(slope=1 + lasting * (float(slopes[0]) - 1), level=lasting * float(np.mean(levels)))
 
 
@@ -99,14 +103,15 @@ def fit_anchored(
     group: NDArray[np.int_],
     *,
     latest: tuple[Floats, Floats],
+    season: float = 0.0,
 ) -> PlattScaling:
     """Fit the slope of the margins, the weight of the anchor, and a level half way between the two.
 
     Two forecasts err differently: trees carry on the level of the seasons they have seen, a model of how clients buy
     and drop out carries on long-run rates. Slope and weight are learned within groups, as in `fit_platt`; the level is
-    such that the mean probability of the latest rows is the mean of what the two say of them, the trees calibrated
-    alone. Equal shares, since the few held-out cutoffs lie in one season and cannot tell whose level will be less off
-    in the next; they are hard to beat where forecasts are combined [1]_.
+    such that the mean probability of the clients as they stand now is the mean of what the two say of them, the trees
+    calibrated alone. Equal shares, since the few held-out cutoffs lie in one season and cannot tell whose level will be
+    less off in the next; they are hard to beat where forecasts are combined [1]_.
 
     Parameters
     ----------
@@ -115,7 +120,9 @@ def fit_anchored(
     churned, group : array of shape (n_rows,)
         As for `fit_platt`, the groups being cutoffs.
     latest : pair of arrays of shape (n_latest,)
-        Margins and anchors at the latest cutoff, whose outcomes need not be known.
+        Margins and anchors of the clients as they stand now, whose outcomes need not be known.
+    season : float, default=0
+        What the season is expected to add to the anchor in log-odds, by `seasonal_error`.
 
     References
     ----------
@@ -127,14 +134,80 @@ def fit_anchored(
         alone = fit_platt(margin, churned, group, through_time=True)
         both = np.column_stack([margin, anchor])
         (slope, weight), _ = _fit(both, churned, group, prior=np.array([slope, weight]), spread=_ANCHORED_PRIOR)
-    wanted = (float(alone(latest[0]).mean()) + float(expit(latest[1]).mean())) / 2
+    wanted = (float(alone(latest[0]).mean()) + float(expit(latest[1] + season).mean())) / 2
     eta = slope * latest[0] + weight * latest[1]
     level = float(brentq(lambda level: float(expit(level + eta).mean()) - wanted, -50.0, 50.0))
     return PlattScaling(slope=float(slope), level=level, weight=float(weight))
 
 
-def _lasting(levels: Floats) -> float:
-    return len(levels) / (len(levels) + PASSING_OVER_LASTING)
+def lasting_share(cutoffs: float) -> float:
+    """Share of a mean error at some cutoffs that is to be expected at the next as well: the mean of a random effect.
+
+    Examples
+    --------
+    >>> [lasting_share(cutoffs) for cutoffs in (0, 1, 4)]
+    [0.0, 0.2, 0.5]
+    """
+    return cutoffs / (cutoffs + _PASSING_OVER_LASTING)
+
+
+def seasonal_error(errors: pd.Series, *, now: pd.Timestamp) -> float:
+    """Expect what a model that knows no season will be off by, beyond its mean error, from years past.
+
+    What it was off in the same season, less its mean over the year that followed, is averaged over the years in which
+    that season was seen. `n` years tell n / (n + 1) of it: a season is taken to move clients about as much as all else
+    that passes.
+
+    Parameters
+    ----------
+    errors : Series indexed by cutoff
+        True less predicted, in logarithms or log-odds, in the order of time.
+    now : Timestamp
+        The cutoff to come.
+
+    Returns
+    -------
+    float
+        0 where no earlier year was seen.
+
+    Examples
+    --------
+    Sales were 0.4 above the model in one spring, and as it says in the seasons after:
+
+    >>> days = pd.to_datetime(["2024-03-01", "2024-06-01", "2024-09-01", "2024-12-01"])
+    >>> errors = pd.Series([0.4, 0.0, 0.0, 0.0], index=days)
+    >>> [round(seasonal_error(errors, now=pd.Timestamp(now)), 2) for now in ("2025-03-01", "2025-06-01", "2025-02-01")]
+    [0.15, 0.0, 0.0]
+    """
+    departures = []
+    for years in range(1, len(errors) + 1):
+        then = now - years * _YEAR
+        if errors.empty or then < errors.index[0] - _SAME_SEASON:
+            break
+        if then > errors.index[-1] + _SAME_SEASON:
+            continue
+        since = (pd.DatetimeIndex(errors.index) - then) / _YEAR
+        around = errors[(since >= -_SAME_SEASON / _YEAR) & (since < 1)]
+        departures.append(float(np.interp(0.0, since.to_numpy(), errors.to_numpy()) - around.mean()))
+    return float(np.mean(departures)) * len(departures) / (len(departures) + 1) if departures else 0.0
+
+
+def level_errors(opinion: Floats, churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex) -> pd.Series:
+    """Find for each cutoff what must be added to log-odds for their mean probability to be the share who churned.
+
+    Examples
+    --------
+    >>> days = pd.to_datetime(["2024-01-01"] * 4)
+    >>> level_errors(np.zeros(4), np.array([1, 1, 1, 0]), days).round(2).tolist()
+    [0.85]
+    """
+    found = {}
+    for cutoff in cutoffs.unique().sort_values():
+        at = cutoffs == cutoff
+        # As if one client more had half left: where all or none did, the level is far out, but not without end.
+        share = (churned[at].sum() + 0.5) / (np.count_nonzero(at) + 1)
+        found[cutoff] = brentq(lambda level, told=opinion[at], share=share: expit(level + told).mean() - share, -50, 50)
+    return pd.Series(found, dtype=float)
 
 
 def _fit(

@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from loyalty.models.calibration import PlattScaling, fit_anchored, fit_platt, log_odds
+from loyalty.models.calibration import PlattScaling, fit_anchored, fit_platt, level_errors, log_odds, seasonal_error
 from loyalty.models.trees import (
     TREE_PARAMETERS,
     cutoffs_of,
@@ -123,7 +123,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: pd.DataFrame, y: ArrayLike) -> Self:
+    def fit(self, X: pd.DataFrame, y: ArrayLike, *, latest: pd.DataFrame | None = None) -> Self:
         """Grow the trees and calibrate them.
 
         Parameters
@@ -132,6 +132,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             A panel, indexed by client and `cutoff`; or a plain frame or array of one row per client.
         y : array-like of shape (n_rows,)
             Who churned.
+        latest : DataFrame of shape (n_latest, n_features), optional
+            The clients as they stand now, whose outcomes are not known yet: beside an anchor, the level is set on
+            them. By default the rows of the latest cutoff.
 
         Raises
         ------
@@ -162,16 +165,18 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         margin = np.concatenate([*margins, np.empty(0)])
         self.calibration_, self.anchor_mean_ = PlattScaling(), 0.0
         if self.anchor is not None and cutoffs is not None:
-            own = self._margin(self.booster_, values)
-            latest = cutoffs == cutoffs.max()
-            anchor = self._anchor(values, own)
-            self.anchor_mean_ = float(anchor.mean())
+            told = self._anchor(values, self._margin(self.booster_, values))
+            self.anchor_mean_ = float(told.mean())
+            when = cutoffs if latest is None else cutoffs_of(latest)
+            now = values[cutoffs == cutoffs.max()] if latest is None else self._checked(latest)
+            own = self._margin(self.booster_, now)
             self.calibration_ = fit_anchored(
                 margin,
                 self._anchor(values[rows], margin),
                 codes[rows],
                 group,
-                latest=(own[latest], anchor[latest]),
+                latest=(own, self._anchor(now, own)),
+                season=0.0 if when is None else seasonal_error(level_errors(told, codes, cutoffs), now=when.max()),
             )
         elif folds:
             self.calibration_ = fit_platt(margin, codes[rows], group, through_time=cutoffs is not None)

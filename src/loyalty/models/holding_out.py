@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import column_or_1d
 
-from loyalty.models.calibration import PASSING_OVER_LASTING
+from loyalty.models.calibration import lasting_share
 from loyalty.models.trees import cutoffs_of, embargo_of, held_out_in_time
 from loyalty.timeline import Duration
 
@@ -60,7 +60,7 @@ class HeldOut:
         if level <= misses:
             return float(misses * (level / misses) ** self.stretch)
         number = len(self.pairs) if self.through == "cutoffs" else 1
-        told = 1.0 if self.through == "rows" else number / (number + PASSING_OVER_LASTING)
+        told = 1.0 if self.through == "rows" else lasting_share(number)
         return float(misses * (level / misses) ** told)
 
 
@@ -143,8 +143,8 @@ def held_out_values(model: Any, X: pd.DataFrame, y: ArrayLike, *, embargo: Durat
 
     Parameters
     ----------
-    model : estimator
-        Such as a `ValueModel`; it is not changed.
+    model : ValueModel
+        It is not changed.
     X : DataFrame of shape (n_rows, n_features)
         A panel, or a plain frame of one row per client.
     y : array-like of shape (n_rows,)
@@ -171,7 +171,7 @@ def held_out_values(model: Any, X: pd.DataFrame, y: ArrayLike, *, embargo: Durat
     target = one_for_each(y, len(X), "y")
     told = np.full(len(X), np.nan)
     for seen, held in hold_out(X, embargo=embargo).pairs:
-        told[held] = clone(model).fit(X.iloc[seen], target[seen]).predict(X.iloc[held])
+        told[held] = clone(model).fit(X.iloc[seen], target[seen], latest=X.iloc[held]).predict(X.iloc[held])
     return told
 
 

@@ -11,15 +11,27 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from loyalty.models.calibration import lasting_share, seasonal_error
 from loyalty.models.churn import ChurnModel
-from loyalty.models.trees import TREE_PARAMETERS, feature_names, leaf_size, model_text, threads, written_duration
+from loyalty.models.trees import (
+    TREE_PARAMETERS,
+    cutoffs_of,
+    embargo_of,
+    feature_names,
+    leaf_size,
+    model_text,
+    threads,
+    written_duration,
+)
 from loyalty.timeline import Duration
 
 #: The law that spend follows.
-Law = Literal["gamma", "lognormal", "tweedie"]
+Law = Literal["lognormal", "gamma", "tweedie"]
 
 #: The least share of the spend that refunds beyond a client's own purchases can leave of the predictions.
 _LEAST_KEPT = 0.5
+#: Weight of the anchor in the logarithm of a client's spend. Chosen on earlier cutoffs: see experiments/README.md.
+_ANCHOR_WEIGHT = 0.3
 _OBJECTIVES: dict[Law, dict[str, Any]] = {
     "gamma": {"objective": "gamma"},
     "lognormal": {"objective": "regression"},
@@ -31,17 +43,22 @@ class ValueModel(RegressorMixin, BaseEstimator):
     """Expected net spend within the horizon: mostly zero, heavy in the tail, never negative.
 
     In two parts [1]_: the probability that a client spends anything, calibrated through time, times the spend to be
-    expected if so, by gradient-boosted trees of a Gamma (or log-normal) law grown on those who did. What refunds take
+    expected if so, by gradient-boosted trees of a log-normal (or Gamma) law grown on those who did. What refunds take
     off the spend of all is taken off every prediction, so that predicted and realised totals agree on the rows learned
     from where the probabilities do. At most half is taken off: one large order that came back must not make everybody
     else worthless.
 
-    A column may hold a second opinion of the spend of those who buy, the `anchor`; the two then meet at their geometric
-    mean. A Tweedie law [2]_ needs no second part and takes no anchor: its compound Poisson-Gamma has a mass at zero.
+    A column may hold a second opinion of the spend of those who buy, the `anchor`, by a model that knows how clients
+    drop out and keeps to long-run rates. Of a client's own spend the trees know more, and the two meet at a weighted
+    geometric mean; of the sum over all clients the second opinion does, since trees carry on the level of the seasons
+    they have seen. So the sum over the clients as they stand now is the anchor's, moved by what it was off at the
+    cutoffs learned from as far as that can be told to last, and by what it was off in the same season of years past.
+
+    A Tweedie law [2]_ needs no second part and takes no anchor: its compound Poisson-Gamma has a mass at zero.
 
     Parameters
     ----------
-    law : {"gamma", "lognormal", "tweedie"}, default="gamma"
+    law : {"lognormal", "gamma", "tweedie"}, default="lognormal"
         The law of spend.
     num_leaves : int, default=7
         Leaves per tree.
@@ -66,6 +83,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
         The trees; None where nobody spent anything.
     scale_ : float
         Realised over predicted total of those who spent anything, on the rows learned from.
+    level_ : float
+        What every prediction is multiplied by to bring their sum to the anchor's; 1 without one.
     unit_ : float
         What the trees count in: the mean spend.
     purchase_ : ChurnModel or None
@@ -95,7 +114,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        law: Law = "gamma",
+        law: Law = "lognormal",
         num_leaves: int = 7,
         n_estimators: int = 300,
         learning_rate: float = 0.03,
@@ -115,8 +134,15 @@ class ValueModel(RegressorMixin, BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: pd.DataFrame, y: ArrayLike, *, purchase: ChurnModel | None = None) -> Self:
-        """Grow the trees.
+    def fit(
+        self,
+        X: pd.DataFrame,
+        y: ArrayLike,
+        *,
+        purchase: ChurnModel | None = None,
+        latest: pd.DataFrame | None = None,
+    ) -> Self:
+        """Grow the trees and set the level.
 
         Parameters
         ----------
@@ -126,6 +152,9 @@ class ValueModel(RegressorMixin, BaseEstimator):
             Net spend within the horizon.
         purchase : ChurnModel, optional
             Fitted on who buys nothing in the same horizon, to be used for the first part. By default one is fitted.
+        latest : DataFrame of shape (n_latest, n_features), optional
+            The clients as they stand now, whose outcomes are not known yet: beside an anchor, the level is set on
+            them. By default the rows of the latest cutoff, or all without cutoffs.
 
         Raises
         ------
@@ -141,7 +170,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
             raise ValueError(f"`anchor` names {self.anchor!r}, which is not a column.")
         spend = np.asarray(spend, dtype=float)
         spends = spend > 0
-        self.booster_, self.purchase_, self.scale_, self.unit_ = None, None, 0.0, 1.0
+        self.booster_, self.purchase_, self.scale_, self.unit_, self.level_ = None, None, 0.0, 1.0, 1.0
         if not spends.any():
             return self
         # Money has no natural unit; in units of the mean spend, LightGBM's absolute defaults fit any currency.
@@ -157,6 +186,10 @@ class ValueModel(RegressorMixin, BaseEstimator):
             if purchase is None and not spends.all():
                 own = ChurnModel(embargo=self.embargo, random_state=self.random_state, n_jobs=self.n_jobs)
                 self.purchase_ = own.fit(X, (~spends).astype(int))
+            if self.anchor is not None:
+                cutoffs = cutoffs_of(X)
+                now = (X if cutoffs is None else X[cutoffs == cutoffs.max()]) if latest is None else latest
+                self.level_ = self._find_level(X, spend, now)
         return self
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.float64]:
@@ -171,12 +204,55 @@ class ValueModel(RegressorMixin, BaseEstimator):
         values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
         if self.booster_ is None:
             return np.zeros(len(values))
-        spend = self.scale_ * self._conditional(values)
+        spend = self.level_ * self.scale_ * self._conditional(values)
         if self.anchor is not None and self.law != "tweedie":
-            other = values[:, int(np.flatnonzero(self.feature_names_in_ == self.anchor)[0])]
+            other = self._if_buying(values)
             # No opinion, or none that a mean of logarithms could use.
-            spend = np.where(other > 0, np.sqrt(spend * np.where(other > 0, other, 1.0)), spend)
+            there = other > 0
+            blended = spend ** (1 - _ANCHOR_WEIGHT) * np.where(there, self.level_ * other, 1.0) ** _ANCHOR_WEIGHT
+            spend = np.where(there, blended, spend)
         return spend if self.purchase_ is None else spend * self.purchase_.predict_proba(X)[:, 0]
+
+    def _if_buying(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return values[:, int(np.flatnonzero(self.feature_names_in_ == self.anchor)[0])]
+
+    def _find_level(self, X: pd.DataFrame, spend: NDArray[np.float64], now: pd.DataFrame) -> float:
+        """Find what brings the sum of the predictions to that of the anchor, which is moved by its lasting error."""
+        own = self.predict(now)
+        told = self._opinion(now)
+        known = told > 0
+        if not (own[known].sum() > 0 and known.any()):
+            return 1.0
+        return float(told[known].sum() / own[known].sum() * np.exp(self._error_to_come(X, spend, cutoffs_of(now))))
+
+    def _error_to_come(self, X: pd.DataFrame, spend: NDArray[np.float64], now: pd.DatetimeIndex | None) -> float:
+        """Estimate how far, in logarithms, the anchor's sum will fall short of the true one.
+
+        Of the mean over the cutoffs learned from, the share is taken that as many outcomes in a row, none overlapping
+        another, can tell to last.
+        """
+        cutoffs = cutoffs_of(X)
+        if cutoffs is None or now is None:
+            return 0.0
+        told = self._opinion(X)
+        known = told > 0
+        sums = pd.DataFrame({"spend": spend[known], "told": told[known]}).groupby(cutoffs[known]).sum()
+        sums = sums[sums["spend"] > 0]
+        if sums.empty:
+            return 0.0
+        reach = embargo_of(X, self.embargo)
+        outcomes = len(sums) if not reach else (sums.index[-1] - sums.index[0]) / reach + 1
+        errors = np.log(sums["spend"]) - np.log(sums["told"])
+        return lasting_share(outcomes) * float(errors.mean()) + seasonal_error(errors, now=now.max())
+
+    def _opinion(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Expect the spend of each row as the anchor does; NaN where it has no opinion."""
+        if_buying = self._if_buying(X.to_numpy(dtype=float))
+        if self.purchase_ is None:
+            return if_buying
+        silent = self.purchase_.anchor
+        buys = self.purchase_.predict_proba(X)[:, 0] if silent is None else 1 - X[silent].to_numpy(dtype=float)
+        return buys * if_buying
 
     def _grow(self, values: NDArray[np.float64], target: NDArray[np.float64]) -> lgb.Booster:
         parameters = {
@@ -209,6 +285,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
             "features": feature_names(self),
             "scale": self.scale_,
             "unit": self.unit_,
+            "level": self.level_,
             "purchase": None if self.purchase_ is None else "own" if own else "beside",
         }
         (folder / "value.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
@@ -226,7 +303,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         model.booster_ = lgb.Booster(model_str=trees) if trees else None
         model.feature_names_in_ = np.array(kept["features"], dtype=object)
         model.n_features_in_ = len(kept["features"])
-        model.scale_, model.unit_ = kept["scale"], kept["unit"]
+        model.scale_, model.unit_, model.level_ = kept["scale"], kept["unit"], kept["level"]
         model.purchase_ = None
         if kept["purchase"] == "own":
             model.purchase_ = ChurnModel.load(folder, name="purchase")
