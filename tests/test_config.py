@@ -1,13 +1,18 @@
 """The config: everything wrong with it is said at once, with the way out, before any data is read."""
 
 import re
+from typing import get_args
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loyalty import config as config_module
-from loyalty.config import Config, ConfigError, read_config, read_histories
+from loyalty.config import Config, ConfigError, config_text, read_config, read_histories
 from loyalty.histories import HistoriesError
+from loyalty.models.parameters import ModelParameters
+from loyalty.models.value import Law
 
 GOOD = """\
 question = "Who leaves?"
@@ -102,6 +107,12 @@ class TestKeys:
             (GOOD.replace(".purchases", ".purchase"), "[data]: unknown key 'purchase'. Did you mean 'purchases'?"),
             (GOOD.replace("path", "file"), "[data.purchases]: unknown key 'file'. There is: path, where, columns."),
             (GOOD + '[data.offers]\npaths = ""', "[data.offers]: unknown key 'paths'. Did you mean 'path'?"),
+            (GOOD + "[churn]\nnum_leafs = 5", "[churn]: unknown key 'num_leafs'. Did you mean 'num_leaves'?"),
+            (
+                GOOD + '[churn]\nlaw = "gamma"',
+                "[churn]: unknown key 'law'. There is: num_leaves, n_estimators, learning_rate, min_child_samples.",
+            ),
+            (GOOD + "[tune]\ncutoff = []", "[tune]: unknown key 'cutoff'. Did you mean 'cutoffs'?"),
         ],
     )
     def test_an_unknown_key_is_refused_with_the_nearest(self, complaints, text, said):
@@ -243,3 +254,65 @@ class TestReadHistories:
 def test_words_for_a_section_in_an_optional_table():
     assert config_module._section_at(["data", "offers"]) is config_module.TableConfig
     assert config_module._section_at([]) is Config
+
+
+class TestParametersOfTheModels:
+    def test_what_is_not_given_is_left_to_the_models(self, read):
+        assert (read(GOOD).churn.given(), read(GOOD).value.given()) == ({}, {})
+        config = read(GOOD + '[churn]\nlearning_rate = 0.05\n[value]\nlaw = "tweedie"\nnum_leaves = 5\n')
+        assert config.churn.given() == {"learning_rate": 0.05}
+        assert config.value.given() == {"law": "tweedie", "num_leaves": 5}
+
+    def test_the_laws_and_names_are_those_of_the_models(self):
+        laws = config_module.ValueConfig.model_fields["law"].annotation
+        assert set(get_args(get_args(laws)[0])) == set(get_args(Law))
+        complete = ModelParameters().complete()
+        assert set(config_module.TreesConfig.model_fields) == set(complete.churn)
+        assert set(config_module.ValueConfig.model_fields) == set(complete.value)
+        assert config_module.ValueConfig(**complete.value).given() == complete.value
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "num_leaves = 1",
+            "num_leaves = 7.0",
+            "n_estimators = 0",
+            "learning_rate = 0",
+            "learning_rate = nan",
+            'learning_rate = "0.1"',
+            "min_child_samples = true",
+        ],
+    )
+    def test_senseless_ones_are_refused(self, complaints, line):
+        (said,) = complaints(GOOD + f"[churn]\n{line}\n")
+        assert said.startswith(f"churn.{line.split(' ')[0]}: ")
+
+    def test_an_unknown_law_is_refused(self, complaints):
+        (said,) = complaints(GOOD + '[value]\nlaw = "normal"')
+        assert "'gamma', 'lognormal' or 'tweedie'" in said
+
+    def test_cutoffs_to_tune_at_are_dates_each_once(self, complaints, read):
+        assert read(GOOD + "[tune]\ncutoffs = [2023-06-01]").tune.cutoffs == ["2023-06-01"]
+        assert complaints(GOOD + '[tune]\ncutoffs = ["2023-06-01", "2023-06-01"]') == [
+            "`tune.cutoffs` holds 2023-06-01 twice."
+        ]
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(
+    question=texts,
+    path=texts,
+    columns=st.dictionaries(texts, texts, max_size=3),
+    features=st.none() | st.lists(texts, min_size=1, max_size=3),
+    seed=st.integers(0, 2**31 - 1),
+    rate=st.none() | st.floats(0, 1, exclude_min=True),
+)
+def test_a_config_written_is_read_back_the_same(tmp_path_factory, question, path, columns, features, seed, rate):
+    given_ = {"question": question, "seed": seed, "features": features, "churn": {"learning_rate": rate}}
+    given_ |= {"data": {"purchases": {"path": path, "columns": columns}}, "outcome": {"horizon": "90d"}}
+    config = Config.model_validate(given_ | {"cutoffs": {"test": ["2024-01-01"], "score": "2024-06-01"}})
+    file = tmp_path_factory.mktemp("config") / "written.toml"
+    file.write_text(config_text(config), encoding="utf-8")
+    assert read_config(file) == config

@@ -1,4 +1,4 @@
-"""How curves of staying are judged: arithmetic written out, loops over pairs, and scikit-survival where it is there."""
+"""How curves of staying are judged: arithmetic written out, loops over pairs, and scikit-survival."""
 
 import math
 
@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sksurv import metrics
 
 from loyalty.evaluation import churn_metrics, survival_by_period, survival_metrics
 
@@ -180,7 +181,6 @@ def test_the_truth_has_the_least_brier_score():
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_scikit_survival(seed, ties):
     """Their time is continuous: who stayed through a period is lost half a period later."""
-    metrics = pytest.importorskip("sksurv.metrics")
     lives, left, curves = judged(seed, ties=ties)
     time = lives + 0.5 * (left == 0)
     known = np.array(list(zip(left == 1, time, strict=True)), dtype=[("left", bool), ("time", float)])

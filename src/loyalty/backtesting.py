@@ -29,6 +29,7 @@ from loyalty.judging import (
 )
 from loyalty.labels import build_labels
 from loyalty.models.churn import ChurnModel
+from loyalty.models.parameters import ModelParameters
 from loyalty.models.uncertainty import Uncertainty
 from loyalty.models.value import ValueModel
 from loyalty.timeline import Duration, Instant, Outcome, Split, as_cutoffs, as_duration, as_instant, rolling_origins
@@ -36,7 +37,7 @@ from loyalty.timeline import Duration, Instant, Outcome, Split, as_cutoffs, as_d
 if TYPE_CHECKING:
     from loyalty.plots import Chart
 
-__all__ = ["Backtest", "Fitted", "Setting", "backtest", "fit_models", "predict_baselines"]
+__all__ = ["Backtest", "Fitted", "Lesson", "Setting", "backtest", "fit_models", "predict_baselines"]
 
 _BTYD_INPUTS = ("frequency", "recency", "T", "monetary")
 #: What the baselines and the scores are made from, whether or not the models use it.
@@ -44,8 +45,9 @@ _ALWAYS = (*_BTYD_INPUTS, "days_since_last", "days_since_first_record", *(f"amou
 #: Second opinions, by buy till you die: who will be silent, and what the others will spend.
 _SILENCE, _IF_BUYING = "silence_probability", "amount_expected_if_buying"
 #: Before a client base has a little history there is nothing to learn from.
-_WARM_UP = pd.Timedelta(days=60)
+WARM_UP = pd.Timedelta(days=60)
 _YEAR = pd.Timedelta(days=365)
+_DEFAULTS = ModelParameters()
 #: Clients that each rate of the naive baseline is drawn towards the mean by.
 _FEW = 10
 
@@ -130,12 +132,12 @@ class Setting:
 
     def _first(self, histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
         """Let the client base have a little history, or, where all of it is short, half of what there is."""
-        first = _first_known(histories, cutoff)
+        first = first_known(histories, cutoff)
         latest = min(cutoff, histories.observed_until) - self.outcome.reach
-        return first + max(min(_WARM_UP, (latest - first) / 2), pd.Timedelta(0))
+        return first + max(min(WARM_UP, (latest - first) / 2), pd.Timedelta(0))
 
 
-def _first_known(histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
+def first_known(histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
     """When the first purchase was made, as far as was known before `cutoff`."""
     at = at_instant(cutoff)
     first = histories.purchases.filter(lambda t: t.known_at < at).event_time.min().execute()
@@ -291,7 +293,100 @@ class Fitted:
         return pd.DataFrame(told, index=panel.index).join(self.uncertainty.predict(X))
 
 
-def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
+@dataclass(frozen=True)
+class Lesson:
+    """What the models for one cutoff learn from; other parameters can be tried on it without computing it anew.
+
+    Attributes
+    ----------
+    setting : Setting
+        What is predicted, and for whom.
+    split : Split
+        The cutoffs learned from, and the cutoff the models are for.
+    X : DataFrame
+        The features that can be learned from.
+    labels : DataFrame
+        The outcome of each row of `X`.
+    latest : DataFrame
+        The same features of every client at the test cutoff.
+    past_spend : Series
+        Net spend of the year before, of each row of `X`.
+    learned : Learned or None
+        The models that some features ask, up to date for the test cutoff.
+    """
+
+    setting: Setting
+    split: Split
+    X: pd.DataFrame
+    labels: pd.DataFrame
+    latest: pd.DataFrame
+    past_spend: pd.Series
+    learned: Learned | None
+
+    @classmethod
+    def of(cls, panels: Panels, split: Split) -> "Lesson":
+        """Gather what was known before the test cutoff of `split`.
+
+        Raises
+        ------
+        ValueError
+            If the training outcomes are all alike, or no feature is left to learn from.
+        """
+        labels = panels.labels(split.train, known_before=split.test)
+        # A contract that ends in the gap has no outcome: the labels may be fewer than the rows of the panel.
+        learned = panels.learn(split.train[-1])
+        panel = panels.at(*split.train, learned=learned)
+        names = _usable(panels, split, panel, learned)
+        if labels.empty:
+            raise ValueError(
+                f"there is nothing to learn for {split.test:%Y-%m-%d}: no client stands at its training cutoffs, "
+                f"{split.train[0]:%Y-%m-%d} to {split.train[-1]:%Y-%m-%d}. Choose a longer `active` or a later cutoff."
+            )
+        if labels["churned"].nunique() < 2:
+            what = "left" if labels["churned"].iloc[0] else "stayed"
+            raise ValueError(
+                f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client {what}. "
+                "Choose another `horizon` or `active`."
+            )
+        renewed = panels.renew(learned, split.test)
+        latest = panels.at(split.test, learned=renewed)[names]
+        rows = panel.loc[labels.index]
+        return cls(panels.setting, split, rows[names], labels, latest, rows["amount_sum_365d"], renewed)
+
+    @property
+    def _bought(self) -> bool:
+        """Whether leaving is the silence of which the anchor and the first part of the spend speak."""
+        return self.setting.kind == "non-contractual"
+
+    def fit_churn(self, parameters: ModelParameters = _DEFAULTS, *, seed: int = 0) -> ChurnModel:
+        """Fit the churn model."""
+        anchor = _SILENCE if self._bought and _SILENCE in self.X else None
+        reach = self.setting.outcome.reach
+        model = ChurnModel(anchor=anchor, embargo=reach, random_state=seed, **parameters.churn)
+        return model.fit(self.X, self.labels["churned"], latest=self.latest)
+
+    def fit_value(self, parameters: ModelParameters = _DEFAULTS, *, churn: ChurnModel, seed: int = 0) -> ValueModel:
+        """Fit the value model beside a churn model fitted on the same lesson."""
+        anchor = _IF_BUYING if _IF_BUYING in self.X else None
+        reach = self.setting.outcome.reach
+        model = ValueModel(anchor=anchor, embargo=reach, random_state=seed, **parameters.value)
+        purchase = churn if self._bought else None
+        return model.fit(self.X, self.labels["value"], purchase=purchase, latest=self.latest)
+
+    def learn_uncertainty(self, *, churn: ChurnModel, value: ValueModel, seed: int = 0) -> Uncertainty:
+        """Learn how far off both models, fitted on the same lesson, will be."""
+        return Uncertainty.learn(
+            self.X,
+            self.labels,
+            churn=churn,
+            value=value,
+            past_spend=self.past_spend,
+            reach=self.setting.outcome.reach,
+            random_state=seed,
+        )
+
+
+def fit_models(panels: Panels, split: Split, *, seed: int = 0, parameters: ModelParameters = _DEFAULTS) -> Fitted:
     """Fit the churn and the value model for the test cutoff of `split`.
 
     Raises
@@ -299,50 +394,11 @@ def fit_models(panels: Panels, split: Split, *, seed: int = 0) -> Fitted:
     ValueError
         If the training outcomes are all alike, or no feature is left to learn from.
     """
-    labels = panels.labels(split.train, known_before=split.test)
-    # A contract that ends in the gap has no outcome: the labels may be fewer than the rows of the panel.
-    learned = panels.learn(split.train[-1])
-    panel = panels.at(*split.train, learned=learned)
-    names = _usable(panels, split, panel, learned)
-    _check_outcomes(labels, split)
-    X = panel.loc[labels.index, names]
-    renewed = panels.renew(learned, split.test)
-    latest = panels.at(split.test, learned=renewed)[names]
-    bought = panels.setting.kind == "non-contractual"  # else leaving is not the silence of which the anchor speaks
-    churn = ChurnModel(
-        anchor=_SILENCE if bought and _SILENCE in names else None,
-        embargo=panels.setting.outcome.reach,
-        random_state=seed,
-    ).fit(X, labels["churned"], latest=latest)
-    value = ValueModel(
-        anchor=_IF_BUYING if _IF_BUYING in names else None, embargo=panels.setting.outcome.reach, random_state=seed
-    )
-    value.fit(X, labels["value"], purchase=churn if bought else None, latest=latest)
-    uncertainty = Uncertainty.learn(
-        X,
-        labels,
-        churn=churn,
-        value=value,
-        past_spend=panel.loc[labels.index, "amount_sum_365d"],
-        reach=panels.setting.outcome.reach,
-        random_state=seed,
-    )
-    return Fitted(split, churn, value, len(X), labels, renewed, uncertainty)
-
-
-def _check_outcomes(labels: pd.DataFrame, split: Split) -> None:
-    """Refuse outcomes that nothing can be learned from."""
-    if labels.empty:
-        raise ValueError(
-            f"there is nothing to learn for {split.test:%Y-%m-%d}: no client stands at its training cutoffs, "
-            f"{split.train[0]:%Y-%m-%d} to {split.train[-1]:%Y-%m-%d}. Choose a longer `active` or a later cutoff."
-        )
-    if labels["churned"].nunique() < 2:
-        what = "left" if labels["churned"].iloc[0] else "stayed"
-        raise ValueError(
-            f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client {what}. "
-            "Choose another `horizon` or `active`."
-        )
+    lesson = Lesson.of(panels, split)
+    churn = lesson.fit_churn(parameters, seed=seed)
+    value = lesson.fit_value(parameters, churn=churn, seed=seed)
+    uncertainty = lesson.learn_uncertainty(churn=churn, value=value, seed=seed)
+    return Fitted(split, churn, value, len(lesson.X), lesson.labels, lesson.learned, uncertainty)
 
 
 def _usable(panels: Panels, split: Split, panel: pd.DataFrame, learned: Learned | None) -> list[str]:
@@ -567,6 +623,7 @@ def backtest(
     first: Instant | None = None,
     at_most: int = 24,
     seed: int = 0,
+    parameters: ModelParameters = _DEFAULTS,
     draws: int = DRAWS,
     on_step: OnStep = _say_nothing,
 ) -> Backtest:
@@ -587,6 +644,8 @@ def backtest(
         Where training cutoffs lie: see `Setting`.
     seed : int, default=0
         Seed of the models and of the draws.
+    parameters : ModelParameters, optional
+        Of the models, where they are not to be the defaults.
     draws : int, default=1000
         How many times clients are drawn with replacement for the intervals of the figures.
     on_step : callable, optional
@@ -607,7 +666,7 @@ def backtest(
     """
     setting = Setting.of(horizon=horizon, gap=gap, kind=kind, active=active, every=every, first=first, at_most=at_most)
     panels = Panels(histories, setting, on_step=on_step)
-    return run_backtest(panels, as_cutoffs(cutoffs), seed=seed, draws=draws, on_step=on_step)
+    return run_backtest(panels, as_cutoffs(cutoffs), seed=seed, parameters=parameters, draws=draws, on_step=on_step)
 
 
 def run_backtest(
@@ -615,6 +674,7 @@ def run_backtest(
     cutoffs: Sequence[pd.Timestamp],
     *,
     seed: int = 0,
+    parameters: ModelParameters = _DEFAULTS,
     draws: int = DRAWS,
     on_step: OnStep = _say_nothing,
 ) -> Backtest:
@@ -627,7 +687,7 @@ def run_backtest(
             )
         predictions, btyd[split.test], said = predict_baselines(panels, split)
         on_step(f"baselines at {split.test:%Y-%m-%d}")
-        fitted.append(fit_models(panels, split, seed=seed))
+        fitted.append(fit_models(panels, split, seed=seed, parameters=parameters))
         predictions["lightgbm"] = fitted[-1].predict(panels.at(split.test, learned=fitted[-1].learned))
         on_step(f"models at {split.test:%Y-%m-%d}")
         outcomes, censored = _outcomes(panels, split.test)

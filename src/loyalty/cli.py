@@ -1,4 +1,4 @@
-"""The command line: demo, check, run, score, panel, report, data."""
+"""The command line: demo, check, run, tune, score, panel, report, data."""
 
 import shutil
 import sys
@@ -184,6 +184,54 @@ def run(
             [
                 ("score again later", f"loyalty score {out} --data {data} --cutoff DATE --out scores.parquet{own}"),
                 ("see the experiment in MLflow", f"mlflow ui --backend-store-uri sqlite:///{out / 'mlflow.db'}"),
+            ]
+        )
+
+
+@app.command(
+    epilog="Examples: `loyalty tune experiments/online_retail_2.toml --data ~/data --out out/tuned`, then "
+    "`loyalty run out/tuned/tuned.toml --data ~/data --out out/retail`"
+)
+def tune(
+    config: Annotated[Path, typer.Argument(help="The experiment's TOML file; [tune] cutoffs are the origins, if any.")],
+    out: OutFolder,
+    data: DataFolder = Path(),
+    trials: Annotated[int, typer.Option(min=1, help="Sets of parameters to try for each of the two models.")] = 40,
+    timeout: Annotated[
+        int | None,
+        typer.Option(min=1, help="Seconds of search after which no trial begins; results then depend on the machine."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Search for better parameters at cutoffs before the test cutoffs (Optuna), and say whether it was worth it."""
+    from loyalty.config import read_config
+    from loyalty.features import import_features
+    from loyalty.histories import HistoriesWarning
+    from loyalty.tuning import OptunaMissingError, run_tuning
+
+    with _plain_errors(), warnings.catch_warnings(), _Bar(quiet=quiet) as bar:
+        warnings.simplefilter("ignore", HistoriesWarning)  # `loyalty check` shows them
+        read = read_config(config)
+        import_features(read.feature_modules, beside=config.parent)
+        try:
+            found = run_tuning(
+                read,
+                data=data,
+                out=out,
+                name=config.stem,
+                beside=config.parent,
+                trials=trials,
+                timeout=timeout,
+                progress=bar,
+            )
+        except OptunaMissingError as error:
+            raise ValueError(str(error)) from None
+    if not quiet:
+        _out.print(found.summary(), end="")
+        _say_next(
+            [
+                ("run with what was found", f"loyalty run {out / 'tuned.toml'} --data {data} --out {out}"),
+                ("see every trial in MLflow", f"mlflow ui --backend-store-uri sqlite:///{out / 'mlflow.db'}"),
             ]
         )
 

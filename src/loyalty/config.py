@@ -1,8 +1,10 @@
 """The config of an experiment: a TOML file, checked to the last key before any data is read."""
 
 import glob
+import json
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -13,7 +15,7 @@ from loyalty.histories import TABLES, Histories, OutcomeKind
 from loyalty.histories.expressions import nearest
 from loyalty.timeline import Outcome, as_cutoffs, as_duration, as_instant
 
-__all__ = ["Config", "ConfigError", "read_config", "read_histories"]
+__all__ = ["Config", "ConfigError", "config_text", "read_config", "read_histories"]
 
 
 class ConfigError(ValueError):
@@ -43,6 +45,7 @@ Date = Annotated[str, BeforeValidator(_date)]
 Length = Annotated[str, BeforeValidator(_duration)]
 #: A whole number; not a flag or a text that could be read as one.
 Whole = Annotated[int, Field(strict=True)]
+Real = Annotated[float, Field(strict=True)]
 #: LightGBM's seeds have 31 bits.
 _LARGEST_SEED = 2**31 - 1
 
@@ -98,6 +101,31 @@ class CutoffsConfig(_Section):
     at_most: Whole = Field(default=24, ge=1)
 
 
+class TreesConfig(_Section):
+    """The trees of a model; what is not given is as `ChurnModel` and `ValueModel` have it."""
+
+    num_leaves: Whole | None = Field(default=None, ge=2, le=131_072)
+    n_estimators: Whole | None = Field(default=None, ge=1)
+    learning_rate: Real | None = Field(default=None, gt=0, le=1)
+    min_child_samples: Whole | None = Field(default=None, ge=1)
+
+    def given(self) -> dict[str, Any]:
+        """Return what is given, by the names that the models use."""
+        return self.model_dump(exclude_none=True)
+
+
+class ValueConfig(TreesConfig):
+    """The trees of spend, and its law."""
+
+    law: Literal["gamma", "lognormal", "tweedie"] | None = None
+
+
+class TuneConfig(_Section):
+    """Where `loyalty tune` stands; the latest origins before the test cutoffs if None."""
+
+    cutoffs: list[Date] | None = None
+
+
 class Config(_Section):
     """One experiment.
 
@@ -116,7 +144,7 @@ class Config(_Section):
     feature_modules : list of str
         Python files (a relative path counts from the config's folder) or modules with features of your own. The
         command line runs them, so that they join the catalogue; from Python, import yours yourself.
-    data, outcome, cutoffs
+    data, outcome, cutoffs, churn, value, tune
         The sections.
     """
 
@@ -129,11 +157,16 @@ class Config(_Section):
     data: DataConfig
     outcome: OutcomeConfig
     cutoffs: CutoffsConfig
+    churn: TreesConfig = TreesConfig()
+    value: ValueConfig = ValueConfig()
+    tune: TuneConfig = TuneConfig()
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         Outcome.of(horizon=self.outcome.horizon, gap=self.outcome.gap)
         as_cutoffs(self.cutoffs.test, name="cutoffs.test")
+        if self.tune.cutoffs is not None:
+            as_cutoffs(self.tune.cutoffs, name="tune.cutoffs")
         days = [f"{cutoff:%Y-%m-%d}" for cutoff in self.test_cutoffs]
         twice = [day for day in days if days.count(day) > 1]
         if twice:
@@ -227,6 +260,47 @@ def _section_at(names: Sequence[str]) -> type[_Section]:
         kinds = (annotation, *get_args(annotation))
         section = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, _Section))
     return section
+
+
+def config_text(config: Config) -> str:
+    r"""Write a config as TOML, which `read_config` reads back as the same; what was never given is left out.
+
+    Examples
+    --------
+    A path of Windows stands as it was:
+
+    >>> config = Config.model_validate(
+    ...     {
+    ...         "question": "Who leaves?",
+    ...         "data": {"purchases": {"path": "C:\\bills.csv"}},
+    ...         "outcome": {"horizon": "90d"},
+    ...         "cutoffs": {"test": ["2024-01-01"], "score": "2024-06-01"},
+    ...     }
+    ... )
+    >>> Config.model_validate(tomllib.loads(config_text(config))) == config
+    True
+    """
+    given = config.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+    return "\n".join(_lines(given)) + "\n"
+
+
+def _lines(section: Mapping[str, Any], name: str = "") -> Iterator[str]:
+    """Write the keys of a section, then the sections within it."""
+    yield from (f"{_key(key)} = {_value(value)}" for key, value in section.items() if not isinstance(value, Mapping))
+    for key, value in section.items():
+        if isinstance(value, Mapping):
+            below = f"{name}.{_key(key)}".removeprefix(".")
+            yield from ("", f"[{below}]")
+            yield from _lines(value, below)
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
+
+
+def _value(value: Any) -> str:
+    """Write a text, a number, a flag or a list of texts; JSON differs from TOML only in the character DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _located(data: str | Path, path: str) -> str:

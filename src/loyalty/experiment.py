@@ -22,6 +22,7 @@ from loyalty.explanation import driver_table
 from loyalty.features import CATALOGUE
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models.intervals import coverage_table
+from loyalty.models.parameters import ModelParameters
 from loyalty.models.portfolio import portfolio_interval
 from loyalty.models.uncertainty import Uncertainty
 from loyalty.scoring import MANIFEST, Bundle, measurable, retire
@@ -125,8 +126,9 @@ def run_experiment(
     if panels.at(config.score_cutoff).empty:
         raise ValueError(f"[cutoffs] score: no client stands at {config.score_cutoff:%Y-%m-%d}.")
 
-    result = run_backtest(panels, config.test_cutoffs, seed=config.seed, on_step=watch.step)
-    fitted = fit_models(panels, final, seed=config.seed)
+    chosen = ModelParameters(churn=config.churn.given(), value=config.value.given())
+    result = run_backtest(panels, config.test_cutoffs, seed=config.seed, parameters=chosen, on_step=watch.step)
+    fitted = fit_models(panels, final, seed=config.seed, parameters=chosen)
     watch.step("models for scoring")
     fingerprints = {"data": histories.fingerprint(), "labels": _fingerprint(fitted.labels)}
     panel = panels.at(config.score_cutoff, learned=fitted.learned)

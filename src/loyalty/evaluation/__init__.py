@@ -6,6 +6,7 @@ same arithmetic.
 """
 
 from loyalty.evaluation._figures import (
+    CERTAINTY,
     calibration_table,
     churn_metrics,
     gain_curve,
@@ -16,6 +17,7 @@ from loyalty.evaluation._figures import (
 from loyalty.evaluation._survival import survival_by_period, survival_metrics
 
 __all__ = [
+    "CERTAINTY",
     "calibration_table",
     "churn_metrics",
     "gain_curve",

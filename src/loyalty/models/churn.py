@@ -37,7 +37,7 @@ _FOLDS = 5
 #: What scikit-learn is to accept.
 _NUMBERS: Mapping[str, Any] = {"dtype": "float64", "ensure_all_finite": "allow-nan"}
 #: Leaves, trees, learning rate and fewest rows of a leaf for panels of many cutoffs.
-_PANEL = {"num_leaves": 7, "n_estimators": 300, "learning_rate": 0.02, "min_child_samples": 100}
+PANEL_DEFAULTS = {"num_leaves": 7, "n_estimators": 300, "learning_rate": 0.02, "min_child_samples": 100}
 
 
 class ChurnModel(ClassifierMixin, BaseEstimator):
@@ -187,7 +187,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         self._check_monotone()
         folds = self._folds(cutoffs, codes, embargo_of(X, self.embargo))
         held_out_rows = [held_out for _, held_out in folds]
-        if cutoffs is None and folds and all(getattr(self, name) is None for name in _PANEL):
+        if cutoffs is None and folds and all(getattr(self, name) is None for name in PANEL_DEFAULTS):
             stages, margins = rehearse(values, codes, folds, self._shared(len(values)))
             self.booster_ = perform(values, codes, stages, self._shared(len(values)))
         else:
@@ -394,8 +394,10 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         return np.asarray(booster.predict(values, raw_score=True, num_threads=threads(self.n_jobs, len(values))))
 
     def _grow(self, values: NDArray[np.float64], codes: NDArray[np.int_]) -> lgb.Booster:
-        given = {name: getattr(self, name) for name in _PANEL}
-        chosen: dict[str, Any] = {name: _PANEL[name] if value is None else value for name, value in given.items()}
+        given = {name: getattr(self, name) for name in PANEL_DEFAULTS}
+        chosen: dict[str, Any] = {
+            name: PANEL_DEFAULTS[name] if value is None else value for name, value in given.items()
+        }
         parameters = {
             **self._shared(len(values)),
             "num_leaves": chosen["num_leaves"],

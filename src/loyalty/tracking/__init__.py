@@ -20,6 +20,7 @@ from importlib.metadata import version
 from numbers import Real
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import pandas as pd
 
@@ -34,7 +35,7 @@ from mlflow.types import ColSpec, Schema
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-__all__ = ["log_experiment", "tracking_uri"]
+__all__ = ["log_experiment", "log_trials", "tracking_uri"]
 
 MODEL_NAME = "loyalty"
 BUNDLE_FILES = ("churn.txt", "churn.json", "value.txt", "value.json", "bundle.json")
@@ -173,6 +174,58 @@ def log_experiment(
                 with _run(client, experiment_id, cutoff, child) as child_id:
                     client.log_batch(child_id, params=[Param("cutoff", cutoff)])
                     _log_metrics(client, child_id, figures)
+    return run_id
+
+
+def log_trials(
+    out: Path,
+    *,
+    experiment: str,
+    run_name: str,
+    parameters: Mapping[str, object],
+    figures: Mapping[str, float],
+    fingerprints: Mapping[str, str],
+    trials: Sequence[Mapping[str, Any]],
+) -> str:
+    """Log a search for parameters to the MLflow store of its output folder.
+
+    In MLflow's page the search is one run, which unfolds into one run a trial.
+
+    Parameters
+    ----------
+    out : Path
+        The output folder, as for `log_experiment`.
+    experiment, run_name : str
+        Names of the experiment, and of the run.
+    parameters : mapping of str to object
+        What was searched, and what was found.
+    figures : mapping of str to float
+        What the search came to. A figure that is NaN or infinite is not logged, here and in the trials.
+    fingerprints : mapping of str to str
+        What it was computed on; become tags of the run and its trials.
+    trials : sequence of mappings
+        Each with its ``name``, ``state`` (such as ``pruned``, which becomes a tag), ``parameters`` and ``figures``.
+
+    Returns
+    -------
+    str
+        The id of the run.
+    """
+    out = Path(out).resolve()
+    uri = tracking_uri(out)
+    out.mkdir(parents=True, exist_ok=True)
+    with _quiet_mlflow():
+        client = _open_store(out / "mlflow.db", uri)
+        experiment_id = _experiment_id(client, experiment, location=(out / "mlartifacts").as_uri())
+        tags = {**fingerprints, "loyalty_version": version("loyalty")}
+        with _run(client, experiment_id, run_name, tags) as run_id:
+            client.log_batch(run_id, params=[Param(key, value) for key, value in _flat(parameters)])
+            _log_metrics(client, run_id, figures)
+            for trial in trials:
+                child = {**tags, "state": trial["state"], "mlflow.parentRunId": run_id}
+                with _run(client, experiment_id, trial["name"], child) as child_id:
+                    client.log_batch(child_id, params=[Param(key, value) for key, value in _flat(trial["parameters"])])
+                    _log_metrics(client, child_id, trial["figures"])
     return run_id
 
 
