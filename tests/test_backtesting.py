@@ -1,7 +1,6 @@
 """Backtest: nothing known at or after a test cutoff moves what is predicted there, and the judging is honest."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ from pandas.testing import assert_frame_equal
 
 import loyalty
 from loyalty import backtesting
-from loyalty.backtesting import Panels, Setting, backtest, fit_models, predict_baselines, run_backtest
+from loyalty.backtesting import Lesson, Panels, Setting, backtest, fit_models, predict_baselines, run_backtest
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.evaluation import churn_metrics, value_metrics
 from loyalty.histories import Histories
@@ -87,34 +86,52 @@ class TestBlindToTheFuture:
         changed = both["churn_probability_x"] != both["churn_probability_y"]
         assert changed.groupby(both["model"]).mean().gt(0.5).all()
 
-    def test_features_learn_from_what_was_known_at_the_last_training_cutoff(self, tables):
-        """Purchases and texts known from then on may be anything; of one known a microsecond before it is learned."""
+    @pytest.fixture
+    def lesson(self, tables):
+        """What is learned before the cutoff, of other purchases and texts where they are given."""
         setting = Setting.of(horizon="60d", gap="7d", active="365d", every="60d", at_most=2)
-        last, rng = CUTOFF - pd.Timedelta(days=67), np.random.default_rng(0)
-        bills, letters = tables["purchases"], tables["contacts"]
 
-        def learned(bills, letters):
+        def lesson(bills=tables["purchases"], letters=tables["contacts"]):
             known = Histories(bills, contacts=letters, observed_until=UNTIL)
             (split,) = setting.splits(known, [CUTOFF])
-            assert split.train[-1] == last
-            fitted = fit_models(Panels(known, setting, ["days_since_last", "alive_probability", "mood_last"]), split)
-            assert list(fitted.learned) == ["btyd", "feedback"]
-            assert fitted.learned.until == last
-            return json.loads(fitted.learned.to_text())
+            assert split.train[-1] == CUTOFF - pd.Timedelta(days=67)
+            return Lesson.of(Panels(known, setting, ["days_since_last", "alive_probability", "mood_last"]), split)
 
-        plain = learned(bills, letters)
-        later, afterwards = bills["known_at"] >= last, letters["known_at"] >= last
-        bills, letters = bills.copy(), letters.copy()
-        bills.loc[later, "event_time"] = last - pd.to_timedelta(rng.integers(0, 700, later.sum()), unit="D")
+        return lesson
+
+    @staticmethod
+    def altered(tables, since):
+        """Purchases and texts known from then on are anything."""
+        rng = np.random.default_rng(0)
+        bills, letters = tables["purchases"].copy(), tables["contacts"].copy()
+        later, afterwards = bills["known_at"] >= since, letters["known_at"] >= since
+        bills.loc[later, "event_time"] = since - pd.to_timedelta(rng.integers(0, 700, later.sum()), unit="D")
         letters.loc[afterwards, "text"] = [f"never said before, number {i}" for i in range(afterwards.sum())]
         letters.loc[afterwards, "satisfaction"] = 1
-        assert learned(bills, letters) == plain
+        return bills, letters
+
+    def test_features_learn_from_what_was_known_at_the_last_training_cutoff(self, tables, lesson):
+        """Of a purchase or a text known a microsecond before it is learned."""
+        plain, last = lesson(), CUTOFF - pd.Timedelta(days=67)
+        bills, letters = self.altered(tables, last)
+        assert_frame_equal(lesson(bills, letters).X, plain.X, check_exact=True)
+        assert lesson(bills, letters).learned.feedback.model.to_text() == plain.learned.feedback.model.to_text()
         moment = last - pd.Timedelta(microseconds=1)
-        bills.loc[later, ["event_time", "known_at"]] = moment
-        letters.loc[afterwards, ["event_time", "known_at"]] = moment
-        changed = learned(bills, letters)
-        assert changed["btyd"] != plain["btyd"]
-        assert changed["feedback"] != plain["feedback"]
+        bills.loc[bills["known_at"] >= last, ["event_time", "known_at"]] = moment
+        letters.loc[letters["known_at"] >= last, ["event_time", "known_at"]] = moment
+        changed = lesson(bills, letters)
+        assert not changed.X["alive_probability"].equals(plain.X["alive_probability"])
+        assert changed.learned.feedback.model.to_text() != plain.learned.feedback.model.to_text()
+
+    def test_how_clients_buy_is_learned_anew_at_the_test_cutoff_from_what_was_known_then(self, tables, lesson):
+        plain = lesson()
+        bills, letters = self.altered(tables, CUTOFF)
+        assert lesson(bills, letters).learned.to_text() == plain.learned.to_text()
+        assert_frame_equal(lesson(bills, letters).latest, plain.latest, check_exact=True)
+        bills.loc[bills["known_at"] >= CUTOFF, ["event_time", "known_at"]] = CUTOFF - pd.Timedelta(microseconds=1)
+        changed = lesson(bills, letters).learned
+        assert changed.buying != plain.learned.buying
+        assert changed.renewed == plain.learned.renewed == CUTOFF
 
     def test_the_order_of_rows_does_not_matter(self, tables):
         purchases = tables["purchases"]
