@@ -4,6 +4,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +29,7 @@ from loyalty.models.trees import (
     held_out_in_time,
     leaf_size,
     model_text,
+    side_by_side,
     threads,
     written_duration,
 )
@@ -191,10 +193,12 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             stages, margins = rehearse(values, codes, folds, self._shared(len(values)))
             self.booster_ = perform(values, codes, stages, self._shared(len(values)))
         else:
-            margins = [
-                self._margin(self._grow(values[seen], codes[seen]), values[held_out]) for seen, held_out in folds
-            ]
-            self.booster_ = self._grow(values, codes)
+            seen_rows = [np.arange(len(codes)), *(seen for seen, _ in folds)]
+            grown = side_by_side(
+                [partial(self._grow, values[rows], codes[rows]) for rows in seen_rows], rows=len(codes)
+            )
+            self.booster_ = grown[0]
+            margins = [self._margin(booster, values[rows]) for booster, rows in zip(grown, held_out_rows, strict=True)]
         rows = np.concatenate([*held_out_rows, np.empty(0, np.int64)])
         group = np.repeat(np.arange(len(folds)), [len(held_out) for held_out in held_out_rows])
         margin = np.concatenate([*margins, np.empty(0)])
