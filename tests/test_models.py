@@ -17,7 +17,7 @@ from loyalty.models.value import ValueModel
 ADDRESS = "ann.smith@example.org"
 
 
-@parametrize_with_checks([ChurnModel(n_estimators=60, learning_rate=0.1), ValueModel(n_estimators=30)])
+@parametrize_with_checks([ChurnModel(), ChurnModel(n_estimators=60, learning_rate=0.1), ValueModel(n_estimators=30)])
 @pytest.mark.filterwarnings("ignore")
 def test_obeys_scikit_learn(estimator, check):
     check(estimator)
