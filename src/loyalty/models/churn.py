@@ -193,11 +193,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             stages, margins = rehearse(values, codes, folds, self._shared(len(values)))
             self.booster_ = perform(values, codes, stages, self._shared(len(values)))
         else:
-            seen_rows = [np.arange(len(codes)), *(seen for seen, _ in folds)]
-            grown = side_by_side(
-                [partial(self._grow, values[rows], codes[rows]) for rows in seen_rows], rows=len(codes)
-            )
-            self.booster_ = grown[0]
+            learned_from = [np.arange(len(codes)), *(seen for seen, _ in folds)]
+            work = [partial(self._grow, values[rows], codes[rows]) for rows in learned_from]
+            self.booster_, *grown = side_by_side(work, rows=len(codes))
             margins = [self._margin(booster, values[rows]) for booster, rows in zip(grown, held_out_rows, strict=True)]
         rows = np.concatenate([*held_out_rows, np.empty(0, np.int64)])
         group = np.repeat(np.arange(len(folds)), [len(held_out) for held_out in held_out_rows])
