@@ -362,7 +362,8 @@ class Lesson:
         """Fit the churn model."""
         anchor = _SILENCE if self._bought and _SILENCE in self.X else None
         reach = self.setting.outcome.reach
-        model = ChurnModel(anchor=anchor, embargo=reach, random_state=seed, **parameters.churn)
+        monotone = {name: CATALOGUE[name].monotone for name in map(str, self.X) if CATALOGUE[name].monotone}
+        model = ChurnModel(monotone=monotone, anchor=anchor, embargo=reach, random_state=seed, **parameters.churn)
         return model.fit(self.X, self.labels["churned"], latest=self.latest)
 
     def fit_value(self, parameters: ModelParameters = _DEFAULTS, *, churn: ChurnModel, seed: int = 0) -> ValueModel:

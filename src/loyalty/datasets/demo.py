@@ -27,7 +27,7 @@ active = "365d"                                 # whom we ask about: a purchase 
 # training cutoffs, which are laid every 30 days, and so the work.
 test = ["2025-04-06", "2025-07-05", "2025-10-03"]
 score = "2026-01-01"                            # where the clients are scored
-at_most = 14                                    # training cutoffs behind each: more than a year, so that a season is seen
+at_most = 14                                    # training cutoffs behind each: over a year, so a season is seen
 """
 
 

@@ -63,6 +63,9 @@ class Feature:
         What it is: see `loyalty.features.algebra`.
     actionable : bool
         Whether a company can change it by what it does.
+    monotone : {-1, 0, 1}
+        1 where by its very meaning a higher value never goes with a lower risk of leaving, all else being equal; -1
+        where it never goes with a higher one; 0 where only data can tell.
 
     Raises
     ------
@@ -91,6 +94,7 @@ class Feature:
     meaning: Mapping[str, str]
     formula: Expression | IbisFormula
     actionable: bool = False
+    monotone: Literal[-1, 0, 1] = 0
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -27,6 +27,7 @@ FEATURES = (
         meaning={"en": "days since the last purchase", "ko": "마지막 구매 후 경과 일수"},
         formula=DAYS.age.min(),
         actionable=True,
+        monotone=1,
     ),
     Feature(
         name="days_since_first_record",
@@ -230,6 +231,7 @@ FEATURES = (
             "ko": "구매 빈도와 최근성으로 본 거래 지속 확률",
         },
         formula=Learned("btyd", "alive", BOUGHT),
+        monotone=-1,
     ),
     Feature(
         name="expected_purchases",
@@ -250,6 +252,7 @@ FEATURES = (
             "ko": "구매 빈도와 최근성으로 본 예측 기간 내 무구매 확률",
         },
         formula=SILENT,
+        monotone=1,
     ),
     Feature(
         name="season_sin",

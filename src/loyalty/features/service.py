@@ -49,6 +49,7 @@ FEATURES = (
         meaning={"en": "complaints still open", "ko": "미해결 불만 건수"},
         formula=CONTACTS.count(OPEN),
         actionable=True,
+        monotone=1,
     ),
     Feature(
         name="complaints_late_count",
@@ -65,6 +66,7 @@ FEATURES = (
         meaning={"en": "days since the oldest complaint still open", "ko": "가장 오래된 미해결 불만의 경과 일수"},
         formula=CONTACTS.age.max(OPEN),
         actionable=True,
+        monotone=1,
     ),
     Feature(
         name="days_since_last_complaint",
@@ -184,6 +186,7 @@ FEATURES = (
         },
         formula=CONTACTS.count(UNANSWERED, within=365),
         actionable=True,
+        monotone=1,
     ),
     Feature(
         name="feedback_unanswered_days_max_365d",
@@ -195,6 +198,7 @@ FEATURES = (
         },
         formula=CONTACTS.age.max(UNANSWERED, within=365),
         actionable=True,
+        monotone=1,
     ),
     Feature(
         name="returns_count_90d",
