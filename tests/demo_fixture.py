@@ -39,9 +39,11 @@ class Demo:
 def make_small_demo(out: str | Path, *, clients: int = 300, seed: int = 0) -> Path:
     """Write the demo with so few cutoffs that it runs in seconds."""
     path = write_demo(out, clients=clients, seed=seed)
-    few = 'test = ["2025-07-05", "2025-10-03"]\nevery = "90d"\nat_most = 4'
-    text, count = re.subn(r"(?m)^test = .*$", few, path.read_text(encoding="utf-8"))
-    assert count == 1
+    text = path.read_text(encoding="utf-8")
+    few = {"test": '["2025-07-05", "2025-10-03"]\nevery = "90d"', "at_most": "4"}
+    for key, value in few.items():
+        text, count = re.subn(rf"(?m)^{key} = .*$", f"{key} = {value}", text)
+        assert count == 1
     path.write_text(text, encoding="utf-8")
     return path
 

@@ -11,7 +11,7 @@ import loyalty
 from loyalty import backtesting
 from loyalty.backtesting import Lesson, Panels, Setting, backtest, fit_models, predict_baselines, run_backtest
 from loyalty.datasets.synthetic import synthetic_tables
-from loyalty.evaluation import churn_metrics, value_metrics
+from loyalty.evaluation import churn_metrics, interval_metrics, value_metrics
 from loyalty.histories import Histories
 from loyalty.judging import judge
 from loyalty.timeline import Outcome
@@ -290,6 +290,8 @@ class TestJudging:
         for model, rows in judged.groupby("model"):
             figures = churn_metrics(rows["churned"], rows["churn_probability"])
             figures |= value_metrics(rows["value"], rows["expected_value"])
+            if model == "lightgbm":
+                figures |= interval_metrics(rows["value"], rows["value_lower"], rows["value_upper"])
             ours = result.metrics[result.metrics["model"] == model].set_index("metric")["value"]
             assert ours.to_dict() == pytest.approx(figures, nan_ok=True, abs=0)
 

@@ -325,3 +325,12 @@ def test_bad_input_is_refused_in_the_callers_words(call, message):
 def test_one_error_lists_every_problem():
     with pytest.raises(ValueError, match=r"`churned`.*`churn_probability`.*3 in `churned` and 2"):
         churn_metrics([1, 5, 0], [math.inf, 0.5])
+
+
+def test_an_interval_without_end_holds_everything_and_has_no_width():
+    assert interval_metrics([5.0, 5.0], [-np.inf, 0.0], [np.inf, 4.0]) == {"coverage": 0.5, "interval_width": 4.0}
+    told = interval_metrics([5.0], [-np.inf], [np.inf])
+    assert told["coverage"] == 1.0
+    assert np.isnan(told["interval_width"])
+    with pytest.raises(ValueError, match="`value_upper` must not be missing"):
+        interval_metrics([5.0], [0.0], [np.nan])

@@ -189,7 +189,7 @@ def run(
 
 
 @app.command(
-    epilog="Examples: `loyalty tune experiments/online_retail_2.toml --data ~/data --out out/tuned`, then "
+    epilog="Example: `loyalty tune experiments/online_retail_2.toml --data ~/data --out out/tuned`, then "
     "`loyalty run out/tuned/tuned.toml --data ~/data --out out/retail`"
 )
 def tune(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
-Kind = Literal["outcome", "share", "money", "periods", "count"]
+Kind = Literal["outcome", "share", "money", "bound", "periods", "count"]
 
 
 def checked(**given: tuple[ArrayLike, Kind]) -> list[Floats]:
@@ -39,6 +39,8 @@ def _problem(array: Floats, kind: Kind) -> str:
     if array.size == 0:
         return "hold at least one entry; got none"
     allowed, rule = np.isfinite(array), "be finite (drop or fill missing values)"
+    if kind == "bound":
+        allowed, rule = ~np.isnan(array), "not be missing (drop rows without an interval)"
     if allowed.all() and kind == "outcome":
         allowed, rule = np.isin(array, (0, 1)), "be 1 (left) or 0 (stayed)"
     elif allowed.all() and kind == "share":

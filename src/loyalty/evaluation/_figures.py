@@ -325,7 +325,7 @@ def interval_metrics(value: ArrayLike, value_lower: ArrayLike, value_upper: Arra
     value : array-like of shape (n_clients,)
         What each client spent, in money.
     value_lower, value_upper : array-like of shape (n_clients,)
-        The interval of each, both ends included, in the order of `value`.
+        The interval of each, both ends included, in the order of `value`; without end where nothing bounds it.
 
     Returns
     -------
@@ -333,13 +333,13 @@ def interval_metrics(value: ArrayLike, value_lower: ArrayLike, value_upper: Arra
         ``coverage``
             Share of clients whose value lay within.
         ``interval_width``
-            Mean width, in money.
+            Mean width of the bounded ones, in money; NaN where none is.
 
     Raises
     ------
     ValueError
-        If the arrays are empty, not one-dimensional, of different lengths or not finite, or an interval ends before
-        it begins.
+        If the arrays are empty, not one-dimensional, of different lengths, missing or, for `value`, not finite, or
+        an interval ends before it begins.
 
     Examples
     --------
@@ -349,7 +349,7 @@ def interval_metrics(value: ArrayLike, value_lower: ArrayLike, value_upper: Arra
     {'coverage': 0.5, 'interval_width': 10.0}
     """
     spent, low, high = checked(
-        value=(value, "money"), value_lower=(value_lower, "money"), value_upper=(value_upper, "money")
+        value=(value, "money"), value_lower=(value_lower, "bound"), value_upper=(value_upper, "bound")
     )
     if (crossed := low > high).any():
         row = int(crossed.argmax())
@@ -357,9 +357,10 @@ def interval_metrics(value: ArrayLike, value_lower: ArrayLike, value_upper: Arra
             f"`value_lower` must not exceed `value_upper`; got {low[row]:g} and {high[row]:g} at position {row} and "
             f"{np.count_nonzero(crossed)} such in all."
         )
+    bounded = np.isfinite(low) & np.isfinite(high)
     return {
         "coverage": float(((spent >= low) & (spent <= high)).mean()),
-        "interval_width": float((high - low).mean()),
+        "interval_width": float((high - low)[bounded].mean()) if bounded.any() else float("nan"),
     }
 
 

@@ -64,7 +64,8 @@ class Resampled:
         value_upper: Floats,
     ) -> None:
         clipped = np.clip(churn_probability, CERTAINTY, 1 - CERTAINTY)
-        has = ~np.isnan(value_lower + value_upper)
+        has = ~(np.isnan(value_lower) | np.isnan(value_upper))
+        bounded = np.isfinite(value_lower) & np.isfinite(value_upper)
         self.names = CHURN + VALUE + (INTERVALS if has.any() else ())
         self._sums = np.column_stack(
             [
@@ -78,7 +79,8 @@ class Resampled:
                 expected_value,
                 has,
                 has & (value >= value_lower) & (value <= value_upper),
-                np.where(has, value_upper - value_lower, 0.0),
+                bounded,
+                np.where(bounded, value_upper - value_lower, 0.0),
             ]
         )
         self._by_risk, self._last_raw = _sorted(churn_probability)
@@ -107,7 +109,7 @@ class Resampled:
             NaN where a figure means nothing, as in the functions for plain rows.
         """
         sums = weights @ self._sums
-        clients, left, log_loss, squares, probability, errors, true, predicted, has, inside, width = sums
+        clients, left, log_loss, squares, probability, errors, true, predicted, has, inside, bounded, width = sums
         with np.errstate(invalid="ignore", divide="ignore"):  # nobody drawn
             rate = left / clients
             found = share_found(weights, self._left, self._by_risk, self._last_raw, TOP)
@@ -128,7 +130,7 @@ class Resampled:
                 tenths_error(weights, self._true, self._predicted, self._by_predicted, _tenths(int(clients))),
                 predicted / true - 1 if true != 0 else np.nan,
             ]
-            return np.array([*told, inside / has, width / has][: len(self.names)])
+            return np.array([*told, inside / has, width / bounded][: len(self.names)])
 
 
 def _sorted(values: Floats) -> tuple[Order, Flags]:

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int_]
 
 #: Cutoffs that are learned from at the most, where cutoffs are held out.
-_MOST_CUTOFFS = 3
+_MOST_CUTOFFS = 6
 #: Parts the clients are dealt into where no cutoff can be held out.
 _FOLDS = 3
 
