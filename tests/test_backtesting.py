@@ -367,7 +367,7 @@ class TestJudging:
         assert judged["value"].tolist() == pytest.approx(inside.tolist())
         assert result.plot_coverage(nominal=0.8).to_dict()
         with pytest.raises(ValueError, match="There is no coverage to draw: no model has `value_lower`"):
-            given.plot_coverage()
+            dataclasses.replace(given, predictions=plain.drop(columns=["value_lower", "value_upper"])).plot_coverage()
 
     @pytest.mark.parametrize("name", ["gain", "lift", "calibration", "value", "stability"])
     def test_pictures_take_one_line(self, small_demo, name):

@@ -311,7 +311,7 @@ def test_inputs_are_left_alone_and_may_be_series_of_any_index_and_type():
         (lambda: share_interval([0.5], [2]), "`found` must be a whole number, 0 or more; got 0.5"),
         (lambda: share_interval([1], [2], level=95), "`level` must lie between 0 and 1.*got 95"),
         (lambda: interval_metrics([1, 2], [0, 3], [1, 2]), "`value_lower` must not exceed.*got 3 and 2 at position 1"),
-        (lambda: interval_metrics([1], [math.nan], [2]), "`value_lower` must be finite"),
+        (lambda: interval_metrics([1], [math.nan], [2]), "`value_lower` must not be missing"),
         (lambda: gain_curve([1, 0], [0.5, 0.2], [0, 20]), r"`contacted` must lie within \[0, 1\].*got 20"),
         (lambda: calibration_table([1, 0], [0.5, 0.2], bins=0), "`bins` must be a whole number.*got 0"),
         (lambda: calibration_table([1, 0], [0.5, 0.2], bins=2.5), "`bins` must be a whole number.*got 2.5"),

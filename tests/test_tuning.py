@@ -274,7 +274,6 @@ class TestLessons:
         given = ModelParameters(churn={"num_leaves": 3}, value={"law": "tweedie", "n_estimators": 7})
         fitted = fit_models(panels, split, parameters=given)
         assert (fitted.churn.num_leaves, fitted.churn.n_estimators) == (3, None)
-        assert fitted.churn.booster_.num_trees() == 300
         assert (fitted.value.law, fitted.value.n_estimators, fitted.value.num_leaves) == ("tweedie", 7, 7)
         plain = Lesson.of(panels, split).fit_churn()
         assert_frame_equal(
