@@ -404,9 +404,9 @@ class TestValueModel:
         churn, cutoffs = model.purchase_, X.index.get_level_values("cutoff")
         opinion = pd.Series(50.0 * churn.predict_proba(told)[:, 0], index=cutoffs).groupby(level=0).sum()
         errors = np.log(spend.groupby(level="cutoff").sum() / opinion)
-        outcomes = 1 + (cutoffs.max() - cutoffs.min()) / pd.Timedelta(days=1000)
+        years = (cutoffs.max() - cutoffs.min() + pd.Timedelta(days=1000)) / pd.Timedelta(days=365.25)
         latest = told[cutoffs == cutoffs.max()]
-        wanted = opinion.iloc[-1] * np.exp(errors.mean() * outcomes / (outcomes + 4))
+        wanted = opinion.iloc[-1] * np.exp(errors.mean() * years / (years + 4))
         assert model.predict(latest).sum() == pytest.approx(wanted)
 
     def test_refunds_lower_every_prediction(self):

@@ -17,7 +17,7 @@ _SLOPE_PRIOR = 0.5
 _SLOPE, _WEIGHT, _ANCHORED_PRIOR = 0.85, 0.15, 0.2
 #: Variance of the errors that come and go with the season, over that of those which last from cutoff to cutoff.
 _PASSING_OVER_LASTING = 4.0
-_YEAR = pd.Timedelta(days=365.25)
+YEAR = pd.Timedelta(days=365.25)
 #: A season was seen if a cutoff lies this close to it; training cutoffs usually lie a month apart.
 _SAME_SEASON = pd.Timedelta(days=15)
 #: An anchor is never surer than this.
@@ -140,15 +140,15 @@ def fit_anchored(
     return PlattScaling(slope=float(slope), level=level, weight=float(weight))
 
 
-def lasting_share(cutoffs: float) -> float:
-    """Share of a mean error at some cutoffs that is to be expected at the next as well: the mean of a random effect.
+def lasting_share(times: float) -> float:
+    """Share of a mean error, seen so many times, that is to be expected the next time: the mean of a random effect.
 
     Examples
     --------
-    >>> [lasting_share(cutoffs) for cutoffs in (0, 1, 4)]
+    >>> [lasting_share(times) for times in (0, 1, 4)]
     [0.0, 0.2, 0.5]
     """
-    return cutoffs / (cutoffs + _PASSING_OVER_LASTING)
+    return times / (times + _PASSING_OVER_LASTING)
 
 
 def seasonal_error(errors: pd.Series, *, now: pd.Timestamp) -> float:
@@ -181,13 +181,13 @@ def seasonal_error(errors: pd.Series, *, now: pd.Timestamp) -> float:
     """
     departures = []
     for years in range(1, len(errors) + 1):
-        then = now - years * _YEAR
+        then = now - years * YEAR
         if errors.empty or then < errors.index[0] - _SAME_SEASON:
             break
         if then > errors.index[-1] + _SAME_SEASON:
             continue
-        since = (pd.DatetimeIndex(errors.index) - then) / _YEAR
-        around = errors[(since >= -_SAME_SEASON / _YEAR) & (since < 1)]
+        since = (pd.DatetimeIndex(errors.index) - then) / YEAR
+        around = errors[(since >= -_SAME_SEASON / YEAR) & (since < 1)]
         departures.append(float(np.interp(0.0, since.to_numpy(), errors.to_numpy()) - around.mean()))
     return float(np.mean(departures)) * len(departures) / (len(departures) + 1) if departures else 0.0
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from loyalty.models.calibration import lasting_share, seasonal_error
+from loyalty.models.calibration import YEAR, lasting_share, seasonal_error
 from loyalty.models.churn import ChurnModel
 from loyalty.models.trees import (
     TREE_PARAMETERS,
@@ -228,8 +228,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
     def _error_to_come(self, X: pd.DataFrame, spend: NDArray[np.float64], now: pd.DatetimeIndex | None) -> float:
         """Estimate how far, in logarithms, the anchor's sum will fall short of the true one.
 
-        Of the mean over the cutoffs learned from, the share is taken that as many outcomes in a row, none overlapping
-        another, can tell to last.
+        Of the mean over the cutoffs learned from, the share is taken that as many years can tell to last: cutoffs
+        within one year share its seasons.
         """
         cutoffs = cutoffs_of(X)
         if cutoffs is None or now is None:
@@ -240,10 +240,9 @@ class ValueModel(RegressorMixin, BaseEstimator):
         sums = sums[sums["spend"] > 0]
         if sums.empty:
             return 0.0
-        reach = embargo_of(X, self.embargo)
-        outcomes = len(sums) if not reach else (sums.index[-1] - sums.index[0]) / reach + 1
+        years = (sums.index[-1] - sums.index[0] + (embargo_of(X, self.embargo) or pd.Timedelta(0))) / YEAR
         errors = np.log(sums["spend"]) - np.log(sums["told"])
-        return lasting_share(outcomes) * float(errors.mean()) + seasonal_error(errors, now=now.max())
+        return lasting_share(years) * float(errors.mean()) + seasonal_error(errors, now=now.max())
 
     def _opinion(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """Expect the spend of each row as the anchor does; NaN where it has no opinion."""
