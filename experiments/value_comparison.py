@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import beta, gammainc
+from sklearn.base import clone
 
-from loyalty.backtesting import Panels, Setting, fit_models, predict_baselines
+from loyalty.backtesting import Lesson, Panels, Setting, predict_baselines
 from loyalty.config import read_config, read_histories
 from loyalty.evaluation import value_metrics
 from loyalty.experiment import setting_of
@@ -36,7 +37,7 @@ EARLIER = {
     "online_retail_2": [(["2010-10-01", "2010-11-01", "2010-12-01"], None)],
     "complete_journey": [(["2017-06-01", "2017-07-01", "2017-08-01"], None)],
 }
-DEFAULT = "gamma with anchor"
+DEFAULT = "log-normal with anchor"
 #: Middles of 100 equal parts: a law seen through so many quantiles has their mean and, nearly, their score.
 LEVELS = (np.arange(100) + 0.5) / 100
 #: Where a forecast is 0, a little is left, in shares of the mean spend, so that a deviance exists.
@@ -91,13 +92,11 @@ def settings_of(name: str) -> Iterator[tuple[Setting, list[pd.Timestamp]]]:
 
 def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.Series]:
     """Fit every model for one cutoff; return its forecasts, and what was spent."""
-    fitted = fit_models(panels, split)
-    churn, names = fitted.churn, list(fitted.churn.feature_names_in_)
-    labels = fitted.labels
-    X = panels.at(*split.train, learned=fitted.learned).loc[labels.index, names]
-    panel = panels.at(split.test, learned=fitted.learned)
+    lesson = Lesson.of(panels, split)
+    churn = lesson.fit_churn()
+    default = lesson.fit_value(churn=churn)
     spend = panels.labels([split.test], known_before=None)["value"]
-    panel, y = panel.loc[spend.index, names], labels["value"]
+    X, y, panel = lesson.X, lesson.labels["value"], lesson.latest.loc[spend.index]
     true, learned_from = spend.to_numpy(float), y.to_numpy(float)
     reach = panels.setting.outcome.reach
 
@@ -108,12 +107,10 @@ def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.
     buyers = learned_from > 0
     bought, buys = churn.predict_proba(X)[:, 0], churn.predict_proba(panel)[:, 0]
     two_parts = {
-        "hurdle gamma": ValueModel(embargo=reach).fit(X, y, purchase=churn),
+        "hurdle gamma": ValueModel(law="gamma", embargo=reach).fit(X, y, purchase=churn),
         "hurdle log-normal": ValueModel(law="lognormal", embargo=reach).fit(X, y, purchase=churn),
-        DEFAULT: fitted.value,
-        "log-normal with anchor": ValueModel(law="lognormal", anchor=fitted.value.anchor, embargo=reach).fit(
-            X, y, purchase=churn
-        ),
+        "gamma with anchor": clone(default).set_params(law="gamma").fit(X, y, purchase=churn, latest=lesson.latest),
+        DEFAULT: default,
     }
     for name, model in two_parts.items():
         mean, seen = model.predict(panel), model.predict(X)[buyers] / bought[buyers]
@@ -130,8 +127,8 @@ def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.
     told["ziln"] = Forecast(ziln.predict(panel), own.crps(true))
     shared = replace(own, chance=buys)
     told["ziln, shared chance"] = Forecast(ziln.scale_ * shared.mean(), shared.crps(true))
-    if fitted.value.anchor is not None:
-        second = panel[fitted.value.anchor].to_numpy(float)
+    if default.anchor is not None:
+        second = panel[default.anchor].to_numpy(float)
         # Log means meet half way, so that the means after scaling meet at their geometric mean; the spread stays.
         towards = np.where(second > 0, np.log(np.where(second > 0, second, 1.0) / own.mean_if_spending()) / 2, 0.0)
         anchored = replace(shared, log_mean=own.log_mean + towards)
