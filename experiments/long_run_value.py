@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from loyalty.backtesting import Panels, fit_models
 from loyalty.btyd import BuyTillYouDie
 from loyalty.config import read_config, read_histories
 from loyalty.evaluation import value_metrics
 from loyalty.experiment import setting_of
 from loyalty.features import CATALOGUE, build_panel
+from loyalty.fitting import Panels, fit_models
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.labels import build_labels
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases

@@ -23,10 +23,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from loyalty.backtesting import Panels, fit_models
 from loyalty.config import read_config, read_histories
 from loyalty.evaluation import churn_metrics
 from loyalty.experiment import setting_of
+from loyalty.fitting import Panels, fit_models
 from loyalty.histories import HistoriesWarning
 from loyalty.loyalty_scores import LoyaltyWeights, loyalty_score
 from loyalty.segments import RfmCuts, rfm_segments, segment_movement

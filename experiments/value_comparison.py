@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from scipy.special import beta, gammainc
 from sklearn.base import clone
 
-from loyalty.backtesting import Lesson, Panels, Setting, predict_baselines
+from loyalty.backtesting import predict_baselines
 from loyalty.config import read_config, read_histories
 from loyalty.evaluation import value_metrics
 from loyalty.experiment import setting_of
+from loyalty.fitting import Lesson, Panels, Setting
 from loyalty.histories import HistoriesWarning
 from loyalty.models.intervals import SpendIntervals
 from loyalty.models.value import ValueModel

@@ -8,10 +8,11 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import loyalty
-from loyalty import backtesting
-from loyalty.backtesting import Lesson, Panels, Setting, backtest, fit_models, predict_baselines, run_backtest
+from loyalty import backtesting, fitting
+from loyalty.backtesting import backtest, predict_baselines, run_backtest
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.evaluation import churn_metrics, interval_metrics, value_metrics
+from loyalty.fitting import Lesson, Panels, Setting, fit_models
 from loyalty.histories import Histories
 from loyalty.judging import judge
 from loyalty.timeline import Outcome
@@ -143,14 +144,14 @@ class TestBlindToTheFuture:
 class TestSplits:
     def test_no_training_outcome_passes_its_test_cutoff(self, histories, monkeypatch):
         asked = []
-        build = backtesting.build_labels
+        build = fitting.build_labels
 
         def spy(histories, *, cutoffs, known_before, **options):
             labels = build(histories, cutoffs=cutoffs, known_before=known_before, **options)
             asked.append((known_before, labels.index.get_level_values("cutoff").max()))
             return labels
 
-        monkeypatch.setattr(backtesting, "build_labels", spy)
+        monkeypatch.setattr(fitting, "build_labels", spy)
         setting = Setting.of(horizon="60d", gap="7d", active="365d", every="50d", at_most=3)
         tests = pd.to_datetime(["2025-03-01", "2025-06-01"])
         result = run_backtest(Panels(histories, setting, FEW), list(tests))

@@ -11,8 +11,8 @@ from pandas.testing import assert_frame_equal
 
 import loyalty
 from corner_shop import corner_shop
-from loyalty.backtesting import Panels, Setting, fit_models
 from loyalty.datasets.synthetic import synthetic_tables
+from loyalty.fitting import Panels, Setting, fit_models
 from loyalty.histories import Histories, HistoriesError, HistoriesWarning
 from loyalty.models.portfolio import portfolio_interval
 from loyalty.scoring import Bundle, load, measurable, score_file

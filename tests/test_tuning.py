@@ -17,11 +17,12 @@ from sklearn.metrics import mean_tweedie_deviance
 from typer.testing import CliRunner
 
 from loyalty import experiment, tracking, tuning
-from loyalty.backtesting import Lesson, Panels, Setting, fit_models, run_backtest
+from loyalty.backtesting import run_backtest
 from loyalty.cli import app
 from loyalty.config import Config, read_config
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.evaluation import churn_metrics
+from loyalty.fitting import Lesson, Panels, Setting, fit_models
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models.parameters import ModelParameters
 from loyalty.timeline import LeakError

@@ -15,11 +15,12 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from loyalty.backtesting import Backtest, Fitted, Panels, Setting, fit_models, run_backtest
+from loyalty.backtesting import Backtest, run_backtest
 from loyalty.config import Config, read_histories
 from loyalty.evaluation import calibration_table, gain_curve
 from loyalty.explanation import driver_table
 from loyalty.features import CATALOGUE
+from loyalty.fitting import Fitted, Panels, Setting, fit_models
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models.intervals import coverage_table
 from loyalty.models.parameters import ModelParameters

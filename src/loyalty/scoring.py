@@ -11,12 +11,12 @@ from typing import Any, Self
 
 import pandas as pd
 
-from loyalty.backtesting import Fitted, Panels, Setting
 from loyalty.config import Config, read_histories
 from loyalty.explanation import Language, reason_codes
 from loyalty.features import CATALOGUE, Learned
 from loyalty.features.catalogue import missing
 from loyalty.files import replace_file
+from loyalty.fitting import Fitted, Panels, Setting
 from loyalty.histories import Histories
 from loyalty.loyalty_scores import LOYALTY_FEATURES, loyalty_score
 from loyalty.models.churn import ChurnModel

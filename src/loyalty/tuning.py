@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from loyalty.backtesting import WARM_UP, Lesson, Panels, Setting, first_known
 from loyalty.config import Config, TreesConfig, TuneConfig, ValueConfig, config_text, read_histories
 from loyalty.evaluation import CERTAINTY
 from loyalty.experiment import Progress, Silent, setting_of
 from loyalty.files import replace_file
+from loyalty.fitting import WARM_UP, Lesson, Panels, Setting, first_known
 from loyalty.histories import Histories
 from loyalty.models.churn import ChurnModel
 from loyalty.models.parameters import ModelParameters

@@ -1,0 +1,398 @@
+"""Models for one cutoff: what they may learn from, laid out in panels, and how they are fitted on it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from loyalty.features import CATALOGUE, Feature, Learned, build_panel, choose_features, learn, renew
+from loyalty.features.feature import WINDOWS
+from loyalty.features.learned import MODELS
+from loyalty.histories import Histories, OutcomeKind, at_instant
+from loyalty.labels import build_labels
+from loyalty.models.churn import ChurnModel
+from loyalty.models.parameters import ModelParameters
+from loyalty.models.uncertainty import Uncertainty
+from loyalty.models.value import ValueModel
+from loyalty.timeline import Duration, Instant, Outcome, Split, as_cutoffs, as_duration, as_instant, rolling_origins
+
+__all__ = ["DEFAULTS", "Fitted", "Lesson", "OnStep", "Panels", "Setting", "first_known", "fit_models", "say_nothing"]
+
+#: What buy till you die is told.
+BTYD_INPUTS = ("frequency", "recency", "T", "monetary")
+#: What the baselines and the scores are made from, whether or not the models use it.
+_ALWAYS = (*BTYD_INPUTS, "days_since_last", "days_since_first_record", *(f"amount_sum_{days}d" for days in WINDOWS))
+#: Second opinions, by buy till you die: who will be silent, and what the others will spend.
+_SILENCE, _IF_BUYING = "silence_probability", "amount_expected_if_buying"
+#: Before a client base has a little history there is nothing to learn from.
+WARM_UP = pd.Timedelta(days=60)
+_YEAR = pd.Timedelta(days=365)
+#: The models' own parameters.
+DEFAULTS = ModelParameters()
+
+OnStep = Callable[[str], None]
+
+
+def say_nothing(_: str) -> None:
+    """Tell nobody how far the work has come."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is predicted, for whom, and from which cutoffs one learns.
+
+    Attributes
+    ----------
+    outcome : Outcome
+        Gap and horizon.
+    kind : {"non-contractual", "contractual"}
+        What leaving means.
+    active : Timedelta or None
+        Population: clients with a purchase within this long before the cutoff; all ever seen if None.
+    every : Timedelta
+        Distance between training cutoffs.
+    first : Timestamp or None
+        No training cutoff before this. If None, 60 days after the first purchase, or half the way from it to the
+        latest possible training cutoff where that is earlier.
+    at_most : int
+        Training cutoffs per test cutoff at the most, the latest ones.
+    """
+
+    outcome: Outcome
+    kind: OutcomeKind
+    active: pd.Timedelta | None
+    every: pd.Timedelta
+    first: pd.Timestamp | None
+    at_most: int
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        horizon: Duration,
+        gap: Duration = "0d",
+        kind: OutcomeKind = "non-contractual",
+        active: Duration | None = None,
+        every: Duration = "30d",
+        first: Instant | None = None,
+        at_most: int = 24,
+    ) -> "Setting":
+        """Read a setting as it is written in a call or a config."""
+        return cls(
+            outcome=Outcome.of(horizon=horizon, gap=gap),
+            kind=kind,
+            active=None if active is None else as_duration(active, name="active"),
+            every=as_duration(every, name="every"),
+            first=None if first is None else as_instant(first, name="first"),
+            at_most=at_most,
+        )
+
+    def splits(self, histories: Histories, cutoffs: Iterable[Instant]) -> tuple[Split, ...]:
+        """Lay the training cutoffs behind each of `cutoffs`.
+
+        Raises
+        ------
+        ValueError
+            If a test cutoff has no room for a training cutoff.
+        """
+        # One by one: an early purchase reported after one test cutoff must not move its training cutoffs.
+        return tuple(
+            split
+            for cutoff in as_cutoffs(cutoffs)
+            for split in rolling_origins(
+                [cutoff],
+                outcome=self.outcome,
+                first=self._first(histories, cutoff) if self.first is None else self.first,
+                every=self.every,
+                at_most=self.at_most,
+                observed_until=histories.observed_until,
+            )
+        )
+
+    def _first(self, histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
+        """Let the client base have a little history, or, where all of it is short, half of what there is."""
+        first = first_known(histories, cutoff)
+        latest = min(cutoff, histories.observed_until) - self.outcome.reach
+        return first + max(min(WARM_UP, (latest - first) / 2), pd.Timedelta(0))
+
+
+def first_known(histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
+    """When the first purchase was made, as far as was known before `cutoff`."""
+    at = at_instant(cutoff)
+    first = histories.purchases.filter(lambda t: t.known_at < at).event_time.min().execute()
+    if pd.isna(first):
+        raise ValueError(
+            f"test cutoff {cutoff:%Y-%m-%d} leaves nothing to learn from: no purchase was known before it; the first "
+            f"was made on {histories.first_event:%Y-%m-%d}. Choose a later test cutoff."
+        )
+    return pd.Timestamp(first).as_unit("us")
+
+
+class Panels:
+    """The panels of one setting; each cutoff is computed once, however many splits it serves.
+
+    Attributes
+    ----------
+    names : list of str
+        The features the models may use; the panels also hold what the baselines need, and `also`.
+    """
+
+    def __init__(
+        self,
+        histories: Histories,
+        setting: Setting,
+        features: Sequence[str] | None = None,
+        on_step: OnStep = say_nothing,
+        also: Iterable[str] = (),
+    ) -> None:
+        self.histories = histories
+        self.setting = setting
+        chosen = {feature.name: feature for feature in choose_features(histories, features, models=MODELS)}
+        self.names = list(chosen)
+        always = {feature.name: feature for feature in choose_features(histories, dict.fromkeys((*_ALWAYS, *also)))}
+        features_of_both = (chosen | always).values()
+        self._plain = tuple(feature for feature in features_of_both if not feature.models)
+        self._asking = tuple(feature for feature in features_of_both if feature.models)
+        self._on_step = on_step
+        # By cutoff, and by when the models that features ask were fitted and renewed.
+        self._snapshots: dict[tuple[pd.Timestamp, pd.Timestamp | None, pd.Timestamp | None], pd.DataFrame] = {}
+
+    def learn(self, cutoff: pd.Timestamp) -> Learned | None:
+        """Fit the models that features ask, on what was known before a cutoff; None if no feature asks any."""
+        if not self._asking:
+            return None
+        outcome = self.setting.outcome
+        return learn(self.histories, cutoff=cutoff, horizon=outcome.horizon, gap=outcome.gap)
+
+    def renew(self, learned: Learned | None, cutoff: pd.Timestamp) -> Learned | None:
+        """Bring them up to date for predictions at a cutoff, as far as that leaves their meaning."""
+        if learned is None:
+            return None
+        outcome = self.setting.outcome
+        return renew(learned, self.histories, cutoff=cutoff, horizon=outcome.horizon, gap=outcome.gap)
+
+    def at(self, *cutoffs: pd.Timestamp, learned: Learned | None = None) -> pd.DataFrame:
+        """Features of every client at these cutoffs, with those that ask fitted models if these are given."""
+        panel = self._snapshots_at(cutoffs, self._plain, None)
+        if learned is None:
+            return panel
+        asking = tuple(feature for feature in self._asking if feature.models <= set(learned))
+        if not asking:
+            return panel
+        more = self._snapshots_at(cutoffs, asking, learned)
+        there = [str(name) for name in (*panel.columns, *more.columns)]
+        both = pd.concat([panel, more], axis=1)[sorted(there, key=self._place)]
+        both.attrs = panel.attrs
+        return both
+
+    def _place(self, name: object) -> int:
+        """Bring the features into the order they were chosen in; what only the baselines need comes last."""
+        return self.names.index(str(name)) if name in self.names else len(self.names)
+
+    def _snapshots_at(
+        self, cutoffs: Sequence[pd.Timestamp], features: Sequence[Feature], learned: Learned | None
+    ) -> pd.DataFrame:
+        version = (None, None) if learned is None else (learned.until, learned.renewed)
+        missing = [cutoff for cutoff in cutoffs if (cutoff, *version) not in self._snapshots]
+        if missing:
+            panel = build_panel(
+                self.histories,
+                cutoffs=missing,
+                horizon=self.setting.outcome.horizon,
+                gap=self.setting.outcome.gap,
+                kind=self.setting.kind,
+                active=self.setting.active,
+                features=features,
+                learned=learned,
+                on_step=self._on_step if learned is None else None,
+            )
+            at = panel.index.get_level_values("cutoff")
+            for cutoff in missing:
+                self._snapshots[cutoff, *version] = panel[at == cutoff]
+        return pd.concat([self._snapshots[cutoff, *version] for cutoff in cutoffs])
+
+    def labels(self, cutoffs: Sequence[pd.Timestamp], *, known_before: pd.Timestamp | None) -> pd.DataFrame:
+        """Outcomes of every client at these cutoffs."""
+        return build_labels(
+            self.histories,
+            cutoffs=cutoffs,
+            horizon=self.setting.outcome.horizon,
+            gap=self.setting.outcome.gap,
+            kind=self.setting.kind,
+            active=self.setting.active,
+            known_before=known_before,
+        )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The two models for one cutoff, fitted on outcomes decided before it, and how far they may be off.
+
+    Attributes
+    ----------
+    split : Split
+        What they learned from, and the cutoff they are for.
+    churn, value : ChurnModel, ValueModel
+        The models; `churn.feature_names_in_` are the features used.
+    rows : int
+        Rows learned from.
+    labels : DataFrame
+        The outcomes learned from.
+    learned : Learned or None
+        The models that some features ask, up to date for the cutoff.
+    uncertainty : Uncertainty
+        Of the predictions.
+    """
+
+    split: Split
+    churn: ChurnModel
+    value: ValueModel
+    rows: int
+    labels: pd.DataFrame
+    learned: Learned | None
+    uncertainty: Uncertainty
+
+    def notes(self) -> list[str]:
+        """Say what is worth knowing of how the models were made."""
+        notes = [] if self.learned is None else list(self.learned.notes)
+        notes += self.uncertainty.notes()
+        if self.churn.calibration_cutoffs_:
+            return notes
+        return [
+            *notes,
+            f"Of the training cutoffs before {self.split.test:%Y-%m-%d} none lies a gap and horizon after another "
+            "(see `first`, `every` and `at_most`), so none could be held out for calibration: how sure the "
+            "probabilities are was not checked against later cutoffs.",
+        ]
+
+    def predict(self, panel: pd.DataFrame) -> pd.DataFrame:
+        """Predict the rows of a panel: `churn_probability`, `expected_value`, `value_lower` and `value_upper`."""
+        X = panel[list(self.churn.feature_names_in_)]
+        told = {"churn_probability": self.churn.predict_proba(X)[:, 1], "expected_value": self.value.predict(X)}
+        return pd.DataFrame(told, index=panel.index).join(self.uncertainty.predict(X))
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the models for one cutoff learn from; other parameters can be tried on it without computing it anew.
+
+    Attributes
+    ----------
+    setting : Setting
+        What is predicted, and for whom.
+    split : Split
+        The cutoffs learned from, and the cutoff the models are for.
+    X : DataFrame
+        The features that can be learned from.
+    labels : DataFrame
+        The outcome of each row of `X`.
+    latest : DataFrame
+        The same features of every client at the test cutoff.
+    past_spend : Series
+        Net spend of the year before, of each row of `X`.
+    learned : Learned or None
+        The models that some features ask, up to date for the test cutoff.
+    """
+
+    setting: Setting
+    split: Split
+    X: pd.DataFrame
+    labels: pd.DataFrame
+    latest: pd.DataFrame
+    past_spend: pd.Series
+    learned: Learned | None
+
+    @classmethod
+    def of(cls, panels: Panels, split: Split) -> "Lesson":
+        """Gather what was known before the test cutoff of `split`.
+
+        Raises
+        ------
+        ValueError
+            If the training outcomes are all alike, or no feature is left to learn from.
+        """
+        labels = panels.labels(split.train, known_before=split.test)
+        # A contract that ends in the gap has no outcome: the labels may be fewer than the rows of the panel.
+        learned = panels.learn(split.train[-1])
+        panel = panels.at(*split.train, learned=learned)
+        names = _usable(panels, split, panel, learned)
+        if labels.empty:
+            raise ValueError(
+                f"there is nothing to learn for {split.test:%Y-%m-%d}: no client stands at its training cutoffs, "
+                f"{split.train[0]:%Y-%m-%d} to {split.train[-1]:%Y-%m-%d}. Choose a longer `active` or a later cutoff."
+            )
+        if labels["churned"].nunique() < 2:
+            what = "left" if labels["churned"].iloc[0] else "stayed"
+            raise ValueError(
+                f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client {what}. "
+                "Choose another `horizon` or `active`."
+            )
+        renewed = panels.renew(learned, split.test)
+        latest = panels.at(split.test, learned=renewed)[names]
+        rows = panel.loc[labels.index]
+        return cls(panels.setting, split, rows[names], labels, latest, rows["amount_sum_365d"], renewed)
+
+    @property
+    def _bought(self) -> bool:
+        """Whether leaving is the silence of which the anchor and the first part of the spend speak."""
+        return self.setting.kind == "non-contractual"
+
+    def fit_churn(self, parameters: ModelParameters = DEFAULTS, *, seed: int = 0) -> ChurnModel:
+        """Fit the churn model."""
+        anchor = _SILENCE if self._bought and _SILENCE in self.X else None
+        reach = self.setting.outcome.reach
+        monotone = {name: CATALOGUE[name].monotone for name in map(str, self.X) if CATALOGUE[name].monotone}
+        model = ChurnModel(monotone=monotone, anchor=anchor, embargo=reach, random_state=seed, **parameters.churn)
+        return model.fit(self.X, self.labels["churned"], latest=self.latest)
+
+    def fit_value(self, parameters: ModelParameters = DEFAULTS, *, churn: ChurnModel, seed: int = 0) -> ValueModel:
+        """Fit the value model beside a churn model fitted on the same lesson."""
+        anchor = _IF_BUYING if _IF_BUYING in self.X else None
+        reach = self.setting.outcome.reach
+        model = ValueModel(anchor=anchor, embargo=reach, random_state=seed, **parameters.value)
+        purchase = churn if self._bought else None
+        return model.fit(self.X, self.labels["value"], purchase=purchase, latest=self.latest)
+
+    def learn_uncertainty(self, *, churn: ChurnModel, value: ValueModel, seed: int = 0) -> Uncertainty:
+        """Learn how far off both models, fitted on the same lesson, will be."""
+        return Uncertainty.learn(
+            self.X,
+            self.labels,
+            churn=churn,
+            value=value,
+            past_spend=self.past_spend,
+            reach=self.setting.outcome.reach,
+            random_state=seed,
+        )
+
+
+def fit_models(panels: Panels, split: Split, *, seed: int = 0, parameters: ModelParameters = DEFAULTS) -> Fitted:
+    """Fit the churn and the value model for the test cutoff of `split`.
+
+    Raises
+    ------
+    ValueError
+        If the training outcomes are all alike, or no feature is left to learn from.
+    """
+    lesson = Lesson.of(panels, split)
+    churn = lesson.fit_churn(parameters, seed=seed)
+    value = lesson.fit_value(parameters, churn=churn, seed=seed)
+    uncertainty = lesson.learn_uncertainty(churn=churn, value=value, seed=seed)
+    return Fitted(split, churn, value, len(lesson.X), lesson.labels, lesson.learned, uncertainty)
+
+
+def _usable(panels: Panels, split: Split, panel: pd.DataFrame, learned: Learned | None) -> list[str]:
+    """Name the features that were computed and can be learned from."""
+    learns_season = split.train[-1] - split.train[0] >= _YEAR
+    names = [name for name in panels.names if name in panel and (learns_season or not CATALOGUE[name].shared)]
+    if not names and learned is not None:
+        raise ValueError(
+            f"`features` leaves nothing to learn from before {split.test:%Y-%m-%d}: {' '.join(learned.notes)} Name "
+            "another feature."
+        )
+    if not names:
+        raise ValueError(
+            f"`features` names only the season, which less than a year of cutoffs before {split.test:%Y-%m-%d} cannot "
+            "tell. Name another feature."
+        )
+    return names
