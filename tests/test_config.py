@@ -96,6 +96,15 @@ class TestWhatIsRead:
         for file in files:
             assert read_config(file).question.endswith("?")
 
+    def test_cards_of_the_airline_stand_until_they_are_cancelled(self, request, shared_data):
+        config = read_config(request.config.rootpath / "experiments" / "airline.toml")
+        population = read_histories(config, shared_data).population(cutoff="2018-06-01", kind="contractual")
+        ids = set(population.client_id.execute())
+        members = pd.read_parquet(shared_data / "airline_loyalty" / "loyalty_history.parquet")
+        joined = members["enrollment_year"] * 12 + members["enrollment_month"] < 2018 * 12 + 6
+        gone = members["cancellation_year"] * 12 + members["cancellation_month"] < 2018 * 12 + 6
+        assert ids == set(members.loc[joined & ~gone.fillna(value=False).astype(bool), "loyalty_number"])
+
 
 class TestKeys:
     @pytest.mark.parametrize(
