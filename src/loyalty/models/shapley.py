@@ -20,9 +20,9 @@ def tree_shares(booster: lgb.Booster, values: Floats, *, n_jobs: int | None = No
     """Divide what the trees say of each row among its features.
 
     LightGBM works out path-dependent TreeSHAP values [1]_ row by row. WOODELF [2]_ prepares all that the trees can say
-    once, which takes about half a second, and then needs a tenth of the time. It is used for larger tables, and not
-    trusted: its values are compared with LightGBM's on some rows of every table, and each row must add up to what the
-    trees say of it. What does not agree is worked out by LightGBM.
+    once, which takes about half a second, and is then several times as quick, the more so the larger the trees. It is
+    used for larger tables, and not trusted: its values are compared with LightGBM's on some rows of every table, and
+    each row must add up to what the trees say of it. What does not agree is worked out by LightGBM.
 
     Parameters
     ----------
