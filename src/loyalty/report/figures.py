@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
+from loyalty.evaluation import share_interval
 from loyalty.report.run_folder import CalibrationBin, Driver, Gain, Measure
 
 TOP_SHARE = 0.2
@@ -232,25 +233,17 @@ def calibration_frame(bins: Sequence[CalibrationBin]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `predicted`, `observed`, `clients`, and `low`, `high`: Wilson's 95 %
-        interval [1]_ of the observed share.
-
-    References
-    ----------
-    .. [1] Wilson (1927), "Probable Inference, the Law of Succession, and
-       Statistical Inference", JASA 22(158).
+        `predicted`, `observed`, `clients`, and `low`, `high`: the 95 %
+        interval of the observed share, by `loyalty.evaluation.share_interval`.
     """
     frame = pd.DataFrame(
         [(one.predicted, one.observed, one.clients) for one in bins if one.clients > 0],
         columns=["predicted", "observed", "clients"],
     ).astype({"predicted": "float64", "observed": "float64", "clients": "int64"})
-    z2 = 1.959963984540054**2
-    n, share = frame["clients"], frame["observed"]
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
-    return frame.assign(low=(centre - half).clip(0.0, 1.0), high=(centre + half).clip(0.0, 1.0)).sort_values(
-        "predicted", kind="stable", ignore_index=True
-    )
+    if frame.empty:
+        return frame.assign(low=frame["observed"], high=frame["observed"])
+    low, high = share_interval((frame["observed"] * frame["clients"]).round(), frame["clients"])
+    return frame.assign(low=low, high=high).sort_values("predicted", kind="stable", ignore_index=True)
 
 
 def calibration_error(calibration: pd.DataFrame) -> float:
