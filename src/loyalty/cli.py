@@ -147,15 +147,14 @@ def check(
     data: DataFolder = Path(),
 ) -> None:
     """Read the histories of a config, and list everything that is wrong or worth knowing."""
-    from loyalty.config import read_config, read_histories
-    from loyalty.features import choose_features, import_features
+    from loyalty.config import read_histories
+    from loyalty.features import choose_features
     from loyalty.features.learned import MODELS
     from loyalty.histories import HistoriesWarning
 
     with _plain_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore", HistoriesWarning)  # shown below, with the other notes
-        read = read_config(config)
-        import_features(read.feature_modules, beside=config.parent)
+        read = _read(config)
         histories = read_histories(read, data)
         _show_summary(histories)
         choose_features(histories, read.features, models=MODELS)
@@ -204,15 +203,12 @@ def tune(
     quiet: Quiet = False,
 ) -> None:
     """Search for better parameters at cutoffs before the test cutoffs (Optuna), and say whether it was worth it."""
-    from loyalty.config import read_config
-    from loyalty.features import import_features
     from loyalty.histories import HistoriesWarning
     from loyalty.tuning import OptunaMissingError, run_tuning
 
     with _plain_errors(), warnings.catch_warnings(), _Bar(quiet=quiet) as bar:
         warnings.simplefilter("ignore", HistoriesWarning)  # `loyalty check` shows them
-        read = read_config(config)
-        import_features(read.feature_modules, beside=config.parent)
+        read = _read(config)
         try:
             found = run_tuning(
                 read,
@@ -250,15 +246,14 @@ def panel(
     quiet: Quiet = False,
 ) -> None:
     """Compute the features of every client into Parquet files; go on where an interrupted build stopped."""
-    from loyalty.config import read_config, read_histories
-    from loyalty.features import choose_features, import_features, write_panel
+    from loyalty.config import read_histories
+    from loyalty.features import choose_features, write_panel
     from loyalty.histories import HistoriesWarning
     from loyalty.timeline import as_cutoffs
 
     with _plain_errors(), warnings.catch_warnings(), _Bar(quiet=quiet) as bar:
         warnings.simplefilter("ignore", HistoriesWarning)  # `loyalty check` shows them
-        read = read_config(config)
-        import_features(read.feature_modules, beside=config.parent)
+        read = _read(config)
         cutoffs = cutoff or [read.cutoffs.score]
         histories = read_histories(read, data, last_cutoff=max(as_cutoffs(cutoffs)), memory=memory)
         bar.step("histories")
@@ -346,6 +341,16 @@ def data(
     if any(state.status == "changed" for state in states):
         _err.print("Some files are not the ones the experiments were measured on.")
         raise typer.Exit(1)
+
+
+def _read(config: Path) -> "Config":
+    """Read a config, and run the modules of features that it names."""
+    from loyalty.config import read_config
+    from loyalty.features import import_features
+
+    read = read_config(config)
+    import_features(read.feature_modules, beside=config.parent)
+    return read
 
 
 def _run_and_report(

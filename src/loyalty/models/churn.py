@@ -50,8 +50,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
     calibrator is fitted on these predictions. The trees that are kept are then grown on all rows.
 
     A column may hold a second opinion, a probability that comes from a model of its own: the `anchor`. Calibration then
-    weighs the trees and the anchor against each other, and sets the level half way between theirs, which holds where
-    the trees have not seen a season or an age of the client base yet.
+    weighs the trees and the anchor against each other, and sets the level half way between theirs for the clients as
+    they stand now, which holds where the trees have not seen a season or an age of the client base yet. What the anchor
+    was off in the same season of years past is expected of it again in part.
 
     A plain frame of one row per client has no cutoffs, and is calibrated by five-fold cross-validation. Such frames
     differ far more in what they can teach than panels do, so there the held-out folds also say how far to grow: first

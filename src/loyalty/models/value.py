@@ -204,13 +204,12 @@ class ValueModel(RegressorMixin, BaseEstimator):
         values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
         if self.booster_ is None:
             return np.zeros(len(values))
-        spend = self.level_ * self.scale_ * self._conditional(values)
+        spend = self.scale_ * self._conditional(values)
         if self.anchor is not None and self.law != "tweedie":
-            other = self._if_buying(values)
-            # No opinion, or none that a mean of logarithms could use.
-            there = other > 0
-            blended = spend ** (1 - _ANCHOR_WEIGHT) * np.where(there, self.level_ * other, 1.0) ** _ANCHOR_WEIGHT
-            spend = np.where(there, blended, spend)
+            told = self._if_buying(values)
+            # Where there is no opinion, or none that a mean of logarithms could use, the trees stand alone.
+            other = np.where(told > 0, told, spend)
+            spend = self.level_ * spend ** (1 - _ANCHOR_WEIGHT) * other**_ANCHOR_WEIGHT
         return spend if self.purchase_ is None else spend * self.purchase_.predict_proba(X)[:, 0]
 
     def _if_buying(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
