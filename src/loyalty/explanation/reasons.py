@@ -1,21 +1,19 @@
-"""Explanation: exact SHAP values of the calibrated log-odds, what drives them, and reasons in words."""
+"""Why a client's risk lies above or below the usual, in words."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
 
+from loyalty.explanation.families import families
+from loyalty.explanation.values import as_numbers
 from loyalty.features import CATALOGUE
 from loyalty.models.churn import ChurnModel
 from loyalty.models.trees import feature_names
 
-if TYPE_CHECKING:
-    import shap
-
-__all__ = ["driver_table", "reason_codes", "shap_values"]
+__all__ = ["Language", "reason_codes"]
 
 Language = Literal["en", "ko"]
 Floats = NDArray[np.float64]
@@ -28,106 +26,6 @@ _GOES_WITH: Mapping[Language, Mapping[bool, str]] = {
     "en": {True: "goes with a higher risk", False: "goes with a lower risk"},
     "ko": {True: "이탈 위험이 높은 쪽", False: "이탈 위험이 낮은 쪽"},
 }
-
-
-def shap_values(model: ChurnModel, X: pd.DataFrame) -> "shap.Explanation":
-    """Divide each client's log-odds among the features, exactly.
-
-    The values are LightGBM's own path-dependent TreeSHAP [1]_ times the calibrator's slope, so that base value
-    plus the sum over features is the calibrated log-odds of churn.
-
-    Parameters
-    ----------
-    model : ChurnModel
-        Fitted.
-    X : DataFrame of shape (n_rows, n_features)
-        The rows to explain, in the columns of the fit.
-
-    Returns
-    -------
-    shap.Explanation
-        `values` of shape (n_rows, n_features) and `base_values` of shape (n_rows,), in log-odds; shap's own plots
-        take it. Of categories the `data` are NaN.
-
-    References
-    ----------
-    .. [1] Lundberg, Erion et al. (2020), "From local explanations to global understanding with explainable AI for
-       trees", Nature Machine Intelligence 2, 56-67.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> X = pd.DataFrame({"days_since_last": rng.integers(1, 200, 400), "frequency": rng.integers(0, 9, 400)})
-    >>> model = ChurnModel(n_estimators=30).fit(X, X.days_since_last > 100)
-    >>> explained = shap_values(model, X)
-    >>> log_odds = explained.base_values + explained.values.sum(axis=1)
-    >>> bool(np.allclose(expit(log_odds), model.predict_proba(X)[:, 1]))
-    True
-    """
-    import shap  # takes seconds, and only notebooks draw with it
-
-    names = feature_names(model)
-    parts = model.contributions(X[names])
-    return shap.Explanation(
-        values=parts[:, :-1], base_values=parts[:, -1], data=_numbers(model, X), feature_names=names
-    )
-
-
-def _numbers(model: ChurnModel, X: pd.DataFrame) -> Floats:
-    """Take the features as numbers, categories as NaN."""
-    features = X[feature_names(model)]
-    return features.assign(**dict.fromkeys(model.columns_.levels, np.nan)).to_numpy(dtype=float)
-
-
-def driver_table(model: ChurnModel, X: pd.DataFrame) -> pd.DataFrame:
-    """Rank what moves the clients' risk by how far it moves it.
-
-    Features of one family, such as net spend in several windows, are one driver: their parts are added, and the
-    strongest names it.
-
-    Parameters
-    ----------
-    model : ChurnModel
-        Fitted.
-    X : DataFrame of shape (n_rows, n_features)
-        The clients it is asked about.
-
-    Returns
-    -------
-    DataFrame
-        One row a driver, the strongest first: `feature`; `mean_abs_shap`, in log-odds; `effect_pp`, the mean
-        absolute change of the probability when the driver's part is taken out, in percentage points; `direction`,
-        1 if high values go with a higher risk, -1 if with a lower, 0 if neither or for a category.
-    """
-    names = feature_names(model)
-    data, shares = _numbers(model, X), model.contributions(X[names])
-    log_odds, shares = shares.sum(axis=1), shares[:, :-1]
-    rows = []
-    for members, able in _families(names):
-        part = shares[:, members].sum(axis=1)
-        strongest = able[np.abs(shares[:, able]).mean(axis=0).argmax()]
-        rows.append(
-            {
-                "feature": names[strongest],
-                "mean_abs_shap": np.abs(part).mean(),
-                "effect_pp": 100 * np.abs(expit(log_odds) - expit(log_odds - part)).mean(),
-                "direction": _direction(data[:, strongest], part),
-            }
-        )
-    return pd.DataFrame(rows).sort_values("mean_abs_shap", ascending=False, kind="stable", ignore_index=True)
-
-
-def _direction(value: Floats, part: Floats) -> int:
-    """Sign of the rank correlation between a feature and its part, if there is one to speak of."""
-    known = ~np.isnan(value)
-    if known.sum() < 3:
-        return 0
-    ranks = [pd.Series(column[known]).rank().to_numpy() for column in (value, part)]
-    spread = [rank.std() for rank in ranks]
-    if min(spread) == 0:
-        return 0
-    correlation = float(((ranks[0] - ranks[0].mean()) * (ranks[1] - ranks[1].mean())).mean() / (spread[0] * spread[1]))
-    return 0 if abs(correlation) < 0.1 else int(np.sign(correlation))
 
 
 def reason_codes(model: ChurnModel, X: pd.DataFrame, *, top: int = 3, language: Language = "en") -> pd.DataFrame:
@@ -180,7 +78,7 @@ def reason_codes(model: ChurnModel, X: pd.DataFrame, *, top: int = 3, language: 
             "Use shap_values or driver_table."
         )
     own = [i for i, name in enumerate(names) if not (name in CATALOGUE and CATALOGUE[name].shared)]
-    data, shares = _numbers(model, X)[:, own], model.contributions(X[names])[:, own]
+    data, shares = as_numbers(model, X)[:, own], model.contributions(X[names])[:, own]
     names, typical = [names[i] for i in own], model.typical_[own]
     parts, speaker = _by_family(names, shares, unusual=(data != typical) & ~(np.isnan(data) & np.isnan(typical)))
     side = np.where(parts.sum(axis=1) >= 0, 1.0, -1.0)
@@ -210,30 +108,16 @@ def _words(said: list[str | None]) -> pd.api.extensions.ExtensionArray:
     return pd.Series(said, dtype=pd.Index([""]).dtype).array
 
 
-def _families(names: list[str]) -> list[tuple[NDArray[np.int_], NDArray[np.int_]]]:
-    """Group the columns that say nearly the same; of each group, all of them and those that can speak for it.
-
-    A decayed sum predicts well and means little to people, so a plain count or sum speaks where there is one.
-    """
-    codes, unique = pd.factorize(np.array([CATALOGUE[n].family if n in CATALOGUE else n for n in names], dtype=object))
-    plain = np.array(["_decayed_" not in name for name in names])
-    families = []
-    for family in range(len(unique)):
-        members = np.flatnonzero(codes == family)
-        families.append((members, members[plain[members]] if plain[members].any() else members))
-    return families
-
-
 def _by_family(names: list[str], shares: Floats, *, unusual: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int_]]:
     """Add up each client's parts by family, and find the feature that speaks for the family.
 
     It is the strongest of those in which the client is unusual: "2 purchases (typically 2)" explains nothing.
     """
-    families = _families(names)
-    if not families:
+    grouped = families(names)
+    if not grouped:
         return np.zeros((len(shares), 0)), np.zeros((len(shares), 0), dtype=int)
-    parts = np.column_stack([shares[:, members].sum(axis=1) for members, _ in families])
-    speaker = np.column_stack([able[_loudest(shares[:, able], unusual[:, able])] for _, able in families])
+    parts = np.column_stack([shares[:, members].sum(axis=1) for members, _ in grouped])
+    speaker = np.column_stack([able[_loudest(shares[:, able], unusual[:, able])] for _, able in grouped])
     return parts, speaker
 
 
