@@ -313,6 +313,15 @@ def report(
         _out.print(str(write_report(out, language=language)))
 
 
+@app.command(epilog="Example: `loyalty card out/retail`")
+def card(out: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
+    """Write the model card of a run: data, figures by group, fairness, limits, in Markdown."""
+    from loyalty.report import write_card
+
+    with _plain_errors():
+        _out.print(str(write_card(out)))
+
+
 @app.command(epilog="Example: `loyalty data ~/data`")
 def data(
     folder: Annotated[

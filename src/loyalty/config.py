@@ -126,6 +126,12 @@ class TuneConfig(_Section):
     cutoffs: list[Date] | None = None
 
 
+class CardConfig(_Section):
+    """For which attributes of clients, columns of the table clients, the model card tells how the models do."""
+
+    attributes: list[str] = Field(default_factory=list)
+
+
 class Config(_Section):
     """One experiment.
 
@@ -144,7 +150,7 @@ class Config(_Section):
     feature_modules : list of str
         Python files (a relative path counts from the config's folder) or modules with features of your own. The
         command line runs them, so that they join the catalogue; from Python, import yours yourself.
-    data, outcome, cutoffs, churn, value, tune
+    data, outcome, cutoffs, churn, value, tune, card
         The sections.
     """
 
@@ -160,6 +166,7 @@ class Config(_Section):
     churn: TreesConfig = TreesConfig()
     value: ValueConfig = ValueConfig()
     tune: TuneConfig = TuneConfig()
+    card: CardConfig = CardConfig()
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -176,6 +183,8 @@ class Config(_Section):
             raise ValueError(f"[cutoffs] test: {late[0]} lies after the score cutoff {self.cutoffs.score}.")
         if self.outcome.kind == "contractual" and self.data.contracts is None:
             raise ValueError("[outcome] kind: 'contractual' needs the table [data.contracts].")
+        if self.card.attributes and self.data.clients is None:
+            raise ValueError("[card] attributes: they are columns of the table [data.clients], which is not given.")
         return self
 
     @property

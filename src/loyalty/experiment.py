@@ -7,7 +7,7 @@ import platform
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,11 +21,14 @@ from loyalty.evaluation import calibration_table, gain_curve
 from loyalty.explanation import driver_table
 from loyalty.features import CATALOGUE
 from loyalty.fitting import Fitted, Panels, Setting, fit_models
+from loyalty.groups import attributes_at, group_clients, judge_groups
 from loyalty.histories import Histories, HistoriesWarning
+from loyalty.models.churn import ChurnModel
 from loyalty.models.intervals import coverage_table
 from loyalty.models.parameters import ModelParameters
 from loyalty.models.portfolio import portfolio_interval
-from loyalty.models.uncertainty import Uncertainty
+from loyalty.models.uncertainty import Uncertainty, too_little_history
+from loyalty.models.value import ValueModel
 from loyalty.scoring import MANIFEST, Bundle, measurable, retire
 from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, segment_movement
 from loyalty.tracking import log_experiment, tracking_uri
@@ -155,6 +158,9 @@ def run_experiment(
     metrics["yardsticks"] = bundle.yardsticks.to_dict()
     metrics["movement"] = _movement(bundle, panels, scores, config.score_cutoff)
     metrics["drivers"] = _drivers(fitted, panel)
+    metrics["data"] = _tables(histories)
+    metrics["model"] = _model(fitted)
+    metrics["groups"] = _groups(config, panels, result)
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
         made = Path(folder)
         _write(made, result, scores, metrics, bundle)
@@ -338,6 +344,51 @@ def _drivers(fitted: Fitted, panel: pd.DataFrame) -> list[dict[str, Any]]:
     for row in (rows := _records(table)):
         row |= {f"meaning_{language}": said for language, said in CATALOGUE[row["feature"]].meaning.items()}
     return rows
+
+
+def _tables(histories: Histories) -> list[dict[str, Any]]:
+    """Say what there was to learn from."""
+    table = histories.summary().rename_axis("table").reset_index()
+    return _records(table.assign(**{end: table[end].dt.strftime("%Y-%m-%d") for end in ("first", "last")}))
+
+
+def _model(fitted: Fitted) -> dict[str, Any]:
+    """Say what the models for scoring are made of."""
+    train, calibration = fitted.split.train, fitted.churn.calibration_
+    names = [str(name) for name in fitted.churn.feature_names_in_]
+    return {
+        "training_rows": fitted.rows,
+        "training_cutoffs": [f"{cutoff:%Y-%m-%d}" for cutoff in train],
+        "features": pd.Series([CATALOGUE[name].theme for name in names]).value_counts(sort=False).to_dict(),
+        "churn": _set(fitted.churn),
+        "monotone": dict(fitted.churn.monotone or {}),
+        "value": _set(fitted.value),
+        "calibration": asdict(calibration) | {"held_out_cutoffs": len(fitted.churn.calibration_cutoffs_)},
+    }
+
+
+def _set(model: ChurnModel | ValueModel) -> dict[str, Any]:
+    """Return a model's parameters that are not told elsewhere."""
+    return {name: value for name, value in model.get_params().items() if name not in ("embargo", "monotone")}
+
+
+def _groups(config: Config, panels: Panels, result: Backtest) -> list[dict[str, Any]]:
+    """Judge the models in groups of clients, as they stood at the test cutoffs."""
+    setting, asked = panels.setting, config.card.attributes
+    told = result.of("lightgbm").dropna(subset="churned")
+    if told.empty:
+        return []
+    groups = []
+    for cutoff in told["cutoff"].unique():
+        rows = told[told["cutoff"] == cutoff].set_index(["client_id", "cutoff"])
+        panel = panels.at(cutoff).loc[rows.index]
+        little = too_little_history(panel, kind=setting.kind, reach=setting.outcome.reach)
+        attributes = attributes_at(panels.histories, asked, cutoff=cutoff) if asked else None
+        groups.append(group_clients(panel, rows, little=little, attributes=attributes))
+    keyed = told.set_index(["client_id", "cutoff"])
+    found = pd.concat(groups).reindex(keyed.index).reset_index(drop=True)
+    table = judge_groups(told.reset_index(drop=True), found, seed=config.seed)
+    return [row | {name: _finite(row[name]) for name in ("value", "lower", "upper")} for row in _records(table)]
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

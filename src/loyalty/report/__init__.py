@@ -1,16 +1,18 @@
-"""The managers' page: one self-contained HTML file made from what a run left in its folder."""
+"""What a run left in its folder, written up: the managers' page, and the model card for the data scientist."""
 
 from pathlib import Path
 
 from loyalty.features import CATALOGUE
 from loyalty.files import replace_file
+from loyalty.report.card import render_card
 from loyalty.report.page import render_page
-from loyalty.report.run_folder import read_run_folder
+from loyalty.report.run_folder import METRICS_FILE, read_metrics, read_run_folder
 from loyalty.report.text import LANGUAGES, Language
 
-__all__ = ["write_report"]
+__all__ = ["write_card", "write_report"]
 
 REPORT_FILE = "report.html"
+CARD_FILE = "model_card.md"
 
 
 def write_report(out: str | Path, *, language: Language = "en") -> Path:
@@ -56,3 +58,44 @@ def write_report(out: str | Path, *, language: Language = "en") -> Path:
     meanings = {name: {**feature.meaning, "unit": feature.unit} for name, feature in CATALOGUE.items()}
     page = render_page(run, language=language, meanings=meanings)
     return replace_file(Path(out) / REPORT_FILE, lambda path: path.write_text(page, encoding="utf-8", newline="\n"))
+
+
+def write_card(out: str | Path) -> Path:
+    """Write the model card of a run into its folder, in Markdown.
+
+    For the data scientist: the data, the population, the label and the cutoffs; what the models are made of; every
+    figure with its interval beside the baselines', also within groups of clients and for the attributes that the
+    config's ``[card]`` names; and where the models end.
+
+    Parameters
+    ----------
+    out : str or Path
+        Folder of a finished run, with its ``metrics.json``.
+
+    Returns
+    -------
+    Path
+        The card, ``out/model_card.md``; it is replaced as a whole or not at all.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `out` is not the folder of a run.
+    ValueError
+        If ``metrics.json`` does not hold what it should.
+
+    Examples
+    --------
+    >>> write_card("no-such-folder")
+    Traceback (most recent call last):
+      ...
+    FileNotFoundError: `out` must be the folder of a finished run; 'no-such-folder' lacks metrics.json. ...
+    """
+    folder = Path(out)
+    if not (folder / METRICS_FILE).is_file():
+        raise FileNotFoundError(
+            f"`out` must be the folder of a finished run; {str(folder)!r} lacks {METRICS_FILE}. "
+            "Make one with `loyalty run CONFIG --data DIR --out OUT`."
+        )
+    card = render_card(read_metrics(folder / METRICS_FILE))
+    return replace_file(folder / CARD_FILE, lambda path: path.write_text(card, encoding="utf-8", newline="\n"))

@@ -32,6 +32,8 @@ class Measure(_Record):
     cutoff: datetime
     metric: str
     value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
 
 
 class Gain(_Record):
@@ -117,6 +119,55 @@ class Movement(_Record):
     rfm_segment: list[Move] = Field(default_factory=list)
 
 
+class TableFacts(_Record):
+    """What one table of the histories held."""
+
+    table: str
+    rows: int
+    clients: int
+    first: str
+    last: str
+    refunds: int = 0
+    duplicates: int = 0
+    longest_gap_days: int = 0
+    columns: str = ""
+
+
+class ModelFacts(_Record):
+    """What the models for scoring are made of."""
+
+    training_rows: int
+    training_cutoffs: list[datetime]
+    features: dict[str, int]
+    churn: dict[str, Any]
+    monotone: dict[str, int] | None = None
+    value: dict[str, Any]
+    calibration: dict[str, float]
+
+
+class GroupFigure(_Record):
+    """One figure of the models in one group of clients, over the test cutoffs."""
+
+    grouping: str
+    group: str
+    metric: str
+    value: float | None
+    lower: float | None = None
+    upper: float | None = None
+
+
+class Difference(_Record):
+    """How much better the models are than a baseline, at one cutoff or, where there is none, in the mean."""
+
+    baseline: str
+    metric: str
+    cutoff: datetime | None
+    better: str
+    difference: float | None
+    lower: float | None
+    upper: float | None
+
+
 class Metrics(_Record):
     """``metrics.json`` of a run; only what the page cannot do without is required."""
 
@@ -137,6 +188,10 @@ class Metrics(_Record):
     intervals: list[Kept] = Field(default_factory=list)
     yardsticks: Yardsticks | None = None
     movement: Movement | None = None
+    comparison: list[Difference] = Field(default_factory=list)
+    data: list[TableFacts] = Field(default_factory=list)
+    model: ModelFacts | None = None
+    groups: list[GroupFigure] = Field(default_factory=list)
     notes: list[str | dict[str, str]] = Field(default_factory=list)
     btyd: dict[str, Any] | None = None
     data_fingerprint: str = ""
@@ -182,13 +237,20 @@ def read_run_folder(out: str | Path) -> RunFolder:
             "Make one with `loyalty run CONFIG --data DIR --out OUT`."
         )
     return RunFolder(
-        metrics=_read_metrics(folder / METRICS_FILE),
+        metrics=read_metrics(folder / METRICS_FILE),
         backtest=_read_table(folder / BACKTEST_FILE, columns=BACKTEST_COLUMNS),
         scores=_read_table(folder / SCORES_FILE, columns=SCORES_COLUMNS),
     )
 
 
-def _read_metrics(path: Path) -> Metrics:
+def read_metrics(path: Path) -> Metrics:
+    """Read and check ``metrics.json``.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, or does not hold what it should.
+    """
     try:
         return Metrics.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
