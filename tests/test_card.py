@@ -58,7 +58,7 @@ def test_groups_whose_risk_is_off_are_named() -> None:
         group("region", "south", "leavers_contacted", 0.4, 0.3, 0.5),
     ]
     told = card(groups=rows)
-    assert "more than chance explains: region = north (0.060)." in told
+    assert "in 1 of 2 groups, where chance alone would make it one in twenty: region = north (0.060)." in told
     assert "| south | 90 | – | 0.40 (0.30, 0.50) | – |" in told
 
 

@@ -190,6 +190,7 @@ class TestValues:
             ("score", "at_most = 0\nscore", "cutoffs.at_most: .*greater than or equal to 1; got 0"),
             ('[data.purchases]\npath = "purchases.csv"', "[data]\npurchases = 3", "data.purchases must be a section"),
             ('"90d"', '"90d"\nkind = "contractual"', r"\[outcome\] kind: 'contractual' needs .* \[data.contracts\]"),
+            ('"90d"', '"90d"\n[card]\nattributes = ["town"]', r"\[card\] attributes: .* table \[data.clients\]"),
         ],
     )  # fmt: skip
     def test_a_wrong_value_is_named_with_its_place(self, complaints, old, new, said):

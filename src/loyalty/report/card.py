@@ -186,15 +186,15 @@ def _reached(metrics: Metrics) -> str:
 
 
 def _off(groups: Sequence[GroupFigure]) -> str:
-    wrong = [
-        f"{one.grouping} = {_text(one.group)} ({_number(one.value, 3)})"
-        for one in groups
-        if one.metric == "mean_error" and one.lower is not None and one.upper is not None
-        and (one.lower > 0 or one.upper < 0)
-    ]  # fmt: skip
+    judged = [one for one in groups if one.metric == "mean_error" and one.lower is not None and one.upper is not None]
+    wrong = [one for one in judged if (one.lower or 0) > 0 or (one.upper or 0) < 0]
     if not wrong:
-        return "In no group is the mean risk off by more than chance explains."
-    return f"Mean risk is off by more than chance explains: {'; '.join(wrong)}."
+        return f"In none of {len(judged)} groups is the mean risk off by more than its interval."
+    named = "; ".join(f"{_text(one.grouping)} = {_text(one.group)} ({_number(one.value, 3)})" for one in wrong)
+    return (
+        f"Mean risk is off by more than its interval in {len(wrong)} of {len(judged)} groups, where chance alone would "
+        f"make it one in twenty: {named}."
+    )
 
 
 def _drivers(metrics: Metrics) -> str:
