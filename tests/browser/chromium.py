@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 CHROMIUM = shutil.which(os.environ.get("LOYALTY_CHROMIUM", "chromium"))
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 
 
 @contextmanager

@@ -4,6 +4,7 @@ The tests go over what the page holds, whatever that is, and name none of its se
 """
 
 import io
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import pytest
-
 from chromium import Visit, chromium, visit
+
 from hostile_fixture import make_hostile_folder
 from loyalty.report import write_report
 from loyalty.report.text import LANGUAGES, Language
@@ -49,12 +50,14 @@ class Sheet(NamedTuple):
         return "-".join(map(str, self)).replace(" ", "-")
 
 
+THOROUGH = ("usual", "hostile")
 SHEETS = [
     Sheet(run, language, scheme, width)
     for run in RUNS
     for language in LANGUAGES
     for scheme in SCHEMES
     for width in WIDTHS
+    if run in THOROUGH or (language, scheme, width) in (("en", "light", 360), ("ko", "dark", 1280))
 ]
 PAGES = [Sheet(run, language) for run in RUNS for language in LANGUAGES]
 
@@ -118,10 +121,8 @@ def test_it_is_no_wider_than_its_window(seen):
 SPILLS = """[...document.querySelectorAll("body *")].filter(one => {
     const style = getComputedStyle(one), box = one.getBoundingClientRect();
     if (one.closest(".sr, svg, .stack thead") || !box.width || style.display === "inline") return false;
-    const scrolls = one.closest(".scroll");
-    const right = document.documentElement.clientWidth;
-    return (!scrolls && box.right > right + 1) || (style.overflowX === "visible" && !one.querySelector(".scroll")
-        && !one.matches("table, thead, tbody, tr") && one.scrollWidth > one.clientWidth + 1);
+    return box.right > document.documentElement.clientWidth + 1
+        || (!one.matches("table, thead, tbody, tr") && one.scrollWidth > one.clientWidth + 1);
 }).map(one => one.outerHTML.slice(0, 160))"""
 """Elements whose words stick out of them, or that stick out of the window."""
 
@@ -156,8 +157,10 @@ def test_headings_leave_out_no_level(read):
     levels = read.look("[...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(one => +one.tagName[1])")
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
-    assert read.look("[...document.querySelectorAll('h1, h2, h3, h4')].filter(one => !one.innerText.trim()).length") == 0
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert (
+        read.look("[...document.querySelectorAll('h1, h2, h3, h4')].filter(one => !one.innerText.trim()).length") == 0
+    )
 
 
 def test_every_detail_opens_by_the_keyboard(read):
@@ -191,7 +194,6 @@ def test_it_prints_on_a4_and_cuts_nothing_off(read):
     try:
         assert read.look("document.documentElement.scrollWidth") <= PRINTED
         assert read.look(SPILLS) == []
-        assert read.look("[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= one.clientWidth)")
     finally:
         read.page.emulate_media(media="null")
         read.page.set_viewport_size({"width": 1280, "height": 900})

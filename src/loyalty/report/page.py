@@ -263,7 +263,7 @@ def _drivers(metrics: Metrics, speech: Speech, meanings: Meanings) -> Section:
     bars = [
         {
             "feature": shown(row.feature),
-            "name": sentence(shown(row.meaning)),
+            "name": sentence(shown(row.meaning)) or NONE,
             "effect": speech.number(row.effect_pp, digits=1),
             "shap": speech.number(row.mean_abs_shap, digits=3),
             "direction": directions[row.direction],
@@ -295,7 +295,7 @@ def _top(run: RunFolder, speech: Speech, meanings: Meanings) -> Section:
         "expected": speech("top.expected", days=speech.days(run.metrics.horizon_days)),
         "rows": [
             {
-                "client": shown(_id(client["client_id"])),
+                "client": shown(_id(client["client_id"])) or NONE,
                 "risk": speech.percent(client["churn_probability"]),
                 "width": f"{100 * client['churn_probability']:.0f}",
                 "spend": speech.money(client["amount_sum_365d"]),

@@ -1,6 +1,8 @@
 """The managers' page as a PDF, by WeasyPrint: on A4, with its fonts within, and nothing fetched from anywhere."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 REMEDY = (
@@ -20,7 +22,8 @@ def as_pdf(page: str) -> bytes:
     Parameters
     ----------
     page : str
-        The HTML document of `loyalty.report.page.render_page`, which holds all it needs.
+        The HTML document of `loyalty.report.page.render_page`, which holds all it needs; one that asks for a file
+        or an address is refused.
 
     Returns
     -------
@@ -32,9 +35,10 @@ def as_pdf(page: str) -> bytes:
     PdfMissingError
         If WeasyPrint or its library of the system is missing.
     """
-    weasyprint = _weasyprint()
-    document = weasyprint.HTML(string=page, url_fetcher=_refuse)
-    return document.write_pdf(pdf_variant="pdf/ua-1")
+    with _silence("weasyprint", "fontTools"):  # what its CSS does not know, the printed page does without
+        weasyprint = _weasyprint()
+        nothing = weasyprint.urls.URLFetcher(allowed_protocols=(), fail_on_errors=True)
+        return weasyprint.HTML(string=page, url_fetcher=nothing).write_pdf(pdf_variant="pdf/ua-1")
 
 
 def _weasyprint() -> Any:
@@ -42,11 +46,17 @@ def _weasyprint() -> Any:
         import weasyprint
     except (ImportError, OSError) as error:
         raise PdfMissingError(f"{REMEDY} ({error})") from error
-    # What its CSS does not know, the page does without; that is no news to who asked for a report.
-    logging.getLogger("weasyprint").setLevel(logging.ERROR)
-    logging.getLogger("fontTools").setLevel(logging.ERROR)
     return weasyprint
 
 
-def _refuse(url: str, *_: object, **__: object) -> Any:
-    raise ValueError(f"the page must hold all it needs, and asks for {url!r}")
+@contextmanager
+def _silence(*names: str) -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

@@ -254,7 +254,9 @@ def loyalty_section(run: RunFolder, speech: Speech) -> Section | None:
     bare = "" if run.clients or tellable(loyal, of=len(known)) else ".bare"
     bands = loyalty_bands(run.scores, merged_at=None if run.clients else LOYAL)
     parts = loyalty_means(run.scores)
-    few = [not run.clients and not tellable(round(share * len(run.scores)), of=len(run.scores)) for share in parts["known"]]
+    few = [
+        not run.clients and not tellable(round(share * len(run.scores)), of=len(run.scores)) for share in parts["known"]
+    ]
     parts = parts.assign(few=few)
     longest = max(float(bands["share"].max()), 1e-12)
     bars = [

@@ -1,13 +1,13 @@
 """What a page that names no client may count: no group so small, told or reckoned back, that it is nearly one client.
 
-A cell is one number of clients in a table, with the amounts that belong to it. Cells of 1 to 9 clients are hidden. So that
-no hidden cell follows from a total less the cells that are told, the hidden cells of a table are at least two, and
+A cell is one number of clients in a table, with the amounts that belong to it. Cells of 1 to 9 clients are hidden. So
+that no hidden cell follows from a total less the cells that are told, the hidden cells of a table are at least two, and
 come to at least ten clients together; where they do not, the smallest cells still told are hidden with them.
-Groups that have an order, such as tens of a score, are merged with their neighbours instead. A sum is told only
-where every cell in it is.
+Groups that have an order, such as tens of a score, are merged with their neighbours instead. A sum is told only where
+every cell in it is.
 
-This guards what one page says. It does not guard against setting two pages, made at different cutoffs, side by side, nor
-does it hide that most of a group's amount may be one client's.
+This guards what one page says. It does not guard against setting two pages, made at different cutoffs, side by side,
+nor does it hide that most of a group's amount may be one client's.
 """
 
 import numpy as np
@@ -66,24 +66,22 @@ def hidden_rows(counts: pd.DataFrame, *, totals: list[str], already: pd.Series |
     >>> hidden_rows(counts, totals=["clients"]).tolist()
     [True, False, True, False]
     """
-    small = (counts >= 1) & (counts < SMALLEST)
-    hidden = small.any(axis=1)
+    hidden = ((counts >= 1) & (counts < SMALLEST)).any(axis=1).to_numpy()
     if already is not None:
-        hidden |= already
-    while (more := _next_to_hide(counts[totals], small[totals], hidden)) is not None:
+        hidden = hidden | already.to_numpy()
+    columns = [counts[name].to_numpy() for name in totals]
+    while (more := _next_to_hide(columns, hidden)) is not None:
         hidden[more] = True
-    return hidden
+    return pd.Series(hidden, index=counts.index)
 
 
-def _next_to_hide(counts: pd.DataFrame, small: pd.DataFrame, hidden: pd.Series) -> object | None:
+def _next_to_hide(columns: list[np.ndarray], hidden: np.ndarray) -> int | None:
     """Find the smallest row still told of a column whose hidden numbers do not cover each other."""
-    for name in counts:
-        covered = counts.loc[hidden, name]
-        if not small.loc[hidden, name].any() or (int((covered > 0).sum()) >= 2 and covered.sum() >= SMALLEST):
-            continue
-        told = counts.loc[~hidden & (counts[name] > 0), name]
-        if len(told):
-            return told.idxmin()
+    for column in columns:
+        covered = column[hidden & (column > 0)]
+        told = np.flatnonzero(~hidden & (column > 0))
+        if (covered < SMALLEST).any() and (len(covered) < 2 or covered.sum() < SMALLEST) and len(told):
+            return int(told[column[told].argmin()])
     return None
 
 
