@@ -1,9 +1,12 @@
 """A file is there in full or not at all."""
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
+import loyalty.files
 from loyalty.files import replace_file
 
 
@@ -49,3 +52,18 @@ def test_a_writer_that_writes_nothing_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         replace_file(tmp_path / "scores.csv", lambda place: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_csv_that_is_written_is_harmless_in_a_spreadsheet():
+    """A cell that begins with = + - @ would run as a formula; `scoring._defused` puts an apostrophe before it."""
+    source = Path(loyalty.files.__file__).parent
+    writers = [
+        line.strip()
+        for path in sorted(source.rglob("*.py"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(
+            r"\.to_csv\(|csv\.(?:writer|DictWriter)\(|\.write_csv\(|\.to_excel\(|to_csv\b.*COPY|FORMAT CSV", line
+        )
+    ]
+    assert writers
+    assert [line for line in writers if "_defused(" not in line] == []

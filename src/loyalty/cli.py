@@ -301,16 +301,28 @@ def score(
         _out.print(f"{len(scores):,} clients scored at {cutoff}, mean churn probability {at_risk:.3f}: {out}")
 
 
-@app.command(epilog="Example: `loyalty report out/retail --language ko`")
+@app.command(epilog="Example: `loyalty report out/retail --language ko --pdf`")
 def report(
     out: Annotated[Path, typer.Argument(help="Folder of a run.")],
     language: Annotated[Language, typer.Option(help="Of the report.")] = "en",
+    pdf: Annotated[bool, typer.Option("--pdf", help="Write it as a PDF too (extra `pdf`).")] = False,
+    no_clients: Annotated[
+        bool, typer.Option("--no-clients", help="Name no client and hide small groups; into a file of its own.")
+    ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the managers' page of a run anew."""
-    from loyalty.report import write_report
+    from loyalty.report import PdfMissingError, write_report
 
     with _plain_errors():
-        _out.print(str(write_report(out, language=language)))
+        try:
+            path = write_report(out, language=language, pdf=pdf, clients=not no_clients)
+        except PdfMissingError as error:
+            raise ValueError(str(error)) from None
+    if not quiet:
+        _out.print(str(path))
+        if pdf:
+            _out.print(str(path.with_suffix(".pdf")))
 
 
 @app.command(epilog="Example: `loyalty card out/retail`")

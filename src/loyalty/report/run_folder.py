@@ -201,11 +201,12 @@ class Metrics(_Record):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The three files of a run that the page is made from."""
+    """The three files of a run that the page is made from, and whether it may name clients and count few of them."""
 
     metrics: Metrics
     backtest: pd.DataFrame
     scores: pd.DataFrame
+    clients: bool = True
 
 
 def read_run_folder(out: str | Path) -> RunFolder:
