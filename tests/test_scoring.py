@@ -14,11 +14,13 @@ from corner_shop import corner_shop
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.fitting import Panels, Setting, fit_models
 from loyalty.histories import Histories, HistoriesError, HistoriesWarning
+from loyalty.models.outlook import LongRunTerms
 from loyalty.models.portfolio import portfolio_interval
 from loyalty.scoring import Bundle, load, measurable, score_file
 from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, value_risk_segments
 
 COLUMNS = ["client_id", "cutoff", "churn_probability", "expected_value", "value_lower", "value_upper"]
+COLUMNS += ["long_run_value", "alive_probability", "median_remaining_days"]
 COLUMNS += ["too_little_history", "amount_sum_365d", "value_at_risk", "segment", "rfm_segment", "loyalty_score"]
 COLUMNS += [f"loyalty_{part}" for part in ("staying", "regularity", "spend", "price_independence")]
 COLUMNS += ["loyalty_engagement", "loyalty_satisfaction"]
@@ -34,7 +36,7 @@ def fitted_bundle(histories, features=None):
 def bundle_for(histories, setting, cutoff, features=None, about=None):
     panels = Panels(histories, setting, features, also=measurable(histories))
     (split,) = setting.splits(histories, [cutoff])
-    fitted = fit_models(panels, split)
+    fitted = fit_models(panels, split, long_run=LongRunTerms())
     return Bundle.of(fitted, panels.at(split.test, learned=fitted.learned), setting, about or {})
 
 
@@ -127,7 +129,7 @@ class TestScore:
         assert_frame_equal(pd.read_parquet(tmp_path / "few.parquet"), few)
 
 
-NEW = COLUMNS[4:7] + COLUMNS[9:18]  # intervals, history, segments, loyalty
+NEW = COLUMNS[4:10] + COLUMNS[12:21]  # intervals, outlook, history, segments, loyalty
 
 
 class TestWhatIsMeasuredBesideTheModels:
@@ -242,7 +244,7 @@ class TestFolder:
         assert bundle.save(tmp_path / "deep" / "model") == tmp_path / "deep" / "model"
         names = {path.name for path in (tmp_path / "deep" / "model").iterdir()}
         models = {f"{name}.{kind}" for name in ("churn", "value", "intervals") for kind in ("json", "txt")}
-        assert names == {"bundle.json", "totals.json"} | models
+        assert names == {"bundle.json", "totals.json", "outlook.json"} | models
         for folder in (tmp_path / "deep" / "model", tmp_path / "deep"):  # the run's folder will do as well
             back = load(folder)
             assert back.setting == bundle.setting
@@ -294,7 +296,7 @@ class TestFolder:
 
     @pytest.mark.parametrize(
         "change",
-        [{"format": 5}, {"format": 3}, {"format": None}, None],
+        [{"format": 6}, {"format": 4}, {"format": None}, None],
         ids=["later", "earlier", "none", "something else"],
     )
     def test_a_format_not_known_here(self, bundle, tmp_path, change):
@@ -302,7 +304,7 @@ class TestFolder:
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match=r"this version reads format 4\. .* run the experiment again"):
+        with pytest.raises(ValueError, match=r"this version reads format 5\. .* run the experiment again"):
             load(tmp_path)
 
     def test_a_feature_not_known_here(self, bundle, tmp_path):
