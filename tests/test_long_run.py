@@ -82,7 +82,13 @@ class TestProperties:
         assert (lifetime_value(*life, discount_rate=rate * 1.5, **ways) <= value * (1 + 1e-12)).all()
         assert lifetime_value(*life, discount_rate=rate, margin=0.3, **ways) == pytest.approx(0.3 * value)
 
-    @given(shares, shares, rates, st.sampled_from(["end", "middle", "start"]), st.sampled_from(["nothing", "last retention"]))
+    @given(
+        shares,
+        shares,
+        rates,
+        st.sampled_from(["end", "middle", "start"]),
+        st.sampled_from(["nothing", "last retention"]),
+    )
     def test_worth_rises_with_retention(self, one, other, rate, paid, beyond):
         low, high = sorted((one, other))
         less, more = lifetime_value(curves([low, high]), [10.0, 10.0], discount_rate=rate, paid=paid, beyond=beyond)

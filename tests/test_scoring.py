@@ -162,6 +162,17 @@ class TestWhatIsMeasuredBesideTheModels:
             assert parts["expected"].sum() == pytest.approx(scores[name].sum())
             assert (parts["lower"].sum() < whole["lower"]) & (whole["upper"] < parts["upper"].sum())
 
+    def test_the_outlook_goes_on_from_the_expected_value(self, asking, talkative, bundle, scores):
+        told = asking.score(talkative, cutoff="2025-12-01")
+        panel = loyalty.build_panel(talkative, cutoffs="2025-12-01", horizon="60d", active="365d")
+        again = asking.outlook.predict(panel, told["expected_value"])
+        assert told["long_run_value"].tolist() == again["long_run_value"].tolist()
+        assert told["alive_probability"].between(0, 1).all()
+        assert (told["long_run_value"] > told["expected_value"])[told["expected_value"] > 0].all()
+        # Of twelve clients nothing is learned, and nothing is made up.
+        assert scores[["long_run_value", "alive_probability", "median_remaining_days"]].isna().all(axis=None)
+        assert "Only 12 clients had bought" in bundle.outlook.missing
+
     def test_segments_are_those_of_the_cut_points_kept(self, bundle, scores):
         again = value_risk_segments(scores, cuts=bundle.yardsticks.value_risk)
         assert scores["segment"].tolist() == again["segment"].tolist()
@@ -219,7 +230,8 @@ class TestWhatIsMeasuredBesideTheModels:
         scores = served.score(contracts, cutoff="2025-10-01")
         assert list(scores) == COLUMNS
         assert scores["loyalty_staying"].to_numpy() == pytest.approx(100 * (1 - scores["churn_probability"].to_numpy()))
-        assert scores[["value_lower", "value_upper", "loyalty_score"]].notna().all(axis=None)
+        assert scores[["value_lower", "value_upper", "loyalty_score", "long_run_value"]].notna().all(axis=None)
+        assert scores["alive_probability"].isna().all()
 
     def test_contracts_without_any_spend(self):
         setting = Setting.of(horizon="60d", kind="contractual", every="60d", at_most=2)
