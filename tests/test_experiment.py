@@ -295,7 +295,8 @@ class TestOtherRuns:
             "margin": 0.25,
         }
         assert metrics["long_run"]["value"] == pytest.approx(run.scores["long_run_value"].sum())
-        assert [row["days"] for row in metrics["long_run"]["staying"]] == [90]  # two cutoffs, 30 days apart: one period
+        # Of two cutoffs 90 days apart, the earlier was followed for two periods.
+        assert [row["days"] for row in metrics["long_run"]["staying"]] == [90, 180]
         assert (tmp_path / "out" / "model" / "survival.txt").exists()
         assert_frame_equal(
             loyalty.load(tmp_path / "out").score(read_histories(config, small_demo.data), cutoff="2026-01-01"),
