@@ -31,6 +31,8 @@ WARM_UP = pd.Timedelta(days=60)
 _YEAR = pd.Timedelta(days=365)
 #: Contracts are followed in periods of the horizon, but of no more than this.
 _LONGEST_PERIOD = pd.Timedelta(days=90)
+#: Fewer trees of larger steps than `SurvivalModel` has: as good at the airline's earlier cutoffs, in half the time.
+_SURVIVAL_TREES, _SURVIVAL_STEP = 100, 0.09
 #: The models' own parameters.
 DEFAULTS = ModelParameters()
 
@@ -409,7 +411,9 @@ class Lesson:
             known_before=self.split.test,
         )
         X = panels.at(*reversed(followed), learned=self.taught).loc[lives.index, list(self.X)]
-        model = SurvivalModel(period=f"{period.days}d", random_state=seed)
+        model = SurvivalModel(
+            n_estimators=_SURVIVAL_TREES, learning_rate=_SURVIVAL_STEP, period=f"{period.days}d", random_state=seed
+        )
         try:
             return model.fit(X, lives["duration"], lives["churned"]), ""
         except ValueError as error:
