@@ -309,7 +309,7 @@ def _days_until(days: Floats, curves: Floats, period: int) -> Floats:
     """Mean number of days in force until each of `days`; between periods, curves are straight lines.
 
     >>> _days_until(np.array([30.0, 45.0, 60.0]), np.array([[1.0, 0.5, 0.0]]), 30)
-    array([[22.5 , 28.12, 30.  ]])
+    array([[22.5  , 28.125, 30.   ]])
     """
     whole = period * np.cumsum((curves[:, :-1] + curves[:, 1:]) / 2.0, axis=1)
     whole = np.column_stack([np.zeros(len(curves)), whole])
