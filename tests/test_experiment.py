@@ -52,6 +52,7 @@ class TestFiles:
             "intervals.json",
             "intervals.txt",
             "learned.json",
+            "outlook.json",
             "totals.json",
             "value.json",
             "value.txt",
@@ -169,6 +170,16 @@ class TestMetrics:
             sums = scores.groupby("segment")[name].sum()
             assert {row["segment"]: row["expected"] for row in parts} == pytest.approx(sums.to_dict())
 
+    def test_the_long_run_is_the_sum_over_clients(self, metrics, small_demo):
+        scores, told = small_demo.run.scores, metrics["long_run"]
+        assert (told["years"], told["discount_rate"], told["margin"], told["staying"]) == (3.0, 0.1, 1.0, [])
+        assert scores["long_run_value"].notna().all()
+        assert told["value"] == pytest.approx(scores["long_run_value"].sum())
+        # Twelve horizons of 90 days and a bit; each is worth the first at the most.
+        assert (scores["long_run_value"] <= 12.2 * scores["expected_value"]).all()
+        assert (scores["long_run_value"] >= scores["expected_value"] * 0.98).all()
+        assert "these clients will be worth" in write_report(small_demo.out).read_text(encoding="utf-8")
+
     def test_intervals_are_counted_where_they_were_judged(self, metrics, small_demo):
         judged = small_demo.run.backtest.of("lightgbm")
         assert [row["cutoff"] for row in metrics["intervals"]] == TESTS
@@ -260,7 +271,12 @@ def tiny(small_demo, **changes):
 class TestOtherRuns:
     def test_contracts_and_nothing_judged(self, small_demo, tmp_path, untracked):
         """The score cutoff is a test cutoff too: its outcome is not known. Its steps are counted all the same."""
-        config = tiny(small_demo, outcome={"kind": "contractual", "active": None}, cutoffs={"test": ["2026-01-01"]})
+        config = tiny(
+            small_demo,
+            outcome={"kind": "contractual", "active": None},
+            cutoffs={"test": ["2026-01-01"]},
+            long_run={"years": 1.0, "discount_rate": 0.0, "margin": 0.25},
+        )
         progress = Counter()
         run = run_experiment(config, data=small_demo.data, out=tmp_path / "out", progress=progress)
         assert len(progress.steps) == progress.total
@@ -273,6 +289,20 @@ class TestOtherRuns:
             [],
         )
         assert metrics["btyd"] == {"2026-01-01": {}}
+        assert {name: metrics["long_run"][name] for name in ("years", "discount_rate", "margin")} == {
+            "years": 1.0,
+            "discount_rate": 0.0,
+            "margin": 0.25,
+        }
+        assert metrics["long_run"]["value"] == pytest.approx(run.scores["long_run_value"].sum())
+        # Of two cutoffs 90 days apart, the earlier was followed for two periods.
+        assert [row["days"] for row in metrics["long_run"]["staying"]] == [90, 180]
+        assert (tmp_path / "out" / "model" / "survival.txt").exists()
+        assert_frame_equal(
+            loyalty.load(tmp_path / "out").score(read_histories(config, small_demo.data), cutoff="2026-01-01"),
+            run.scores,
+            check_exact=True,
+        )
         assert any("not judged" in note for note in metrics["notes"])
         backtest = pd.read_parquet(tmp_path / "out" / "backtest.parquet")
         both = backtest.merge(run.scores, on="client_id")
@@ -290,8 +320,10 @@ class TestOtherRuns:
     def test_what_the_run_before_learned_is_gone(self, small_demo, tmp_path, untracked):
         (tmp_path / "model").mkdir()
         (tmp_path / "model" / "learned.json").write_text("of features that this run does not use")
+        (tmp_path / "model" / "survival.txt").write_text("of contracts that this run does not know")
         run_experiment(tiny(small_demo, cutoffs={"at_most": 1}), data=small_demo.data, out=tmp_path)
         assert not (tmp_path / "model" / "learned.json").exists()
+        assert not (tmp_path / "model" / "survival.txt").exists()
         assert loyalty.load(tmp_path).learned is None
 
     def test_the_seed_makes_a_difference(self, small_demo, tmp_path, untracked):

@@ -300,6 +300,52 @@ def test_contracts_end_where_purchases_stop(folder, tmp_path):
     assert "유예 기간 7일" in korean
 
 
+def long_run(value: float | None, staying: tuple[tuple[int, float], ...] = (), **terms: float) -> dict[str, Any]:
+    shares = [{"days": days, "share": share} for days, share in staying]
+    return {"years": 3.0, "discount_rate": 0.1, "margin": 1.0, "value": value, "staying": shares} | terms
+
+
+@pytest.mark.parametrize(
+    ("terms", "english", "korean"),
+    [
+        (
+            {},
+            "Over the next 3 years these clients will be worth £1.23 M at today's pace, net spend discounted at 10% a",
+            "향후 3년 가치는 123만 파운드입니다(순구매액, 연 10% 할인, 신규 고객 제외)",
+        ),
+        (
+            {"years": 1.0, "discount_rate": 0.085},
+            "Over the next year these clients will be worth £1.23 M at today's pace, net spend discounted at 8.5% a",
+            "향후 1년 가치는 123만 파운드입니다(순구매액, 연 8.5% 할인, 신규 고객 제외)",
+        ),
+        (
+            {"years": 2.5, "margin": 0.3},
+            "Over the next 2.5 years these clients will be worth £1.23 M at today's pace, 30% of net spend discounted",
+            "향후 2.5년 가치는 123만 파운드입니다(순구매액의 30%, 연 10% 할인, 신규 고객 제외)",
+        ),
+    ],
+)
+def test_what_clients_are_worth_in_the_long_run_and_on_which_terms(tmp_path, terms, english, korean):
+    out = make_run_folder(tmp_path, clients=30, long_run=long_run(1_234_567.0, **terms), **NO_CURVES)
+    assert english in Page(page_of(out)).text
+    assert korean in Page(page_of(out, "ko")).text
+
+
+def test_a_long_run_value_that_is_not_known_is_not_told(tmp_path):
+    for name, given in (("none", long_run(None)), ("older", None)):
+        text = Page(page_of(make_run_folder(tmp_path / name, clients=30, long_run=given, **NO_CURVES))).text
+        assert "at today's pace" not in text
+        assert "in force" not in text
+
+
+def test_how_many_contracts_are_there_a_year_on_as_far_as_it_is_known(tmp_path):
+    staying = ((90, 0.981), (180, 0.954), (270, 0.916), (360, 0.872), (450, 0.8))
+    given = long_run(1e6, staying)
+    out = make_run_folder(tmp_path, clients=30, kind="contractual", long_run=given, **NO_CURVES)
+    assert "87% of the contracts are expected to be in force 360 days from now." in Page(page_of(out)).text
+    assert "360일 뒤에도 계약의 87%가 유효할 것으로 예상됩니다" in Page(page_of(out, "ko")).text
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_words_claim_a_cause(folder, language):
     text = Page(unchanged_page_of(folder, language)).text.lower()

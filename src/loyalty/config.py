@@ -120,6 +120,18 @@ class ValueConfig(TreesConfig):
     law: Literal["gamma", "lognormal", "tweedie"] | None = None
 
 
+class LongRunConfig(_Section):
+    """For how long value is counted, and what waiting costs; what is not given is as `LongRunTerms` has it."""
+
+    years: Real | None = Field(default=None, gt=0, le=20)
+    discount_rate: Real | None = Field(default=None, ge=0, allow_inf_nan=False)
+    margin: Real | None = Field(default=None, gt=0, le=1)
+
+    def given(self) -> dict[str, Any]:
+        """Return what is given, by the names of the terms."""
+        return self.model_dump(exclude_none=True)
+
+
 class TuneConfig(_Section):
     """Where `loyalty tune` stands; the latest origins before the test cutoffs if None."""
 
@@ -150,7 +162,7 @@ class Config(_Section):
     feature_modules : list of str
         Python files (a relative path counts from the config's folder) or modules with features of your own. The
         command line runs them, so that they join the catalogue; from Python, import yours yourself.
-    data, outcome, cutoffs, churn, value, tune, card
+    data, outcome, cutoffs, churn, value, long_run, tune, card
         The sections.
     """
 
@@ -165,6 +177,7 @@ class Config(_Section):
     cutoffs: CutoffsConfig
     churn: TreesConfig = TreesConfig()
     value: ValueConfig = ValueConfig()
+    long_run: LongRunConfig = LongRunConfig()
     tune: TuneConfig = TuneConfig()
     card: CardConfig = CardConfig()
 

@@ -25,6 +25,7 @@ from loyalty.groups import attributes_at, group_clients, judge_groups
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models.churn import ChurnModel
 from loyalty.models.intervals import coverage_table
+from loyalty.models.outlook import LongRunTerms, Outlook
 from loyalty.models.parameters import ModelParameters
 from loyalty.models.portfolio import portfolio_interval
 from loyalty.models.uncertainty import Uncertainty, too_little_history
@@ -132,7 +133,8 @@ def run_experiment(
 
     chosen = ModelParameters(churn=config.churn.given(), value=config.value.given())
     result = run_backtest(panels, config.test_cutoffs, seed=config.seed, parameters=chosen, on_step=watch.step)
-    fitted = fit_models(panels, final, seed=config.seed, parameters=chosen)
+    terms = LongRunTerms(**config.long_run.given())
+    fitted = fit_models(panels, final, seed=config.seed, parameters=chosen, long_run=terms)
     watch.step("models for scoring")
     fingerprints = {"data": histories.fingerprint(), "labels": _fingerprint(fitted.labels)}
     panel = panels.at(config.score_cutoff, learned=fitted.learned)
@@ -154,6 +156,7 @@ def run_experiment(
     notes = [*histories.notes, *([stale] if stale else []), *_notes_of(fitted), *result.notes]
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
     metrics["totals"] = _totals(scores, fitted.uncertainty)
+    metrics["long_run"] = _long_run(scores, bundle.outlook, panel)
     metrics["intervals"] = _intervals(result)
     metrics["yardsticks"] = bundle.yardsticks.to_dict()
     metrics["movement"] = _movement(bundle, panels, scores, config.score_cutoff)
@@ -291,6 +294,15 @@ def _totals(scores: pd.DataFrame, uncertainty: Uncertainty) -> dict[str, list[di
     return {
         name: _records(portfolio_interval(scores[name].fillna(0.0), errors=errors, by=scores["segment"]))
         for name, errors in uncertainty.totals.items()
+    }
+
+
+def _long_run(scores: pd.DataFrame, outlook: Outlook, panel: pd.DataFrame) -> dict[str, Any]:
+    """Add up the long-run value of all clients, on which terms, and how many are expected to stay for how long."""
+    known = scores["long_run_value"].dropna()
+    return asdict(outlook.terms) | {
+        "value": None if known.empty else float(known.sum()),
+        "staying": _records(outlook.staying(panel)),
     }
 
 

@@ -14,6 +14,7 @@ from loyalty.report.figures import TOP_SHARE, rows_of
 from loyalty.report.portfolio import (
     COVERAGE,
     intervals_section,
+    long_run_remarks,
     loyalty_section,
     matrix_section,
     movement_section,
@@ -168,7 +169,7 @@ def _header(run: RunFolder, summary: Summary, speech: Speech) -> Section:
 
 
 def _remarks(run: RunFolder, summary: Summary, speech: Speech) -> list[str]:
-    """Say what all clients are expected to spend, and of how many too little is known."""
+    """Say what all clients are expected to spend and worth in the long run, and of how many too little is known."""
     metrics = run.metrics
     days = speech.days(metrics.horizon_days)
     told = {"expected": speech.money(summary.expected_value), "days": days}
@@ -177,6 +178,7 @@ def _remarks(run: RunFolder, summary: Summary, speech: Speech) -> list[str]:
         remarks = [speech("remark.spend", coverage=speech.percent(COVERAGE), **ends, **told)]
     else:
         remarks = [speech("remark.spend.bare", **told)]
+    remarks += long_run_remarks(metrics, speech)
     if summary.too_little and (run.clients or tellable(summary.too_little, of=summary.clients)):
         share = speech.percent(summary.too_little / summary.clients)
         reach = speech.days(metrics.horizon_days + metrics.gap_days)

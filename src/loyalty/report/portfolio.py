@@ -35,6 +35,7 @@ _RFM = {words["en"]: cell for cell, words in RFM_SEGMENTS.items()}
 _NO_SEGMENT = ("new", "gone")
 _TOP_TIER, _STRONG = 2, ((1, 2), (0, 2))
 _LARGEST_MOVES = 8
+_YEAR = 366
 
 
 def total_of(metrics: Metrics, of: str) -> Total | None:
@@ -73,6 +74,44 @@ def range_of(lower: float | None, upper: float | None, speech: Speech) -> str:
     if lower is None or upper is None or pd.isna(lower) or pd.isna(upper):
         return ""
     return speech("range", lower=speech.money(lower), upper=speech.money(upper))
+
+
+def long_run_remarks(metrics: Metrics, speech: Speech) -> list[str]:
+    """Say what the clients are worth in the long run, and how many contracts a year on; nothing that is not known.
+
+    Parameters
+    ----------
+    metrics : Metrics
+        Of a run.
+    speech : Speech
+        Language of the words.
+
+    Returns
+    -------
+    list of str
+        Sentences.
+    """
+    long_run = metrics.long_run
+    if long_run is None:
+        return []
+    remarks = []
+    if long_run.value is not None:
+        years = speech.number(long_run.years, digits=0 if long_run.years % 1 == 0 else 1)
+        kept = "" if long_run.margin == 1 else ".margin"
+        remarks.append(
+            speech(
+                f"remark.long_run{kept}",
+                years=speech(f"remark.years{'.one' if years == '1' else ''}", years=years),
+                value=speech.money(long_run.value),
+                rate=_rate(long_run.discount_rate, speech),
+                margin=_rate(long_run.margin, speech),
+            )
+        )
+    within = [one for one in long_run.staying if one.days <= _YEAR]
+    if within:
+        last = within[-1]
+        remarks.append(speech("remark.staying", share=speech.percent(last.share), days=speech.days(last.days)))
+    return remarks
 
 
 def matrix_section(run: RunFolder, speech: Speech) -> Section:
@@ -319,6 +358,11 @@ def intervals_section(run: RunFolder, speech: Speech) -> Section | None:
             for one in kept
         ],
     }  # fmt: skip
+
+
+def _rate(share: float, speech: Speech) -> str:
+    """Write a share that somebody chose: as it was chosen, so with a digit only if it has one."""
+    return speech.percent(share, digits=0 if round(100 * share, 1) % 1 == 0 else 1)
 
 
 def _name(tier: int, level: int, speech: Speech) -> str:

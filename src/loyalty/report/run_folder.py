@@ -74,6 +74,23 @@ class Total(_Record):
     upper: float
 
 
+class Staying(_Record):
+    """Which share of the clients is expected to stay for so many days."""
+
+    days: int
+    share: float
+
+
+class LongRun(_Record):
+    """What the clients come to beyond the horizon, and on which terms; no value where it could not be learned."""
+
+    years: float
+    discount_rate: float
+    margin: float
+    value: float | None = None
+    staying: list[Staying] = Field(default_factory=list)
+
+
 class Kept(_Record):
     """How often spend lay within its interval at one test cutoff, and where the total came out."""
 
@@ -185,6 +202,7 @@ class Metrics(_Record):
     calibration: list[CalibrationBin] = Field(default_factory=list)
     drivers: list[Driver] = Field(default_factory=list)
     totals: dict[str, list[Total]] = Field(default_factory=dict)
+    long_run: LongRun | None = None
     intervals: list[Kept] = Field(default_factory=list)
     yardsticks: Yardsticks | None = None
     movement: Movement | None = None

@@ -244,6 +244,24 @@ WORDS: dict[str, tuple[str, str]] = {
         "Together they are expected to spend {expected} in the next {days}.",
         "대상 고객의 향후 {days} 예상 구매액은 모두 {expected}입니다.",
     ),
+    "remark.years": ("{years} years", "{years}년"),
+    "remark.years.one": ("year", "1년"),
+    "remark.long_run": (
+        "Over the next {years} these clients will be worth {value} at today's pace, net spend discounted at {rate} a "
+        "year; new clients are not in it.",
+        "현재 추세가 이어질 때 이 고객들의 향후 {years} 가치는 {value}입니다"
+        "(순구매액, 연 {rate} 할인, 신규 고객 제외).",
+    ),
+    "remark.long_run.margin": (
+        "Over the next {years} these clients will be worth {value} at today's pace, {margin} of net spend discounted "
+        "at {rate} a year; new clients are not in it.",
+        "현재 추세가 이어질 때 이 고객들의 향후 {years} 가치는 {value}입니다"
+        "(순구매액의 {margin}, 연 {rate} 할인, 신규 고객 제외).",
+    ),
+    "remark.staying": (
+        "{share} of the contracts are expected to be in force {days} from now.",
+        "{days} 뒤에도 계약의 {share}[이/가] 유효할 것으로 예상됩니다.",
+    ),
     "remark.little": (
         "Of {clients} ({share}) too little is known for numbers of their own: they bought on fewer than two days. "
         "Their scores are those of clients like them.",
