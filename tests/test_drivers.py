@@ -299,7 +299,7 @@ class TestThemes:
 
 
 class TestSegments:
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def segment(self, fitted):
         _, X = fitted
         number = X.index.get_level_values("client_id").str.removeprefix("client-").astype(int)
