@@ -147,7 +147,7 @@ def drivers_of(parts: Parts, *, by: pd.Series | None = None) -> pd.DataFrame:
         table["direction"] = [_direction(here.numbers[:, i], part) for i, part in spoken]
         table["level"] = pd.Series([_highest_level(here, i, part) for i, part in spoken], dtype=object)
         tables.append(_strongest_first(table))
-    return _together(tables, last="clients")
+    return _together(tables)
 
 
 def themes_of(parts: Parts, *, by: pd.Series | None = None) -> pd.DataFrame:
@@ -162,7 +162,7 @@ def themes_of(parts: Parts, *, by: pd.Series | None = None) -> pd.DataFrame:
         with np.errstate(invalid="ignore"):  # 0 of 0 where nothing moves the risk
             table["actionable_share"] = [alone[those & can].sum() / alone[those].sum() for those in chosen]
         tables.append(_strongest_first(table))
-    return _together(tables, last="clients")
+    return _together(tables)
 
 
 def actions_of(parts: Parts, *, by: pd.Series | None = None) -> pd.DataFrame:
@@ -170,7 +170,7 @@ def actions_of(parts: Parts, *, by: pd.Series | None = None) -> pd.DataFrame:
     can = parts.drivers["actionable"].to_numpy(dtype=bool)
     head = pd.DataFrame({"actionable": [True, False]})
     tables = [_rolled_up(segment, head, here, [can, ~can]) for segment, here in _segments(parts, by)]
-    return _together(tables, last="clients")
+    return _together(tables)
 
 
 def _segments(parts: Parts, by: pd.Series | None) -> Iterator[tuple[dict[str, Any], Parts]]:
@@ -230,9 +230,9 @@ def _strongest_first(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("mean_abs_shap", ascending=False, kind="stable")
 
 
-def _together(tables: list[pd.DataFrame], *, last: str) -> pd.DataFrame:
+def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
     table = pd.concat(tables, ignore_index=True)
-    return table[[*(name for name in table if name != last), last]]
+    return table[[*table.columns.drop("clients"), "clients"]]
 
 
 def _direction(value: Floats, part: Floats) -> int:
