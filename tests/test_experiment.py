@@ -159,6 +159,45 @@ class TestMetrics:
         strengths = [driver["mean_abs_shap"] for driver in drivers]
         assert strengths == sorted(strengths, reverse=True)
 
+    def test_themes_and_what_can_be_acted_upon(self, metrics):
+        themes, actionable = pd.DataFrame(metrics["themes"]), pd.DataFrame(metrics["actionable"])
+        assert {"rhythm", "value", "service", "promotion"} <= set(themes["theme"])
+        assert set(themes["theme"]) <= {feature.theme for feature in loyalty.CATALOGUE.values()} | {"season"}
+        assert actionable["actionable"].tolist() == [True, False]
+        assert themes["drivers"].sum() == actionable["drivers"].sum() >= len(metrics["drivers"])
+        assert themes["share"].sum() == pytest.approx(1)
+
+    def test_drivers_of_the_segments_large_enough(self, metrics, small_demo):
+        clients = small_demo.run.scores["segment"].value_counts()
+        told = pd.DataFrame(metrics["drivers_by_segment"]).groupby("segment")["clients"]
+        assert told.first().to_dict() == clients[clients >= 30].to_dict()
+        assert (told.size() <= 5).all()
+
+    def test_drivers_over_time_are_those_of_each_cutoffs_own_model(self, metrics, small_demo):
+        over_time, ours = pd.DataFrame(metrics["drivers_over_time"]), small_demo.run.backtest.drivers
+        assert over_time["cutoff"].unique().tolist() == [*TESTS, "2026-01-01"]
+        assert [row["driver"] for row in metrics["drivers"]] == over_time.query(
+            "cutoff == '2026-01-01' and rank <= 12"
+        )["driver"].tolist()
+        for cutoff in TESTS:
+            told = over_time[over_time["cutoff"] == cutoff].set_index("driver")["mean_abs_shap"]
+            wanted = ours[ours["cutoff"] == cutoff].set_index("driver")["mean_abs_shap"]
+            assert told.to_dict() == pytest.approx(wanted[told.index].to_dict())
+        assert [row["cutoff"] for row in metrics["driver_stability"]] == [TESTS[1], "2026-01-01"]
+
+    def test_changed_adds_up_to_the_scores(self, metrics, small_demo, histories):
+        changed, today = metrics["changed"], small_demo.run.scores
+        assert (changed["since"], changed["days"]) == ("2025-12-02", 30)
+        before = loyalty.load(small_demo.out).score(histories, cutoff="2025-12-02")
+        both = before.merge(today, on="client_id", suffixes=("_before", ""))
+        moved = 100 * (both["churn_probability"] - both["churn_probability_before"]).mean()
+        composition = {row["standing"]: row for row in changed["composition"]}
+        assert composition["both"]["clients"] == len(both)
+        assert composition["both"]["effect_pp"] == pytest.approx(moved)
+        assert composition["all"]["after_pp"] == pytest.approx(100 * today["churn_probability"].mean())
+        assert composition["all"]["before_pp"] == pytest.approx(100 * before["churn_probability"].mean())
+        assert sum(row["change_pp"] for row in changed["themes"]) == pytest.approx(moved)  # all clients are explained
+
     def test_totals_are_sums_within_their_interval(self, metrics, small_demo):
         scores = small_demo.run.scores
         assert set(metrics["totals"]) == {"expected_value", "value_at_risk"}

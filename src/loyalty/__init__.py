@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from loyalty.backtesting import Backtest, backtest
-    from loyalty.explanation import driver_table, reason_codes, shap_values
+    from loyalty.explanation import (
+        action_table,
+        composition_changes,
+        driver_stability,
+        driver_table,
+        drivers_over_time,
+        portfolio_changes,
+        reason_codes,
+        risk_changes,
+        shap_values,
+        theme_table,
+    )
     from loyalty.features import (
         CATALOGUE,
         Feature,
@@ -55,11 +66,15 @@ __all__ = [
     "ValueRiskCuts",
     "ZeroInflatedLogNormal",
     "__version__",
+    "action_table",
     "backtest",
     "build_durations",
     "build_labels",
     "build_panel",
+    "composition_changes",
+    "driver_stability",
     "driver_table",
+    "drivers_over_time",
     "feature",
     "lay_panel",
     "learn",
@@ -68,12 +83,15 @@ __all__ = [
     "loyalty_parts",
     "loyalty_score",
     "measure_market",
+    "portfolio_changes",
     "prove_blind",
     "read_panel",
     "reason_codes",
     "rfm_segments",
+    "risk_changes",
     "segment_movement",
     "shap_values",
+    "theme_table",
     "value_risk_segments",
     "write_panel",
 ]
@@ -84,9 +102,16 @@ __version__ = version("loyalty")
 _HOMES = {
     "Backtest": "backtesting",
     "backtest": "backtesting",
+    "action_table": "explanation",
+    "composition_changes": "explanation",
+    "driver_stability": "explanation",
     "driver_table": "explanation",
+    "drivers_over_time": "explanation",
+    "portfolio_changes": "explanation",
     "reason_codes": "explanation",
+    "risk_changes": "explanation",
     "shap_values": "explanation",
+    "theme_table": "explanation",
     "CATALOGUE": "features",
     "Feature": "features",
     "build_panel": "features",

@@ -18,7 +18,7 @@ import pandas as pd
 from loyalty.backtesting import Backtest, run_backtest
 from loyalty.config import Config, read_histories
 from loyalty.evaluation import calibration_table, gain_curve
-from loyalty.explanation import driver_table
+from loyalty.explanation import summarise, summarise_cutoffs
 from loyalty.features import CATALOGUE
 from loyalty.fitting import Fitted, Panels, Setting, fit_models
 from loyalty.groups import attributes_at, group_clients, judge_groups
@@ -37,10 +37,7 @@ from loyalty.tracking import log_experiment, tracking_uri
 __all__ = ["Progress", "Run", "run_experiment"]
 
 _CONTACTED = np.linspace(0.0, 1.0, 101)
-#: Drivers are means over clients; beyond this many, every n-th client tells the same.
-_CLIENTS_FOR_DRIVERS = 20_000
-_DRIVERS = 12
-#: How far back the segments of today are compared with those of before.
+#: How far back the segments and the risk of today are compared with those of before.
 _MOVEMENT = pd.Timedelta(days=30)
 _PACKAGES = ("loyalty", "duckdb", "ibis-framework", "lightgbm", "mlflow", "numpy", "pandas", "scikit-learn")
 
@@ -160,7 +157,7 @@ def run_experiment(
     metrics["intervals"] = _intervals(result)
     metrics["yardsticks"] = bundle.yardsticks.to_dict()
     metrics["movement"] = _movement(bundle, panels, scores, config.score_cutoff)
-    metrics["drivers"] = _drivers(fitted, panel)
+    metrics |= _why(bundle, panels, scores, config.score_cutoff, result)
     metrics["data"] = _tables(histories)
     metrics["model"] = _model(fitted)
     metrics["groups"] = _groups(config, panels, result)
@@ -349,13 +346,18 @@ def _movement(bundle: Bundle, panels: Panels, scores: pd.DataFrame, cutoff: pd.T
     return moved
 
 
-def _drivers(fitted: Fitted, panel: pd.DataFrame) -> list[dict[str, Any]]:
-    names = list(fitted.churn.feature_names_in_)
-    sample = panel.iloc[:: math.ceil(len(panel) / _CLIENTS_FOR_DRIVERS)]
-    table = driver_table(fitted.churn, sample[names]).head(_DRIVERS)
-    for row in (rows := _records(table)):
-        row |= {f"meaning_{language}": said for language, said in CATALOGUE[row["feature"]].meaning.items()}
-    return rows
+def _why(
+    bundle: Bundle, panels: Panels, scores: pd.DataFrame, cutoff: pd.Timestamp, result: Backtest
+) -> dict[str, Any]:
+    """Say what moves the clients' risk, here, by segment and from cutoff to cutoff, and what changed in a month."""
+    since = cutoff - _MOVEMENT
+    now, before = (panels.at(when, learned=bundle.learned) for when in (cutoff, since))
+    order = [cell.name["en"] for cell in VALUE_RISK_SEGMENTS.values()]
+    segment = pd.Series(pd.Categorical(scores["segment"], categories=order), index=now.index)
+    table, told = summarise(bundle.churn, now, before=before, segment=segment)
+    if told["changed"] is not None:
+        told["changed"] = {"since": f"{since:%Y-%m-%d}", "days": _MOVEMENT.days, **told["changed"]}
+    return told | summarise_cutoffs({**result.driver_tables, cutoff: table})
 
 
 def _tables(histories: Histories) -> list[dict[str, Any]]:

@@ -53,15 +53,112 @@ class CalibrationBin(_Record):
     clients: int
 
 
-class Driver(_Record):
-    """A feature, and how far it moves the predicted risk on average."""
+class Strength(_Record):
+    """How far something moves the predicted risk on average, with bounds: log-odds, and percentage points."""
 
+    mean_abs_shap: float | None = None
+    lower_shap: float | None = None
+    upper_shap: float | None = None
+    effect_pp: float | None = None
+    lower_pp: float | None = None
+    upper_pp: float | None = None
+    share: float | None = None
+    clients: int | None = None
+
+
+class Driver(Strength):
+    """A feature, or the strongest of a family."""
+
+    driver: str = ""
     feature: str
+    theme: str = ""
+    actionable: bool = False
     meaning_en: str | None = None
     meaning_ko: str | None = None
-    mean_abs_shap: float | None = None
-    effect_pp: float | None = None
     direction: int = 0
+    level: str | None = None
+
+
+class SegmentDriver(Driver):
+    """The same within one segment."""
+
+    segment: str
+
+
+class CutoffDriver(Driver):
+    """The same at one cutoff, by that cutoff's own model."""
+
+    cutoff: datetime
+    rank: int
+    best_rank: int
+    worst_rank: int
+
+
+class Theme(Strength):
+    """The drivers of one theme together."""
+
+    theme: str
+    drivers: int
+    strongest: str | None = None
+    actionable_share: float | None = None
+
+
+class Action(Strength):
+    """What can be acted upon, or cannot, together."""
+
+    actionable: bool
+    drivers: int
+    strongest: str | None = None
+
+
+class Stability(_Record):
+    """The drivers of a cutoff beside those of the one before."""
+
+    cutoff: datetime
+    previous: datetime
+    drivers: int
+    rank_correlation: float | None = None
+    common_share: float | None = None
+    stability: Literal["steady", "shifting", "unsteady"] | None = None
+
+
+class Composition(_Record):
+    """Mean risk in percent of those who stand at both cutoffs, came or went, and what it did to the mean of all."""
+
+    standing: Literal["both", "new", "gone", "all"]
+    clients: int
+    before_pp: float | None = None
+    after_pp: float | None = None
+    effect_pp: float | None = None
+
+
+class Change(_Record):
+    """What a theme or driver did to the mean risk of those who stand at both cutoffs: log-odds, percentage points."""
+
+    theme: str
+    driver: str | None = None
+    feature: str | None = None
+    actionable: bool | None = None
+    meaning_en: str | None = None
+    meaning_ko: str | None = None
+    change_shap: float
+    lower_shap: float | None = None
+    upper_shap: float | None = None
+    change_pp: float
+    lower_pp: float | None = None
+    upper_pp: float | None = None
+    raised_share: float
+    clients: int
+
+
+class Changed(_Record):
+    """What changed in the risk since an earlier cutoff."""
+
+    since: datetime
+    days: int
+    composition: list[Composition] = Field(default_factory=list)
+    themes: list[Change] = Field(default_factory=list)
+    drivers: list[Change] = Field(default_factory=list)
 
 
 class Total(_Record):
@@ -201,6 +298,12 @@ class Metrics(_Record):
     gain: Gain | None = None
     calibration: list[CalibrationBin] = Field(default_factory=list)
     drivers: list[Driver] = Field(default_factory=list)
+    themes: list[Theme] = Field(default_factory=list)
+    actionable: list[Action] = Field(default_factory=list)
+    drivers_by_segment: list[SegmentDriver] = Field(default_factory=list)
+    drivers_over_time: list[CutoffDriver] = Field(default_factory=list)
+    driver_stability: list[Stability] = Field(default_factory=list)
+    changed: Changed | None = None
     totals: dict[str, list[Total]] = Field(default_factory=dict)
     long_run: LongRun | None = None
     intervals: list[Kept] = Field(default_factory=list)
