@@ -44,7 +44,8 @@ def histories(small_demo):
 class TestFiles:
     def test_are_there_and_nothing_else(self, small_demo):
         names = sorted(path.name for path in small_demo.out.iterdir() if path.name != "report.html")
-        assert names == ["backtest.parquet", "metrics.json", "mlartifacts", "mlflow.db", "model", "scores.parquet"]
+        kept = ["backtest.parquet", "metrics.json", "mlartifacts", "mlflow.db", "model", "scores.parquet"]
+        assert names == ["alerts.csv", *kept]
         assert sorted(path.name for path in (small_demo.out / "model").iterdir()) == [
             "bundle.json",
             "churn.json",

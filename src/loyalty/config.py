@@ -126,6 +126,12 @@ class TuneConfig(_Section):
     cutoffs: list[Date] | None = None
 
 
+class ReportConfig(_Section):
+    """What of the run its page shows."""
+
+    quotes: bool = Field(default=True, strict=True)
+
+
 class Config(_Section):
     """One experiment.
 
@@ -144,7 +150,7 @@ class Config(_Section):
     feature_modules : list of str
         Python files (a relative path counts from the config's folder) or modules with features of your own. The
         command line runs them, so that they join the catalogue; from Python, import yours yourself.
-    data, outcome, cutoffs, churn, value, tune
+    data, outcome, cutoffs, churn, value, tune, report
         The sections.
     """
 
@@ -160,6 +166,7 @@ class Config(_Section):
     churn: TreesConfig = TreesConfig()
     value: ValueConfig = ValueConfig()
     tune: TuneConfig = TuneConfig()
+    report: ReportConfig = ReportConfig()
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:

@@ -248,7 +248,7 @@ def _masked(text: str, known: frozenset[str], masks: dict[str, str]) -> str:
     if known:
         # Ids with signs of their own, and ids of plain letters and digits to which a Korean particle clings.
         for word in (_WORD, _PLAIN_WORD):
-            text = word.sub(lambda found: masks["client"] if _names(found, known) else found[0], text)
+            text = word.sub(lambda found: _id_hidden(found[0], known, masks), text)
     for kind, pattern in _RULES:
         text = pattern.sub(_hider(masks[kind]), text)
     return text
@@ -258,8 +258,10 @@ _WORD: Final = re.compile(rf"{_MASK}|\w[\w.@+-]*\w")
 _PLAIN_WORD: Final = re.compile(rf"{_MASK}|[A-Za-z0-9][A-Za-z0-9_.-]*[A-Za-z0-9]")
 
 
-def _names(found: re.Match[str], known: frozenset[str]) -> bool:
-    return not found[0].startswith("[") and found[0].casefold() in known
+def _id_hidden(word: str, known: frozenset[str], masks: dict[str, str]) -> str:
+    if word.startswith("[") or word.casefold() not in known:
+        return word
+    return masks["number" if word.isdigit() else "client"]  # a number need not have been meant as an id
 
 
 @cache
