@@ -380,12 +380,12 @@ def _money(scores: pd.DataFrame) -> "pd.Series[float]":
     money = scores.set_index("client_id")["value_at_risk"].astype("float64")
     if money.index.has_duplicates:
         twice = money.index[money.index.duplicated()][0]
-        raise ValueError(f"`scores` must have one row per client; {twice!r} stands twice. Choose one cutoff.")
+        raise ValueError(f"`scores` must have one row per client; {twice} stands twice. Choose one cutoff.")
     wrong = ~(np.isfinite(money) & (money >= 0))
     if wrong.any():
         raise ValueError(
             f"`value_at_risk` must be a finite amount of at least 0; got {money[wrong].iloc[0]} for the client "
-            f"{money.index[wrong][0]!r}."
+            f"{money.index[wrong][0]}."
         )
     return money
 
@@ -394,7 +394,7 @@ def _of_clients(panel: pd.DataFrame, clients: "pd.Index[Any]", cutoff: pd.Timest
     strangers = clients[~clients.isin(panel.index)]
     if len(strangers):
         raise ValueError(
-            f"`scores` holds the client {strangers[0]!r}, who does not stand at {cutoff:%Y-%m-%d}. Take the scores of "
+            f"`scores` holds the client {strangers[0]}, who does not stand at {cutoff:%Y-%m-%d}. Take the scores of "
             "this cutoff and of the same `kind`."
         )
     return panel.loc[clients]

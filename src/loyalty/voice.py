@@ -322,9 +322,9 @@ def _scores(scores: pd.DataFrame) -> pd.DataFrame:
     known = scores.set_index("client_id")[numbers].astype("float64")
     if known.index.has_duplicates:
         twice = known.index[known.index.duplicated()][0]
-        raise ValueError(f"`scores` must have one row per client; {twice!r} stands twice. Choose one cutoff.")
+        raise ValueError(f"`scores` must have one row per client; {twice} stands twice. Choose one cutoff.")
     if not known["churn_probability"].between(0, 1).all():
         raise ValueError("`churn_probability` must lie within [0, 1]. Leave out clients without a score.")
     if not (np.isfinite(known["value_at_risk"]) & (known["value_at_risk"] >= 0)).all():
         raise ValueError("`value_at_risk` must be finite amounts of at least 0. Leave out clients without a score.")
-    return known
+    return known.sort_index()  # sums then do not depend on the order of rows, not in their last bit
