@@ -160,6 +160,12 @@ def test_an_old_offer_taken_lately_is_no_fatigue():
     assert told(shop(offers=offers)) == {("bob", "promotion_fatigue"): (100.0, 2)}
 
 
+def test_an_offer_taken_thirty_days_ago_is_no_longer_an_answer():
+    lately = [offer(client, age) for client in ("ann", "bob") for age in (3, 30)]
+    lately += [offer("ann", 40, taken=10), offer("bob", 40, taken=10 + 1 / 86_400)]
+    assert told(shop(offers=lately)) == {("ann", "promotion_fatigue"): (30.0, 2)}
+
+
 def test_order_is_by_money_then_age():
     rows = [contact("cid", 300), contact("ann", 10, kind="complaint"), contact("bob", 20), contact("ann", 50)]
     alerts = alert_list(shop(rows), SCORES, cutoff=CUTOFF, limits=LIMITS)
