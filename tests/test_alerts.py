@@ -253,7 +253,7 @@ def test_only_replies_to_clients_that_are_known_by_then_and_not_old_are_read():
     for others in (
         replies(slow, direction="outbound"),
         replies(slow, kind="question"),
-        [contact("bob", 3.0, replied=delay) for delay in slow],  # at or after the cutoff
+        [contact("bob", age, replied=delay) for delay in slow for age in (3.0, 4.0)],  # after the cutoff, and at it
         [contact("bob", 370.0, replied=delay) for delay in slow],  # over a year ago
         replies(slow, delay=100.0),
     ):
