@@ -328,6 +328,13 @@ class TestParametersOfTheModels:
         (said,) = complaints(GOOD + f"[long_run]\n{line}\n")
         assert said.startswith(f"long_run.{line.split(' ')[0]}: ")
 
+    def test_quotes_are_shown_unless_told_otherwise(self, complaints, read):
+        assert read(GOOD).report.quotes
+        assert not read(GOOD + "[report]\nquotes = false").report.quotes
+        (said,) = complaints(GOOD + "[report]\nquotes = 0")
+        assert said.startswith("report.quotes: ")
+        assert "valid boolean" in said
+
     def test_cutoffs_to_tune_at_are_dates_each_once(self, complaints, read):
         assert read(GOOD + "[tune]\ncutoffs = [2023-06-01]").tune.cutoffs == ["2023-06-01"]
         assert complaints(GOOD + '[tune]\ncutoffs = ["2023-06-01", "2023-06-01"]') == [

@@ -13,10 +13,11 @@ from pandas.testing import assert_frame_equal
 import loyalty
 from demo_fixture import Counter
 from loyalty import experiment, tracking
-from loyalty.config import Config, read_config, read_histories
+from loyalty.config import Config, ReportConfig, read_config, read_histories
 from loyalty.experiment import run_experiment, setting_of
 from loyalty.histories import HistoriesError, HistoriesWarning
 from loyalty.report import write_report
+from loyalty.report.run_folder import read_run_folder
 from loyalty.scoring import Yardsticks
 
 METRICS = ["clients", "churn_rate", "auc", "log_loss", "brier", "mean_error", "lift_top_20", "found_top_20"]
@@ -44,7 +45,8 @@ def histories(small_demo):
 class TestFiles:
     def test_are_there_and_nothing_else(self, small_demo):
         names = sorted(path.name for path in small_demo.out.iterdir() if path.name != "report.html")
-        assert names == ["backtest.parquet", "metrics.json", "mlartifacts", "mlflow.db", "model", "scores.parquet"]
+        kept = ["backtest.parquet", "metrics.json", "mlartifacts", "mlflow.db", "model", "scores.parquet"]
+        assert names == ["alerts.csv", *kept]
         assert sorted(path.name for path in (small_demo.out / "model").iterdir()) == [
             "bundle.json",
             "churn.json",
@@ -96,6 +98,18 @@ class TestFiles:
                     assert path.suffix not in {".pkl", ".pickle", ".joblib"}
         assert looked > 12
         assert not pattern.search((small_demo.out / "metrics.json").read_bytes())
+
+    def test_no_words_of_clients_are_in_the_models(self, small_demo, metrics):
+        """In the figures stand quotes, and no text but those."""
+        texts = pd.read_parquet(small_demo.data / "contacts.parquet", columns=["text"])["text"].dropna().unique()
+        written = {text for text in texts if len(text) > 12}
+        quotes = {quote for theme in metrics["voice"]["themes"] for quote in theme["quotes"]}
+        for path in [*(small_demo.out / "model").rglob("*"), small_demo.out / "metrics.json"]:
+            if path.is_file():
+                kept = path.read_text(encoding="utf-8")
+                found = {text for text in written if text in kept}
+                assert found == (quotes if path.name == "metrics.json" else set()), path
+        assert len(written) > 100
 
     def test_report_in_both_languages(self, small_demo):
         for language in ("ko", "en"):
@@ -290,6 +304,40 @@ class TestTracking:
         assert signature.outputs.input_names() == ["churn_probability", "expected_value"]
 
 
+class TestVoiceAndAlerts:
+    def test_alerts_are_listed_in_a_file_and_counted(self, small_demo, histories, metrics):
+        scores = small_demo.run.scores
+        alerts = loyalty.alert_list(histories, scores, cutoff="2026-01-01")
+        written = pd.read_csv(small_demo.out / "alerts.csv")
+        assert_frame_equal(written, alerts.astype({"kind": written["kind"].dtype}), rtol=1e-12)
+        assert metrics["alerts"]["limits"] == vars(loyalty.AlertLimits.read(histories, cutoff="2026-01-01"))
+        rows = pd.DataFrame(metrics["alerts"]["kinds"])
+        assert_frame_equal(rows, loyalty.alert_summary(alerts, scores), rtol=1e-12)
+        assert rows["clients"].min() > 0
+
+    def test_the_voice_is_that_of_the_models_own_themes(self, small_demo, histories, metrics):
+        learned = loyalty.load(small_demo.out).learned
+        voice = loyalty.client_voice(histories, small_demo.run.scores, cutoff="2026-01-01", learned=learned)
+        assert metrics["voice"]["days"] == 180
+        assert metrics["voice"]["since"] == "2025-07-05"
+        told = pd.DataFrame(metrics["voice"]["themes"])
+        listed = voice.assign(words=voice["words"].map(list), quotes=voice["quotes"].map(list))
+        assert_frame_equal(told, listed, check_dtype=False, rtol=1e-12)
+        assert len(voice) > 0
+
+    def test_the_page_can_read_them(self, small_demo, metrics):
+        read = read_run_folder(small_demo.out).metrics
+        assert read.voice.model_dump(mode="json")["themes"] == metrics["voice"]["themes"]
+        assert read.alerts.model_dump() == metrics["alerts"]
+
+    def test_quotes_can_be_left_out(self, small_demo, histories, metrics):
+        config = read_config(small_demo.config).model_copy(update={"report": ReportConfig(quotes=False)})
+        fitted = SimpleNamespace(learned=loyalty.load(small_demo.out).learned)
+        told = experiment._voice(config, histories, small_demo.run.scores, fitted)
+        assert [list(theme["quotes"]) for theme in told["themes"]] == [[]] * len(metrics["voice"]["themes"])
+        assert any(theme["quotes"] for theme in metrics["voice"]["themes"])
+
+
 @pytest.fixture
 def untracked(monkeypatch):
     """Runs without MLflow, which takes longer than all else; it is tested above and in its own file."""
@@ -451,7 +499,14 @@ def test_cdnow(shared_data, request, tmp_path, untracked):
     given = config.model_dump(mode="json")
     given["data"]["purchases"]["where"] = "customer_id % 16 = 0"
     given["cutoffs"]["at_most"] = 4
+    (tmp_path / "alerts.csv").write_text("of a run on other data")
     run = run_experiment(Config.model_validate(given), data=shared_data, out=tmp_path)
+    assert not (tmp_path / "alerts.csv").exists()
+    assert [note for note in run.notes if "need" in note] == [
+        "Alerts of feedback without an answer, silence after a problem need the table contacts.",
+        "Alerts of too many promotions need the table offers.",
+        "What clients say needs the table contacts with the column text.",
+    ]
     summary = run.backtest.summary()
     assert summary.loc["lightgbm", "clients"] == pytest.approx(23_570 / 16, rel=0.02)
     assert summary.loc["lightgbm", "auc"] >= 0.78

@@ -4,10 +4,11 @@ import os
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import loyalty.files
-from loyalty.files import replace_file
+from loyalty.files import replace_file, write_table
 
 
 def test_replaces_what_was_there(tmp_path):
@@ -54,16 +55,25 @@ def test_a_writer_that_writes_nothing_is_an_error(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_csv_that_is_written_is_harmless_in_a_spreadsheet():
-    """A cell that begins with = + - @ would run as a formula; `scoring._defused` puts an apostrophe before it."""
+def test_only_the_one_writer_that_makes_cells_harmless_writes_csv():
     source = Path(loyalty.files.__file__).parent
-    writers = [
-        line.strip()
-        for path in sorted(source.rglob("*.py"))
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if re.search(
-            r"\.to_csv\(|csv\.(?:writer|DictWriter)\(|\.write_csv\(|\.to_excel\(|to_csv\b.*COPY|FORMAT CSV", line
-        )
-    ]
-    assert writers
-    assert [line for line in writers if "_defused(" not in line] == []
+    writes = re.compile(r"\.to_csv\(|csv\.(?:writer|DictWriter)\(|\.write_csv\(|\.to_excel\(|FORMAT CSV")
+    found = {path.name for path in source.rglob("*.py") if writes.search(path.read_text(encoding="utf-8"))}
+    assert found == {"files.py"}
+
+
+def test_a_table_comes_back_from_parquet_as_it_was(tmp_path):
+    table = pd.DataFrame({"client_id": ["=1", "a"], "age": [1.5, None]})
+    pd.testing.assert_frame_equal(pd.read_parquet(write_table(table, tmp_path / "a.parquet")), table)
+
+
+def test_no_text_in_csv_is_a_formula_or_breaks_a_row(tmp_path):
+    hostile = ["=1", "+1", "-1", "@a", "\t=1", " =1", "＝1", "a\n=1", 'b",=1', "plain"]
+    written = pd.read_csv(write_table(pd.DataFrame({"text": hostile, "n": -1.5}), tmp_path / "a.csv"))
+    assert written["text"].tolist() == [f"'{text}" for text in hostile[:7]] + hostile[7:]
+    assert (written["n"] == -1.5).all()
+
+
+def test_a_table_of_another_ending_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"`path` must end in \.parquet or \.csv; got 'a.xlsx'"):
+        write_table(pd.DataFrame(), tmp_path / "a.xlsx")

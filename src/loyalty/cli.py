@@ -280,6 +280,9 @@ def score(
     cutoff: Annotated[str, typer.Option(help="Where we stand; only what was known before is used.")],
     data: DataFolder = Path(),
     out: Annotated[Path, typer.Option(help="Parquet or CSV file to write.")] = Path("scores.parquet"),
+    alerts: Annotated[
+        Path | None, typer.Option(help="Parquet or CSV file for the clients who are owed a word.")
+    ] = None,
     language: Annotated[Language, typer.Option(help="Of the reasons.")] = "en",
     stale: Annotated[bool, typer.Option("--stale", help="Score even if the data end long before the cutoff.")] = False,
     module: Annotated[list[str] | None, typer.Option(help="Python file with features of your own; repeatable.")] = None,
@@ -295,7 +298,9 @@ def score(
         warnings.simplefilter("ignore", HistoriesWarning)
         warnings.showwarning = lambda message, *_, **__: _err.print(f"Warning: {message}")
         import_features(module or [], beside=Path())
-        scores = score_file(load(model), data=data, cutoff=cutoff, out=out, language=language, stale=stale)
+        scores = score_file(
+            load(model), data=data, cutoff=cutoff, out=out, alerts=alerts, language=language, stale=stale
+        )
     if not quiet:
         at_risk = scores["churn_probability"].mean()
         _out.print(f"{len(scores):,} clients scored at {cutoff}, mean churn probability {at_risk:.3f}: {out}")

@@ -144,6 +144,12 @@ class CardConfig(_Section):
     attributes: list[str] = Field(default_factory=list)
 
 
+class ReportConfig(_Section):
+    """What of the run its page shows."""
+
+    quotes: bool = Field(default=True, strict=True)
+
+
 class Config(_Section):
     """One experiment.
 
@@ -162,7 +168,7 @@ class Config(_Section):
     feature_modules : list of str
         Python files (a relative path counts from the config's folder) or modules with features of your own. The
         command line runs them, so that they join the catalogue; from Python, import yours yourself.
-    data, outcome, cutoffs, churn, value, long_run, tune, card
+    data, outcome, cutoffs, churn, value, long_run, tune, card, report
         The sections.
     """
 
@@ -180,6 +186,7 @@ class Config(_Section):
     long_run: LongRunConfig = LongRunConfig()
     tune: TuneConfig = TuneConfig()
     card: CardConfig = CardConfig()
+    report: ReportConfig = ReportConfig()
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:

@@ -15,11 +15,13 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from loyalty.alerts import AlertLimits, alert_list, alert_summary, missing_alerts
 from loyalty.backtesting import Backtest, run_backtest
 from loyalty.config import Config, read_histories
 from loyalty.evaluation import calibration_table, gain_curve
 from loyalty.explanation import summarise, summarise_cutoffs
 from loyalty.features import CATALOGUE
+from loyalty.files import write_table
 from loyalty.fitting import Fitted, Panels, Setting, fit_models
 from loyalty.groups import attributes_at, group_clients, judge_groups
 from loyalty.histories import Histories, HistoriesWarning
@@ -33,12 +35,18 @@ from loyalty.models.value import ValueModel
 from loyalty.scoring import MANIFEST, Bundle, measurable, retire
 from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, segment_movement
 from loyalty.tracking import log_experiment, tracking_uri
+from loyalty.voice import client_voice, missing_voice
 
 __all__ = ["Progress", "Run", "run_experiment"]
 
 _CONTACTED = np.linspace(0.0, 1.0, 101)
 #: How far back the segments and the risk of today are compared with those of before.
 _MOVEMENT = pd.Timedelta(days=30)
+#: How far back clients are listened to.
+_LISTENED = pd.Timedelta(days=180)
+_QUOTES = 3
+#: The list of alerts; not there where the histories allow none.
+ALERTS_FILE = "alerts.csv"
 _PACKAGES = ("loyalty", "duckdb", "ibis-framework", "lightgbm", "mlflow", "numpy", "pandas", "scikit-learn")
 
 
@@ -69,7 +77,8 @@ class Run:
     Attributes
     ----------
     out : Path
-        The folder: ``backtest.parquet``, ``scores.parquet``, ``metrics.json``, ``model/``, ``mlflow.db``.
+        The folder: ``backtest.parquet``, ``scores.parquet``, ``alerts.csv`` where the histories allow it,
+        ``metrics.json``, ``model/``, ``mlflow.db``.
     backtest : Backtest
         Models and baselines at the test cutoffs.
     scores : DataFrame
@@ -150,7 +159,8 @@ def run_experiment(
     scores = bundle.score_panel(panel)
     watch.step("scores and reasons")
     stale = histories.staleness(config.score_cutoff)
-    notes = [*histories.notes, *([stale] if stale else []), *_notes_of(fitted), *result.notes]
+    lacking = [*missing_alerts(histories), *filter(None, [missing_voice(histories, fitted.learned)])]
+    notes = [*histories.notes, *([stale] if stale else []), *_notes_of(fitted), *result.notes, *lacking]
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
     metrics["totals"] = _totals(scores, fitted.uncertainty)
     metrics["long_run"] = _long_run(scores, bundle.outlook, panel)
@@ -161,9 +171,14 @@ def run_experiment(
     metrics["data"] = _tables(histories)
     metrics["model"] = _model(fitted)
     metrics["groups"] = _groups(config, panels, result)
+    metrics["voice"] = _voice(config, histories, scores, fitted)
+    metrics["alerts"], alerts = _alerts(config, histories, scores)
+    watch.step("voice and alerts")
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
         made = Path(folder)
         _write(made, result, scores, metrics, bundle)
+        if alerts is not None:
+            write_table(alerts, made / ALERTS_FILE)
         watch.step("files")
         run_id = _track(config, name, out, made, fitted, metrics, fingerprints)
         _move(made, out)
@@ -194,7 +209,11 @@ def _count_steps(setting: Setting, histories: Histories, config: Config) -> int:
     cutoffs = {cutoff for split in splits for cutoff in (*split.train, split.test)}
     cutoffs.add(config.score_cutoff - _MOVEMENT)
     baselines_and_models = 2 * len(config.test_cutoffs)
-    return len(cutoffs) + baselines_and_models + len(("histories", "models for scoring", "scores", "files", "MLflow"))
+    return (
+        len(cutoffs)
+        + baselines_and_models
+        + len(("histories", "models for scoring", "scores", "voice and alerts", "files", "MLflow"))
+    )
 
 
 def _notes_of(fitted: Fitted) -> list[str]:
@@ -405,6 +424,38 @@ def _groups(config: Config, panels: Panels, result: Backtest) -> list[dict[str, 
     return [row | {name: _finite(row[name]) for name in ("value", "lower", "upper")} for row in _records(table)]
 
 
+def _voice(config: Config, histories: Histories, scores: pd.DataFrame, fitted: Fitted) -> dict[str, Any] | None:
+    """Listen to the clients; their words are nowhere but in the quotes."""
+    if missing_voice(histories, fitted.learned):
+        return None
+    told = client_voice(
+        histories,
+        scores,
+        cutoff=config.score_cutoff,
+        learned=fitted.learned,
+        window=_LISTENED,
+        quotes=_QUOTES if config.report.quotes else 0,
+        language=config.language,
+    )
+    return {"since": f"{config.score_cutoff - _LISTENED:%Y-%m-%d}", "days": _LISTENED.days, "themes": _told(told)}
+
+
+def _alerts(
+    config: Config, histories: Histories, scores: pd.DataFrame
+) -> tuple[dict[str, Any] | None, pd.DataFrame | None]:
+    """List whom the company is failing, and count them."""
+    cutoff = config.score_cutoff
+    limits = AlertLimits.read(histories, cutoff=cutoff)
+    alerts = alert_list(histories, scores, cutoff=cutoff, kind=config.outcome.kind, limits=limits)
+    kinds = _told(alert_summary(alerts, scores))
+    return ({"limits": asdict(limits), "kinds": kinds}, alerts) if kinds else (None, None)
+
+
+def _told(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Write rows as plain JSON, null where a number is not known."""
+    return _records(table.astype(object).where(table.notna(), None))
+
+
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(table.columns, row, strict=True)) for row in table.astype(object).to_numpy()]
 
@@ -422,6 +473,7 @@ def _move(made: Path, out: Path) -> None:
     """Put finished files where they belong; the manifest last, without which the models are no bundle."""
     (out / "model").mkdir(exist_ok=True)
     retire(out / "model")
+    (out / ALERTS_FILE).unlink(missing_ok=True)  # the new run may have none
     files = [path for path in made.rglob("*") if path.is_file()]
     for path in sorted(files, key=lambda path: (path.name == MANIFEST, path)):
         path.replace(out / path.relative_to(made))

@@ -1,6 +1,5 @@
 """Scoring: the served bundle, a folder of text and JSON that turns histories into scores, the same everywhere."""
 
-import csv
 import json
 import warnings
 from collections.abc import Mapping
@@ -11,11 +10,12 @@ from typing import Any, Self
 
 import pandas as pd
 
+from loyalty.alerts import alert_list
 from loyalty.config import Config, read_histories
 from loyalty.explanation import Language, reason_codes
 from loyalty.features import CATALOGUE, Learned
 from loyalty.features.catalogue import missing
-from loyalty.files import replace_file
+from loyalty.files import replace_file, write_table
 from loyalty.fitting import Fitted, Panels, Setting
 from loyalty.histories import Histories
 from loyalty.loyalty_scores import LOYALTY_FEATURES, loyalty_score
@@ -294,6 +294,7 @@ def score_file(
     data: str | Path,
     cutoff: Instant,
     out: str | Path,
+    alerts: str | Path | None = None,
     language: Language = "en",
     stale: bool = False,
 ) -> pd.DataFrame:
@@ -309,6 +310,8 @@ def score_file(
         Where we stand.
     out : str or Path
         The file; it is whole or not there.
+    alerts : str or Path, optional
+        Another such file, for the list of clients the company is failing: see `loyalty.alert_list`.
     language : {"en", "ko"}
         Of the reasons and the names of segments.
     stale : bool, default=False
@@ -325,11 +328,12 @@ def score_file(
     HistoriesError
         Listing every problem of every table.
     ValueError
-        If `out` is neither Parquet nor CSV, nobody stands at the cutoff, or the purchases are stale.
+        If `out` or `alerts` is neither Parquet nor CSV, nobody stands at the cutoff, or the purchases are stale.
     """
-    out = Path(out)
-    if out.suffix not in {".parquet", ".csv"}:
-        raise ValueError(f"`out` must end in .parquet or .csv; got {out.name!r}.")
+    wanted = {"out": Path(out)} | ({} if alerts is None else {"alerts": Path(alerts)})
+    for name, path in wanted.items():
+        if path.suffix not in {".parquet", ".csv"}:
+            raise ValueError(f"`{name}` must end in .parquet or .csv; got {path.name!r}.")
     config = Config.model_validate(bundle.about["config"])
     instant = as_instant(cutoff, name="cutoff")
     histories = read_histories(config, data, last_cutoff=instant)
@@ -347,25 +351,13 @@ def score_file(
             stacklevel=2,
         )
     scores = bundle.score(histories, cutoff=instant, language=language)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".parquet":
-        replace_file(out, lambda path: scores.to_parquet(path, index=False))
-    else:
-        # All text in quotes: a line break within an id would begin a row, and a formula, of its own.
-        replace_file(
-            out,
-            lambda path: _defused(scores).to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC, encoding="utf-8"),
-        )
+    tables = {"out": scores}
+    if alerts is not None:
+        tables["alerts"] = alert_list(histories, scores, cutoff=instant, kind=bundle.setting.kind)
+    for name, path in wanted.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_table(tables[name], path)
     return scores
-
-
-def _defused(scores: pd.DataFrame) -> pd.DataFrame:
-    """Put an apostrophe before text that a spreadsheet would take for a formula, be it after spaces or full-width."""
-    told = scores.copy()
-    for name in told.select_dtypes(include=["object", "string"]):
-        text = told[name].astype("string")
-        told[name] = text.where(~text.str.match(r"[\t\r\n]|\s*[=+\-@＝＋－＠]", na=False), "'" + text)
-    return told
 
 
 def load(folder: str | Path) -> Bundle:

@@ -282,6 +282,62 @@ class Difference(_Record):
     upper: float | None
 
 
+class VoiceTheme(_Record):
+    """What some clients write about, and what goes with it; each text in `quotes` is masked."""
+
+    theme: int
+    words: list[str]
+    texts: int
+    clients: int
+    share: float
+    share_before: float | None = None
+    change: float | None = None
+    mood: float | None = None
+    scored: int = 0
+    churn_probability: float | None = None
+    churn_probability_others: float | None = None
+    difference: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    value_at_risk: float | None = None
+    value_share: float | None = None
+    quotes: list[str] = Field(default_factory=list)
+
+
+class Voice(_Record):
+    """What clients write about, in the days before the score cutoff."""
+
+    since: datetime
+    days: int
+    themes: list[VoiceTheme] = Field(default_factory=list)
+
+
+class AlertLimits(_Record):
+    """From how many days, and how many offers in 30 days, a client is listed."""
+
+    reply_days: float
+    many_offers: int
+
+
+class AlertKind(_Record):
+    """The clients with one kind of alert; in the last one, ``any``, each counts once."""
+
+    kind: str
+    clients: int
+    share: float | None = None
+    value_at_risk: float = 0.0
+    value_share: float | None = None
+    age_days_max: float | None = None
+    age_days_median: float | None = None
+
+
+class Alerts(_Record):
+    """Whom the company is failing: feedback unanswered, silence after a problem, too many promotions."""
+
+    limits: AlertLimits
+    kinds: list[AlertKind] = Field(default_factory=list)
+
+
 class Metrics(_Record):
     """``metrics.json`` of a run; only what the page cannot do without is required."""
 
@@ -313,6 +369,8 @@ class Metrics(_Record):
     data: list[TableFacts] = Field(default_factory=list)
     model: ModelFacts | None = None
     groups: list[GroupFigure] = Field(default_factory=list)
+    voice: Voice | None = None
+    alerts: Alerts | None = None
     notes: list[str | dict[str, str]] = Field(default_factory=list)
     btyd: dict[str, Any] | None = None
     data_fingerprint: str = ""
