@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from loyalty.backtesting import Backtest, backtest
-    from loyalty.explanation import driver_table, reason_codes, shap_values
+    from loyalty.explanation import Reasons, driver_table, explain_client, reason_codes, shap_values
     from loyalty.features import (
         CATALOGUE,
         Feature,
@@ -48,6 +48,7 @@ __all__ = [
     "HistoriesError",
     "HistoriesWarning",
     "LoyaltyWeights",
+    "Reasons",
     "RfmCuts",
     "SpendIntervals",
     "SurvivalModel",
@@ -60,6 +61,7 @@ __all__ = [
     "build_labels",
     "build_panel",
     "driver_table",
+    "explain_client",
     "feature",
     "lay_panel",
     "learn",
@@ -84,7 +86,9 @@ __version__ = version("loyalty")
 _HOMES = {
     "Backtest": "backtesting",
     "backtest": "backtesting",
+    "Reasons": "explanation",
     "driver_table": "explanation",
+    "explain_client": "explanation",
     "reason_codes": "explanation",
     "shap_values": "explanation",
     "CATALOGUE": "features",

@@ -6,7 +6,7 @@ from loyalty.features import CATALOGUE
 from loyalty.files import replace_file
 from loyalty.report.page import render_page
 from loyalty.report.run_folder import read_run_folder
-from loyalty.report.text import LANGUAGES, Language
+from loyalty.wording import LANGUAGES, Language
 
 __all__ = ["write_report"]
 

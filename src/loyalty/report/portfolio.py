@@ -9,8 +9,9 @@ from loyalty.report import figures
 from loyalty.report.clients import cell_of, loyalty_bands, loyalty_means, movement_frame, segment_frame
 from loyalty.report.figures import rows_of
 from loyalty.report.run_folder import Metrics, RunFolder, Total
-from loyalty.report.text import NONE, Speech, plural, sentence
+from loyalty.report.text import Speech, plural
 from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS
+from loyalty.wording import NONE, sentence
 
 Section = dict[str, Any]
 
