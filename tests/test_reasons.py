@@ -172,7 +172,7 @@ class TestWhoSpeaks:
         assert told["reason_1"].tolist() == ["silence_probability"] * 2
 
     def test_the_clients_own_habit_makes_a_fact_fit(self):
-        """12 days are short beside the others' 50 and long beside its own 5, which are a habit from the third purchase."""
+        """12 days are short beside the others' 50 and long beside its own 5, a habit from the third purchase on."""
         clients = {"days_since_last": [12, 12, 12], "gap_days_median": [5, 5, np.nan], "frequency": [2, 1, 0]}
         clients |= {"alive_probability": [0.1, 0.1, 0.1]}
         told = told_by([[0.1, 0, 0, 3.0]] * 3, clients, typical=[50, 20, 4, 0.9])

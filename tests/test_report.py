@@ -370,7 +370,8 @@ def test_numbers_in_the_units_of_features():
         english.value(*pair).replace("\u00a0", " ")
         for pair in (
             (1, "days"), (2, "days"), (9.96, "days"), (2.44, "days"), (62.6, "days"), (0.256, "share"),
-            (0.0049, "share"), (2.345, "ratio"), (0.987, "ratio"), (12.34, "count"), (0.00123, "count"), (-3, "count"), (-0.001, "ratio"),
+            (0.0049, "share"), (2.345, "ratio"), (0.987, "ratio"), (12.34, "count"), (0.00123, "count"),
+            (-3, "count"), (-0.001, "ratio"),
         )
     ] == [
         "1 day", "2 days", "10 days", "2.4 days", "63 days", "26%", "0.5%",

@@ -64,7 +64,7 @@ class Reasons:
         ]
         head = (
             f'<th style="text-align:left">{title}: {100 * self.churn_probability:.0f}%</th>'
-            f'<th style="text-align:right">{lower}</th><th style="text-align:left">{higher}</th>'
+            f'<th style="text-align:right;padding:0 6px">{lower}</th><th style="text-align:left;padding:0 6px">{higher}</th>'
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 

@@ -296,15 +296,15 @@ FEATURES = (
         },
         phrases={
             "en": Phrase(
-                "{value} more purchase [day/days] since the last price rise than in as long before it",
-                zero="as many purchase days since the last price rise as in as long before it",
-                below="{value} fewer purchase [day/days] since the last price rise than in as long before it",
+                "{value} more purchase [day/days] since the last price rise (90 days at most) than before it",
+                zero="as many purchase days since the last price rise (90 days at most) as in as long before it",
+                below="{value} fewer purchase [day/days] since the last price rise (90 days at most) than before it",
                 unknown="no price rise met so far",
             ),
             "ko": Phrase(
-                "마지막 가격 인상 후 구매일이 인상 전 같은 기간보다 {value}일 많습니다",
-                zero="마지막 가격 인상 후 구매일 수가 인상 전 같은 기간과 같습니다",
-                below="마지막 가격 인상 후 구매일이 인상 전 같은 기간보다 {value}일 적습니다",
+                "마지막 가격 인상 후(최대 90일) 구매일이 인상 전 같은 기간보다 {value}일 많습니다",
+                zero="마지막 가격 인상 후(최대 90일) 구매일 수가 인상 전 같은 기간과 같습니다",
+                below="마지막 가격 인상 후(최대 90일) 구매일이 인상 전 같은 기간보다 {value}일 적습니다",
                 unknown="가격 인상을 겪은 적이 없습니다",
             ),
         },

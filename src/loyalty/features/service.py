@@ -400,9 +400,7 @@ FEATURES = (
             "en": Phrase(
                 "latest satisfaction score: {value}", unknown="no satisfaction score given", usual="{value} on average"
             ),
-            "ko": Phrase(
-                "가장 최근 만족도는 {value}점입니다", unknown="만족도 평가가 없습니다", usual="평균 {value}"
-            ),
+            "ko": Phrase("가장 최근 만족도는 {value}점입니다", unknown="만족도 평가가 없습니다", usual="평균 {value}"),
         },
         formula=SATISFACTION.last(),
         actionable=True,
