@@ -279,9 +279,9 @@ def test_korean_headlines_carry_the_numbers(five):
     assert "e 이력 부족 50%" in text
     assert "‘마지막 구매 후 일수’가 예측을 가장 크게 움직입니다: 평균 9.1%p" in text
     assert "아래 고객 5명이 전체 위험 금액의 100%인 55억 원을 차지합니다" in text
-    assert "마지막 구매 후 일수가 122일 (높은 위험과 함께 나타남)" in text
-    assert "최근 90일 구매액: 값 없음 (낮은 위험과 함께 나타남)" in text
-    assert "silent for" not in text
+    assert "마지막 구매 후 122일이 지났습니다(평소 구매 간격 40일) (높은 위험과 함께 나타남)" in text
+    assert "최근 90일 순구매액은 알 수 없습니다 (낮은 위험과 함께 나타남)" in text
+    assert "language of the scores" not in text
 
 
 def test_contracts_end_where_purchases_stop(folder, tmp_path):

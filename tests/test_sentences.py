@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from loyalty.explanation.sentences import Earlier, Teller, earlier_of
-from loyalty.features import CATALOGUE, Feature
+from loyalty.features import CATALOGUE, Feature, Phrase, feature
 from loyalty.features.algebra import PURCHASES
 from loyalty.wording import Writing, fit_number
 
@@ -129,10 +129,10 @@ def test_by_meaning(name, value, usual, typical, english, korean, raises):
 FACTS = [(v, u, t) for v in (0.0, 1.0, 2.0, 0.5, -3.0, 1234.5, NAN) for u in (NAN, 2.0) for t in (NAN, 2.0, 7.0)]
 
 
-@pytest.mark.parametrize("feature", [f for f in CATALOGUE.values() if not f.shared], ids=lambda feature: feature.name)
-def test_every_feature_reads_well_in_every_case(feature):
+@pytest.mark.parametrize("one", [f for f in CATALOGUE.values() if not f.shared], ids=lambda one: one.name)
+def test_every_feature_reads_well_in_every_case(one):
     """A sentence, of one language, without marks left over; and never a cause."""
-    english, korean = (Teller(feature.name, Writing(language, "KRW")) for language in ("en", "ko"))
+    english, korean = (Teller(one.name, Writing(language, "KRW")) for language in ("en", "ko"))
     for value, usual, typical in FACTS:
         told = english(value, usual=usual, typical=typical, raises=True)
         assert told.endswith(". Goes with a higher risk.")
@@ -146,11 +146,11 @@ def test_every_feature_reads_well_in_every_case(feature):
         assert not re.search(r"[A-Za-z]{4,}|[\[\]{}]|\(,|은\(는\)|이\(가\)|을\(를\)|–|때문", told), told
 
 
-@pytest.mark.parametrize("feature", [f for f in CATALOGUE.values() if not f.shared], ids=lambda feature: feature.name)
-def test_a_higher_number_is_another_sentence(feature):
+@pytest.mark.parametrize("one", [f for f in CATALOGUE.values() if not f.shared], ids=lambda one: one.name)
+def test_a_higher_number_is_another_sentence(one):
     """What is not said cannot be wrong, but a reason without its number is none."""
     for language in ("en", "ko"):
-        teller = Teller(feature.name, Writing(language))
+        teller = Teller(one.name, Writing(language))
         said = {teller.fact(value, usual=NAN, typical=NAN) for value in (0.0, 1.0, 2.0, 3.0, NAN)}
         assert len(said) == 5
 
@@ -191,6 +191,32 @@ def test_a_feature_of_ones_own_is_told_by_its_unit_and_meaning():
         assert told["ko"].fact(3.0, usual=7.0, typical=NAN) == "마지막 통화 후 경과 일수는 3일입니다(평소 7일)"
     finally:
         CATALOGUE.remove("own_days")
+
+
+def test_a_feature_of_ones_own_can_say_its_sentence():
+    @feature(
+        theme="mine",
+        unit="count",
+        en="calls so far",
+        ko="누적 통화 건수",
+        topic="calls",
+        phrases={
+            "en": Phrase("called {value} [time/times]", zero="never called"),
+            "ko": Phrase("지금까지 {value}번 통화했습니다", zero="통화한 적이 없습니다"),
+        },
+    )
+    def own_calls():
+        return PURCHASES.count()
+
+    try:
+        assert CATALOGUE["own_calls"].family == "calls"
+        english, korean = (Teller("own_calls", Writing(language)) for language in ("en", "ko"))
+        assert english.fact(1.0, usual=NAN, typical=2.0) == "Called 1 time; a typical client: 2"
+        assert korean.fact(1.0, usual=NAN, typical=2.0) == "지금까지 1번 통화했습니다(보통 고객 2번)"
+        assert english.fact(0.0, usual=NAN, typical=NAN) == "Never called"
+        assert korean.fact(NAN, usual=NAN, typical=2.0) == "누적 통화 건수는 알 수 없습니다"
+    finally:
+        CATALOGUE.remove("own_calls")
 
 
 def test_names_and_levels_of_the_users_own_are_kept_in_line():

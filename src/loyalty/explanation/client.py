@@ -62,10 +62,9 @@ class Reasons:
             f'<tr><td style="text-align:left">{escape(text)}</td>{_bar(part, widest, faint)}</tr>'
             for text, part, faint in zip([*self, rest], parts, [False] * len(self) + [True], strict=True)
         ]
-        head = (
-            f'<th style="text-align:left">{title}: {100 * self.churn_probability:.0f}%</th>'
-            f'<th style="text-align:right;padding:0 6px">{lower}</th><th style="text-align:left;padding:0 6px">{higher}</th>'
-        )
+        side = '<th style="text-align:{};padding:0 6px">{}</th>'
+        head = f'<th style="text-align:left">{title}: {100 * self.churn_probability:.0f}%</th>'
+        head += side.format("right", lower) + side.format("left", higher)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
