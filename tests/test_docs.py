@@ -109,7 +109,7 @@ def test_the_example_in_python_runs(capsys):
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 - our own page
     table, reason = capsys.readouterr().out.rsplit("\n", 2)[:2]
     assert [line.split()[0] for line in table.splitlines()[-3:]] == ["naive", "btyd", "lightgbm"]
-    assert reason.endswith("goes with a higher risk")
+    assert reason.endswith(". Goes with a higher risk.")
 
 
 def test_the_config_for_your_own_data_reads_a_file_in_your_words(tmp_path):
