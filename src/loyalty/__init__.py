@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from loyalty.backtesting import Backtest, backtest
-    from loyalty.explanation import driver_table, reason_codes, shap_values
+    from loyalty.explanation import driver_table, reason_codes, shap_interactions, shap_values
     from loyalty.features import (
         CATALOGUE,
         Feature,
@@ -73,6 +73,7 @@ __all__ = [
     "reason_codes",
     "rfm_segments",
     "segment_movement",
+    "shap_interactions",
     "shap_values",
     "value_risk_segments",
     "write_panel",
@@ -86,6 +87,7 @@ _HOMES = {
     "backtest": "backtesting",
     "driver_table": "explanation",
     "reason_codes": "explanation",
+    "shap_interactions": "explanation",
     "shap_values": "explanation",
     "CATALOGUE": "features",
     "Feature": "features",
