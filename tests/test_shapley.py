@@ -101,32 +101,32 @@ def test_thresholds_are_not_rounded(parameters):
     assert np.abs(looked_up(booster, near) - lightgbms(booster, near)).max() < 1e-12
 
 
+def expected(node, row, known):
+    """The mean of a tree for a row of which only some columns are known."""
+    if "leaf_value" in node:
+        return node["leaf_value"]
+    left, right = node["left_child"], node["right_child"]
+    if node["split_feature"] in known:
+        value = row[node["split_feature"]]
+        goes_left = node["default_left"] if np.isnan(value) else value <= node["threshold"]
+        return expected(left if goes_left else right, row, known)
+    rows = [child.get("internal_count", child.get("leaf_count")) for child in (left, right)]
+    return (rows[0] * expected(left, row, known) + rows[1] * expected(right, row, known)) / sum(rows)
+
+
+@pytest.fixture(scope="module")
+def worth():
+    """Small trees, some rows, and what every set of columns is worth to each."""
+    values, outcome = table(3, columns=5, missing=0.2)
+    booster = trees(values, outcome, 4, num_leaves=8)
+    grown = [tree["tree_structure"] for tree in booster.dump_model()["tree_info"]]
+    subsets = [frozenset(s) for size in range(6) for s in combinations(range(5), size)]
+    games = [{s: sum(expected(tree, row, s) for tree in grown) for s in subsets} for row in values[:6]]
+    return booster, values[:6], games
+
+
 class TestAgainstTheDefinition:
     """Shapley's formula over all subsets of columns, of the game that path-dependent TreeSHAP plays."""
-
-    @staticmethod
-    def expected(node, row, known):
-        """The mean of a tree for a row of which only some columns are known."""
-        if "leaf_value" in node:
-            return node["leaf_value"]
-        left, right = node["left_child"], node["right_child"]
-        go = TestAgainstTheDefinition.expected
-        if node["split_feature"] in known:
-            value = row[node["split_feature"]]
-            goes_left = node["default_left"] if np.isnan(value) else value <= node["threshold"]
-            return go(left if goes_left else right, row, known)
-        rows = [child.get("internal_count", child.get("leaf_count")) for child in (left, right)]
-        return (rows[0] * go(left, row, known) + rows[1] * go(right, row, known)) / sum(rows)
-
-    @pytest.fixture(scope="class")
-    def worth(self):
-        values, outcome = table(3, columns=5, missing=0.2)
-        booster = trees(values, outcome, 4, num_leaves=8)
-        grown = [tree["tree_structure"] for tree in booster.dump_model()["tree_info"]]
-        rows = values[:6]
-        subsets = [frozenset(s) for size in range(6) for s in combinations(range(5), size)]
-        worth = [{s: sum(self.expected(tree, row, s) for tree in grown) for s in subsets} for row in rows]
-        return booster, rows, worth
 
     def test_values(self, worth):
         booster, rows, games = worth
@@ -214,15 +214,13 @@ def test_a_corrupted_table_is_noticed(monkeypatch):
 
 
 class TestTreesOfAnotherKind:
-    @pytest.mark.parametrize("kind", ["linear", "categorical", "forest"])
+    @pytest.mark.parametrize("kind", ["categorical", "forest"])
     def test_are_left_to_lightgbm(self, kind):
         values, outcome = table(4, missing=0.0)
         if kind == "categorical":
             values[:, 2] += 1
             data = lgb.Dataset(values, outcome, categorical_feature=[2])
             booster = lgb.train({"objective": "binary", "verbose": -1, "min_data_per_group": 5}, data, 10)
-        elif kind == "linear":
-            booster = trees(values, outcome, linear_tree=True)
         else:
             booster = trees(values, outcome, boosting="rf", bagging_fraction=0.5, bagging_freq=1)
         assert _leaf_games.read_games(booster) is None

@@ -28,8 +28,6 @@ _games, _int = _typeof(NO_GAMES), types.int64
 _I, _F = (types.Array(of, 1, "C", readonly=True) for of in (types.int64, types.float64))
 _M, _out = types.Array(types.float64, 2, "C", readonly=True), types.Array(types.float64, 2, "C")
 
-#: What LightGBM takes for zero where zero means missing: 1e-35 in single precision.
-_TINY = float(np.float32(1e-35))
 #: Rows whose answers to a split fit into the processor's nearest memory.
 _ROWS = 1024
 
@@ -56,7 +54,7 @@ def rules(most: int) -> tuple[Floats, Floats]:
 
 @numba.njit(inline="always", error_model="numpy")
 def _goes_left(value: float, threshold: float, missing_left: bool, zero_is_missing: bool) -> bool:
-    missing = np.isnan(value) or (zero_is_missing and -_TINY < value <= _TINY)
+    missing = np.isnan(value) or (zero_is_missing and value == 0.0)
     return (missing and missing_left) or (not missing and value <= threshold)
 
 

@@ -20,6 +20,8 @@ _COMPARED = 100
 _TOLERANCE = 1e-6
 #: Entries of the tables in use at a time (1 MiB), and of the rows that are copied (32 MiB).
 _TABLE, _COPIED = 2**17, 2**22
+#: What LightGBM reads as zero: 1e-35 in single precision.
+_TINY = float(np.float32(1e-35))
 #: The most memory that interactions may take.
 _GIB = 2**30
 
@@ -128,7 +130,7 @@ def tree_interactions(booster: lgb.Booster, values: Floats) -> Floats:
         raise ValueError("interactions are known of trees with one output, splits of numbers and plain leaves only.")
     games, _ = read
     pairs = np.zeros((rows, columns, columns))
-    interact(games, *rules(_most_players(games)), np.ascontiguousarray(values.T), pairs)
+    interact(games, *rules(_most_players(games)), _columns(values), pairs)
     if not _agree(pairs.sum(axis=2), _by_lightgbm(booster, values, None)[:, :-1]):
         raise RuntimeError("the interactions do not add up to LightGBM's SHAP values. Please report this as a bug.")
     return pairs
@@ -140,6 +142,13 @@ def _agree(ours: Floats, theirs: Floats) -> bool:
 
 def _by_lightgbm(booster: lgb.Booster, values: Floats, n_jobs: int | None) -> Floats:
     return np.asarray(booster.predict(values, pred_contrib=True, num_threads=threads(n_jobs, len(values))))
+
+
+def _columns(values: Floats) -> Floats:
+    """Copy rows column by column, and nearly nothing as nothing, as LightGBM reads it."""
+    columns = values.T.copy()
+    columns[np.abs(columns) <= _TINY] = 0.0
+    return columns
 
 
 def _most_players(games: Games) -> int:
@@ -156,7 +165,7 @@ def _looked_up(games: Games, base: float, values: Floats, n_jobs: int | None) ->
     step = max(1, _COPIED // columns)
 
     def fill(start: int) -> None:
-        some = np.ascontiguousarray(values[start : start + step].T)
+        some = _columns(values[start : start + step])
         found = np.zeros_like(some)
         begin, bunches = 0, len(first_entry) - 1
         while begin < bunches:
