@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         portfolio_changes,
         reason_codes,
         risk_changes,
+        shap_interactions,
         shap_values,
         theme_table,
     )
@@ -102,6 +103,7 @@ __all__ = [
     "rfm_segments",
     "risk_changes",
     "segment_movement",
+    "shap_interactions",
     "shap_values",
     "theme_table",
     "value_risk_segments",
@@ -127,6 +129,7 @@ _HOMES = {
     "portfolio_changes": "explanation",
     "reason_codes": "explanation",
     "risk_changes": "explanation",
+    "shap_interactions": "explanation",
     "shap_values": "explanation",
     "theme_table": "explanation",
     "CATALOGUE": "features",

@@ -7,7 +7,7 @@ from loyalty.explanation.parts import sample_clients
 from loyalty.explanation.reasons import reason_codes
 from loyalty.explanation.stability import driver_stability, drivers_over_time
 from loyalty.explanation.summary import summarise, summarise_cutoffs
-from loyalty.explanation.values import shap_values
+from loyalty.explanation.values import shap_interactions, shap_values
 
 __all__ = [
     "Reasons",
@@ -21,6 +21,7 @@ __all__ = [
     "reason_codes",
     "risk_changes",
     "sample_clients",
+    "shap_interactions",
     "shap_values",
     "summarise",
     "summarise_cutoffs",
