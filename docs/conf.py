@@ -11,7 +11,7 @@ author = "The loyalty authors"
 project_copyright = "the loyalty authors; Apache 2.0"
 version = release = version_of("loyalty")
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc", "myst_parser", "repository_pages", "command_line"]
+extensions = ["sphinx.ext.autodoc", "numpydoc", "myst_parser", "repository_pages", "command_line"]
 exclude_patterns = ["_build"]
 # A single backtick names an object where there is one, and is code where there is none.
 default_role = "py:obj"
@@ -25,7 +25,6 @@ autodoc_typehints = "none"  # docstrings say the types, with shapes and units
 autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
 
-myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
 html_theme = "furo"

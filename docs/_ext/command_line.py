@@ -1,4 +1,4 @@
-"""The commands with their options, as the command line itself knows them, written below the page that speaks of them."""
+"""The commands with their options, as the command line itself knows them, written below their page."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def _row(parameter: Any) -> str:
     said, default = [parameter.help], parameter.default
     if parameter.required:
         said.append("Needed.")
-    elif parameter.show_default and default not in (None, False, "") and default != Path():
+    elif parameter.show_default and default is not None and default is not False and default not in ("", Path()):
         said.append(f"By default `{default}`.")
     name = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.name.upper()
     return f"| `{name}` | {' '.join(said)} |"
