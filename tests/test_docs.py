@@ -18,7 +18,7 @@ from loyalty.config import Config, read_config, read_histories
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "loyalty"
-TEXT = {".cfg", ".css", ".ipynb", ".j2", ".json", ".md", ".py", ".toml", ".txt", ".yaml", ".yml", ""}
+TEXT = {".cfg", ".css", ".ipynb", ".j2", ".json", ".md", ".py", ".rst", ".svg", ".toml", ".txt", ".yaml", ".yml", ""}
 
 
 def files_of_the_project() -> list[Path]:
@@ -26,7 +26,7 @@ def files_of_the_project() -> list[Path]:
     top = [path for path in ROOT.iterdir() if path.is_file()]
     folders = (".ci", "data", "docs", "experiments", "notebooks", "src", "tests")
     below = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
-    made = {"__pycache__", ".ipynb_checkpoints"}
+    made = {"__pycache__", ".ipynb_checkpoints", "_build"}
     return sorted(path for path in top + below if path.suffix in TEXT and not made & set(path.parts))
 
 
