@@ -48,6 +48,6 @@ def as_html(tables: Mapping[str, Mapping[str, Any]], *, observed_until: pd.Times
 
 def _row(name: str, *, rows: int, clients: int, first: pd.Timestamp, last: pd.Timestamp, columns: Sequence[str]) -> str:
     counts = "".join(f"<td>{count:,}</td>" for count in (rows, clients))
-    days = "".join(f"<td>{day:%Y-%m-%d}</td>" for day in (first, last))
+    days = "".join(f'<td style="white-space: nowrap">{day:%Y-%m-%d}</td>' for day in (first, last))
     named = f'<td style="text-align: left">{escape(", ".join(columns))}</td>'
     return f"<tr><th>{escape(name)}</th>{counts}{days}{named}</tr>"
