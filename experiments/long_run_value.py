@@ -4,7 +4,9 @@
 
 DATA is the folder that holds the data; the configs beside this file say what is read, with shorter horizons. At one
 cutoff of each, several horizons before the first test cutoff, `ValueModel` tells the first horizon, buy till you die
-how purchases fade after it, and both together the next ones. What it means is said in `value_comparison.md`.
+how purchases fade after it, and both together the next ones. Then the outlook of a bundle, as `loyalty run` fits it,
+is held against the months that followed: in total, by tenth of its value, and, in contracts, by who is still there.
+What it means is said in `value_comparison.md`.
 """
 
 import argparse
@@ -22,8 +24,9 @@ from loyalty.experiment import setting_of
 from loyalty.features import CATALOGUE, build_panel
 from loyalty.fitting import Panels, fit_models
 from loyalty.histories import Histories, HistoriesWarning
-from loyalty.labels import build_labels
+from loyalty.labels import build_durations, build_labels
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
+from loyalty.models.outlook import LongRunTerms
 from loyalty.timeline import Outcome
 
 HERE = Path(__file__).parent
@@ -32,6 +35,13 @@ CASES = {
     "cdnow": ("1997-07-01", "61d", 3),
     "online_retail_2": ("2010-06-01", "90d", 3),
     "complete_journey": ("2017-05-01", "30d", 4),
+}
+#: Cutoff, horizon, and for how long an outlook is followed.
+FOLLOWED = {
+    "cdnow": ("1997-07-01", "61d", "365d"),
+    "online_retail_2": ("2010-09-01", "90d", "365d"),
+    "complete_journey": ("2017-05-01", "30d", "240d"),
+    "airline": ("2018-01-01", "90d", "365d"),
 }
 YEARLY_RATE = 0.1
 HISTORY = ("frequency", "recency", "T", "monetary")
@@ -95,6 +105,42 @@ def compare(name: str, data: Path) -> None:
     print(pd.Series(means).round(2).to_string(), flush=True)
 
 
+def follow(name: str, data: Path) -> None:
+    """Hold the outlook of a bundle against what happened."""
+    cutoff, horizon, long = FOLLOWED[name]
+    config = read_config(HERE / f"{name}.toml")
+    setting = replace(setting_of(config), outcome=Outcome.of(horizon=horizon))
+    panels = Panels(read_histories(config, data), setting)
+    (split,) = setting.splits(panels.histories, [cutoff])
+    days = pd.Timedelta(long).days
+    fitted = fit_models(panels, split, long_run=LongRunTerms(years=days / 365.25, discount_rate=0.0))
+    outlook = fitted.outlook
+    panel = panels.at(split.test, learned=fitted.learned)
+    first = fitted.predict(panel)["expected_value"].to_numpy()
+    asked = {"cutoffs": split.test, "kind": setting.kind, "active": setting.active}
+    true = build_labels(panels.histories, horizon=long, **asked)["value"].reindex(panel.index).to_numpy()
+    true_first = build_labels(panels.histories, horizon=horizon, **asked)["value"].sum()
+    told = outlook.predict(panel, first)
+    value = told["long_run_value"].to_numpy()
+    print(f"\n# The outlook of {name} at {cutoff}: {len(panel):,} clients, {days} days, no discount")
+    print(f"first horizon {first.sum():,.0f}, true {true_first:,.0f}: {first.sum() / true_first - 1:+.1%}")
+    print(f"{days} days {value.sum():,.0f}, true {true.sum():,.0f}: {value.sum() / true.sum() - 1:+.1%}")
+    print(f"how it goes on: times {value.sum() / first.sum():.2f}, true {true.sum() / true_first:.2f}")
+    print(pd.Series(value_metrics(true, value)).round(4).to_frame().T.to_string(index=False))
+    tenth = pd.Series(value).rank(method="first", ascending=False).sub(1).floordiv(len(value) / 10).add(1).astype(int)
+    by_tenth = pd.DataFrame({"predicted": value, "true": true}).groupby(tenth.to_numpy()).mean()
+    print(by_tenth.assign(ratio=by_tenth["predicted"] / by_tenth["true"]).round(2).T.to_string())
+    if outlook.survival is not None:
+        period = f"{outlook.period_days}d"
+        lives = build_durations(panels.histories, period=period, periods=days // outlook.period_days, **asked)
+        ends = np.arange(1, days // outlook.period_days + 1)
+        there = [((lives["churned"] == 0) | (lives["duration"] > end)).mean() for end in ends]
+        shares = outlook.staying(panel).set_index("days")["share"]
+        both = pd.DataFrame({"expected": shares, "true": pd.Series(there, index=ends * outlook.period_days)})
+        print(f"share in force\n{both.round(4).T.to_string()}")
+        print(f"median remaining days known of {told['median_remaining_days'].notna().mean():.1%}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
@@ -102,6 +148,8 @@ def main() -> None:
     warnings.simplefilter("ignore", HistoriesWarning)
     for name in CASES:
         compare(name, data)
+    for name in FOLLOWED:
+        follow(name, data)
 
 
 if __name__ == "__main__":

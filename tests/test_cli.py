@@ -339,8 +339,11 @@ class TestScore:
     @pytest.mark.parametrize("ending", ["parquet", "csv"])
     def test_writes_the_scores_of_the_run(self, small_demo, tmp_path, ending):
         out = tmp_path / f"scores.{ending}"
-        result = call("score", small_demo.out, "--data", small_demo.data, "--cutoff", "2026-01-01", "--out", out)
+        alerts = tmp_path / "alerts.csv"
+        options = ("--cutoff", "2026-01-01", "--out", out, "--alerts", alerts)
+        result = call("score", small_demo.out, "--data", small_demo.data, *options)
         assert result.exit_code == 0, result.output
+        assert alerts.read_bytes() == (small_demo.out / "alerts.csv").read_bytes()
         reference = pd.read_parquet(small_demo.out / "scores.parquet")
         mean = reference["churn_probability"].mean()
         assert f"{len(reference):,} clients scored at 2026-01-01, mean churn probability {mean:.3f}" in result.stdout

@@ -1,6 +1,7 @@
 """The config: everything wrong with it is said at once, with the way out, before any data is read."""
 
 import re
+from dataclasses import asdict
 from typing import get_args
 
 import pandas as pd
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from loyalty import config as config_module
 from loyalty.config import Config, ConfigError, config_text, read_config, read_histories
 from loyalty.histories import HistoriesError
+from loyalty.models.outlook import LongRunTerms
 from loyalty.models.parameters import ModelParameters
 from loyalty.models.value import Law
 
@@ -190,6 +192,7 @@ class TestValues:
             ("score", "at_most = 0\nscore", "cutoffs.at_most: .*greater than or equal to 1; got 0"),
             ('[data.purchases]\npath = "purchases.csv"', "[data]\npurchases = 3", "data.purchases must be a section"),
             ('"90d"', '"90d"\nkind = "contractual"', r"\[outcome\] kind: 'contractual' needs .* \[data.contracts\]"),
+            ('"90d"', '"90d"\n[card]\nattributes = ["town"]', r"\[card\] attributes: .* table \[data.clients\]"),
         ],
     )  # fmt: skip
     def test_a_wrong_value_is_named_with_its_place(self, complaints, old, new, said):
@@ -299,6 +302,38 @@ class TestParametersOfTheModels:
     def test_an_unknown_law_is_refused(self, complaints):
         (said,) = complaints(GOOD + '[value]\nlaw = "normal"')
         assert "'gamma', 'lognormal' or 'tweedie'" in said
+
+    def test_terms_of_the_long_run_are_those_of_the_outlook(self, read):
+        assert read(GOOD).long_run.given() == {}
+        config = read(GOOD + "[long_run]\nyears = 5\ndiscount_rate = 0.08\nmargin = 0.3\n")
+        assert config.long_run.given() == {"years": 5.0, "discount_rate": 0.08, "margin": 0.3}
+        assert asdict(LongRunTerms(**config.long_run.given())) == config.long_run.given()
+        assert set(config_module.LongRunConfig.model_fields) == set(asdict(LongRunTerms()))
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "years = 0",
+            "years = 21",
+            "years = nan",
+            'years = "3"',
+            "discount_rate = -0.1",
+            "discount_rate = inf",
+            "margin = 0",
+            "margin = 1.01",
+            "margin = true",
+        ],
+    )
+    def test_senseless_terms_are_refused(self, complaints, line):
+        (said,) = complaints(GOOD + f"[long_run]\n{line}\n")
+        assert said.startswith(f"long_run.{line.split(' ')[0]}: ")
+
+    def test_quotes_are_shown_unless_told_otherwise(self, complaints, read):
+        assert read(GOOD).report.quotes
+        assert not read(GOOD + "[report]\nquotes = false").report.quotes
+        (said,) = complaints(GOOD + "[report]\nquotes = 0")
+        assert said.startswith("report.quotes: ")
+        assert "valid boolean" in said
 
     def test_cutoffs_to_tune_at_are_dates_each_once(self, complaints, read):
         assert read(GOOD + "[tune]\ncutoffs = [2023-06-01]").tune.cutoffs == ["2023-06-01"]

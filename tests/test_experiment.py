@@ -13,10 +13,11 @@ from pandas.testing import assert_frame_equal
 import loyalty
 from demo_fixture import Counter
 from loyalty import experiment, tracking
-from loyalty.config import Config, read_config, read_histories
+from loyalty.config import Config, ReportConfig, read_config, read_histories
 from loyalty.experiment import run_experiment, setting_of
 from loyalty.histories import HistoriesError, HistoriesWarning
 from loyalty.report import write_report
+from loyalty.report.run_folder import read_run_folder
 from loyalty.scoring import Yardsticks
 
 METRICS = ["clients", "churn_rate", "auc", "log_loss", "brier", "mean_error", "lift_top_20", "found_top_20"]
@@ -44,7 +45,8 @@ def histories(small_demo):
 class TestFiles:
     def test_are_there_and_nothing_else(self, small_demo):
         names = sorted(path.name for path in small_demo.out.iterdir() if path.name != "report.html")
-        assert names == ["backtest.parquet", "metrics.json", "mlartifacts", "mlflow.db", "model", "scores.parquet"]
+        kept = ["backtest.parquet", "metrics.json", "mlartifacts", "mlflow.db", "model", "scores.parquet"]
+        assert names == ["alerts.csv", *kept]
         assert sorted(path.name for path in (small_demo.out / "model").iterdir()) == [
             "bundle.json",
             "churn.json",
@@ -52,6 +54,7 @@ class TestFiles:
             "intervals.json",
             "intervals.txt",
             "learned.json",
+            "outlook.json",
             "totals.json",
             "value.json",
             "value.txt",
@@ -95,6 +98,18 @@ class TestFiles:
                     assert path.suffix not in {".pkl", ".pickle", ".joblib"}
         assert looked > 12
         assert not pattern.search((small_demo.out / "metrics.json").read_bytes())
+
+    def test_no_words_of_clients_are_in_the_models(self, small_demo, metrics):
+        """In the figures stand quotes, and no text but those."""
+        texts = pd.read_parquet(small_demo.data / "contacts.parquet", columns=["text"])["text"].dropna().unique()
+        written = {text for text in texts if len(text) > 12}
+        quotes = {quote for theme in metrics["voice"]["themes"] for quote in theme["quotes"]}
+        for path in [*(small_demo.out / "model").rglob("*"), small_demo.out / "metrics.json"]:
+            if path.is_file():
+                kept = path.read_text(encoding="utf-8")
+                found = {text for text in written if text in kept}
+                assert found == (quotes if path.name == "metrics.json" else set()), path
+        assert len(written) > 100
 
     def test_report_in_both_languages(self, small_demo):
         for language in ("ko", "en"):
@@ -158,6 +173,45 @@ class TestMetrics:
         strengths = [driver["mean_abs_shap"] for driver in drivers]
         assert strengths == sorted(strengths, reverse=True)
 
+    def test_themes_and_what_can_be_acted_upon(self, metrics):
+        themes, actionable = pd.DataFrame(metrics["themes"]), pd.DataFrame(metrics["actionable"])
+        assert {"rhythm", "value", "service", "promotion"} <= set(themes["theme"])
+        assert set(themes["theme"]) <= {feature.theme for feature in loyalty.CATALOGUE.values()} | {"season"}
+        assert actionable["actionable"].tolist() == [True, False]
+        assert themes["drivers"].sum() == actionable["drivers"].sum() >= len(metrics["drivers"])
+        assert themes["share"].sum() == pytest.approx(1)
+
+    def test_drivers_of_the_segments_large_enough(self, metrics, small_demo):
+        clients = small_demo.run.scores["segment"].value_counts()
+        told = pd.DataFrame(metrics["drivers_by_segment"]).groupby("segment")["clients"]
+        assert told.first().to_dict() == clients[clients >= 30].to_dict()
+        assert (told.size() <= 5).all()
+
+    def test_drivers_over_time_are_those_of_each_cutoffs_own_model(self, metrics, small_demo):
+        over_time, ours = pd.DataFrame(metrics["drivers_over_time"]), small_demo.run.backtest.drivers
+        assert over_time["cutoff"].unique().tolist() == [*TESTS, "2026-01-01"]
+        assert [row["driver"] for row in metrics["drivers"]] == over_time.query(
+            "cutoff == '2026-01-01' and rank <= 12"
+        )["driver"].tolist()
+        for cutoff in TESTS:
+            told = over_time[over_time["cutoff"] == cutoff].set_index("driver")["mean_abs_shap"]
+            wanted = ours[ours["cutoff"] == cutoff].set_index("driver")["mean_abs_shap"]
+            assert told.to_dict() == pytest.approx(wanted[told.index].to_dict())
+        assert [row["cutoff"] for row in metrics["driver_stability"]] == [TESTS[1], "2026-01-01"]
+
+    def test_changed_adds_up_to_the_scores(self, metrics, small_demo, histories):
+        changed, today = metrics["changed"], small_demo.run.scores
+        assert (changed["since"], changed["days"]) == ("2025-12-02", 30)
+        before = loyalty.load(small_demo.out).score(histories, cutoff="2025-12-02")
+        both = before.merge(today, on="client_id", suffixes=("_before", ""))
+        moved = 100 * (both["churn_probability"] - both["churn_probability_before"]).mean()
+        composition = {row["standing"]: row for row in changed["composition"]}
+        assert composition["both"]["clients"] == len(both)
+        assert composition["both"]["effect_pp"] == pytest.approx(moved)
+        assert composition["all"]["after_pp"] == pytest.approx(100 * today["churn_probability"].mean())
+        assert composition["all"]["before_pp"] == pytest.approx(100 * before["churn_probability"].mean())
+        assert sum(row["change_pp"] for row in changed["themes"]) == pytest.approx(moved)  # all clients are explained
+
     def test_totals_are_sums_within_their_interval(self, metrics, small_demo):
         scores = small_demo.run.scores
         assert set(metrics["totals"]) == {"expected_value", "value_at_risk"}
@@ -168,6 +222,16 @@ class TestMetrics:
             assert whole["expected"] == pytest.approx(scores[name].sum())
             sums = scores.groupby("segment")[name].sum()
             assert {row["segment"]: row["expected"] for row in parts} == pytest.approx(sums.to_dict())
+
+    def test_the_long_run_is_the_sum_over_clients(self, metrics, small_demo):
+        scores, told = small_demo.run.scores, metrics["long_run"]
+        assert (told["years"], told["discount_rate"], told["margin"], told["staying"]) == (3.0, 0.1, 1.0, [])
+        assert scores["long_run_value"].notna().all()
+        assert told["value"] == pytest.approx(scores["long_run_value"].sum())
+        # Twelve horizons of 90 days and a bit; each is worth the first at the most.
+        assert (scores["long_run_value"] <= 12.2 * scores["expected_value"]).all()
+        assert (scores["long_run_value"] >= scores["expected_value"] * 0.98).all()
+        assert "these clients will be worth" in write_report(small_demo.out).read_text(encoding="utf-8")
 
     def test_intervals_are_counted_where_they_were_judged(self, metrics, small_demo):
         judged = small_demo.run.backtest.of("lightgbm")
@@ -240,6 +304,40 @@ class TestTracking:
         assert signature.outputs.input_names() == ["churn_probability", "expected_value"]
 
 
+class TestVoiceAndAlerts:
+    def test_alerts_are_listed_in_a_file_and_counted(self, small_demo, histories, metrics):
+        scores = small_demo.run.scores
+        alerts = loyalty.alert_list(histories, scores, cutoff="2026-01-01")
+        written = pd.read_csv(small_demo.out / "alerts.csv")
+        assert_frame_equal(written, alerts.astype({"kind": written["kind"].dtype}), rtol=1e-12)
+        assert metrics["alerts"]["limits"] == vars(loyalty.AlertLimits.read(histories, cutoff="2026-01-01"))
+        rows = pd.DataFrame(metrics["alerts"]["kinds"])
+        assert_frame_equal(rows, loyalty.alert_summary(alerts, scores), rtol=1e-12)
+        assert rows["clients"].min() > 0
+
+    def test_the_voice_is_that_of_the_models_own_themes(self, small_demo, histories, metrics):
+        learned = loyalty.load(small_demo.out).learned
+        voice = loyalty.client_voice(histories, small_demo.run.scores, cutoff="2026-01-01", learned=learned)
+        assert metrics["voice"]["days"] == 180
+        assert metrics["voice"]["since"] == "2025-07-05"
+        told = pd.DataFrame(metrics["voice"]["themes"])
+        listed = voice.assign(words=voice["words"].map(list), quotes=voice["quotes"].map(list))
+        assert_frame_equal(told, listed, check_dtype=False, rtol=1e-12)
+        assert len(voice) > 0
+
+    def test_the_page_can_read_them(self, small_demo, metrics):
+        read = read_run_folder(small_demo.out).metrics
+        assert read.voice.model_dump(mode="json")["themes"] == metrics["voice"]["themes"]
+        assert read.alerts.model_dump() == metrics["alerts"]
+
+    def test_quotes_can_be_left_out(self, small_demo, histories, metrics):
+        config = read_config(small_demo.config).model_copy(update={"report": ReportConfig(quotes=False)})
+        fitted = SimpleNamespace(learned=loyalty.load(small_demo.out).learned)
+        told = experiment._voice(config, histories, small_demo.run.scores, fitted)
+        assert [list(theme["quotes"]) for theme in told["themes"]] == [[]] * len(metrics["voice"]["themes"])
+        assert any(theme["quotes"] for theme in metrics["voice"]["themes"])
+
+
 @pytest.fixture
 def untracked(monkeypatch):
     """Runs without MLflow, which takes longer than all else; it is tested above and in its own file."""
@@ -260,7 +358,12 @@ def tiny(small_demo, **changes):
 class TestOtherRuns:
     def test_contracts_and_nothing_judged(self, small_demo, tmp_path, untracked):
         """The score cutoff is a test cutoff too: its outcome is not known. Its steps are counted all the same."""
-        config = tiny(small_demo, outcome={"kind": "contractual", "active": None}, cutoffs={"test": ["2026-01-01"]})
+        config = tiny(
+            small_demo,
+            outcome={"kind": "contractual", "active": None},
+            cutoffs={"test": ["2026-01-01"]},
+            long_run={"years": 1.0, "discount_rate": 0.0, "margin": 0.25},
+        )
         progress = Counter()
         run = run_experiment(config, data=small_demo.data, out=tmp_path / "out", progress=progress)
         assert len(progress.steps) == progress.total
@@ -273,6 +376,20 @@ class TestOtherRuns:
             [],
         )
         assert metrics["btyd"] == {"2026-01-01": {}}
+        assert {name: metrics["long_run"][name] for name in ("years", "discount_rate", "margin")} == {
+            "years": 1.0,
+            "discount_rate": 0.0,
+            "margin": 0.25,
+        }
+        assert metrics["long_run"]["value"] == pytest.approx(run.scores["long_run_value"].sum())
+        # Of two cutoffs 90 days apart, the earlier was followed for two periods.
+        assert [row["days"] for row in metrics["long_run"]["staying"]] == [90, 180]
+        assert (tmp_path / "out" / "model" / "survival.txt").exists()
+        assert_frame_equal(
+            loyalty.load(tmp_path / "out").score(read_histories(config, small_demo.data), cutoff="2026-01-01"),
+            run.scores,
+            check_exact=True,
+        )
         assert any("not judged" in note for note in metrics["notes"])
         backtest = pd.read_parquet(tmp_path / "out" / "backtest.parquet")
         both = backtest.merge(run.scores, on="client_id")
@@ -290,8 +407,10 @@ class TestOtherRuns:
     def test_what_the_run_before_learned_is_gone(self, small_demo, tmp_path, untracked):
         (tmp_path / "model").mkdir()
         (tmp_path / "model" / "learned.json").write_text("of features that this run does not use")
+        (tmp_path / "model" / "survival.txt").write_text("of contracts that this run does not know")
         run_experiment(tiny(small_demo, cutoffs={"at_most": 1}), data=small_demo.data, out=tmp_path)
         assert not (tmp_path / "model" / "learned.json").exists()
+        assert not (tmp_path / "model" / "survival.txt").exists()
         assert loyalty.load(tmp_path).learned is None
 
     def test_the_seed_makes_a_difference(self, small_demo, tmp_path, untracked):
@@ -380,7 +499,14 @@ def test_cdnow(shared_data, request, tmp_path, untracked):
     given = config.model_dump(mode="json")
     given["data"]["purchases"]["where"] = "customer_id % 16 = 0"
     given["cutoffs"]["at_most"] = 4
+    (tmp_path / "alerts.csv").write_text("of a run on other data")
     run = run_experiment(Config.model_validate(given), data=shared_data, out=tmp_path)
+    assert not (tmp_path / "alerts.csv").exists()
+    assert [note for note in run.notes if "need" in note] == [
+        "Alerts of feedback without an answer, silence after a problem need the table contacts.",
+        "Alerts of too many promotions need the table offers.",
+        "What clients say needs the table contacts with the column text.",
+    ]
     summary = run.backtest.summary()
     assert summary.loc["lightgbm", "clients"] == pytest.approx(23_570 / 16, rel=0.02)
     assert summary.loc["lightgbm", "auc"] >= 0.78

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import shap
-from scipy.special import expit, logit
+from scipy.special import logit
 
-from loyalty.explanation import driver_table, reason_codes, shap_values
+from loyalty.explanation import reason_codes, shap_values
 from loyalty.features import CATALOGUE
 from loyalty.models.calibration import PlattScaling
 from loyalty.models.churn import ChurnModel
@@ -236,63 +236,6 @@ class TestWords:
                 korean = self.said(name, 3.0, language="ko")
                 assert korean.startswith(CATALOGUE[name].meaning["ko"])
                 assert not re.search(r"[A-Za-z]{4,}", korean)
-
-
-class TestDriverTable:
-    @pytest.fixture
-    def tiny(self):
-        """Two trees of one split each, whose SHAP values are plain: leaf minus the mean over the rows learned from."""
-        rng = np.random.default_rng(0)
-        X = pd.DataFrame({"amount_sum_90d": rng.random(40), "amount_sum_365d": rng.random(40), "T": rng.random(40)})
-        model = ChurnModel(n_estimators=2).fit(X, X["amount_sum_90d"] > 0.5)
-        # Parts (and base value, last) of four clients, by hand; the third client's value of T is not known.
-        model.contributions = lambda _: np.array(
-            [[0.3, -0.1, 1.0, -0.5], [0.1, -0.3, -1.0, -0.5], [-0.4, 0.0, 2.0, -0.5], [0.0, 0.0, 0.0, -0.5]]
-        )
-        asked = pd.DataFrame(
-            {
-                "amount_sum_90d": [4.0, 3.0, 1.0, 2.0],
-                "amount_sum_365d": [1.0, 1.0, 1.0, 1.0],
-                "T": [1.0, 3.0, np.nan, 2.0],
-            }
-        )
-        return model, asked
-
-    def test_arithmetic(self, tiny):
-        table = driver_table(*tiny)
-        # T: mean of |1|, |-1|, |2|, |0|. Spend: the family's parts are 0.2, -0.2, -0.4, 0.
-        assert table["feature"].tolist() == ["T", "amount_sum_90d"]  # mean |part| .2 of the 90 days, .1 of the year
-        assert table["mean_abs_shap"].tolist() == pytest.approx([1.0, 0.2])
-        log_odds = np.array([0.7, -1.7, 1.1, -0.5])
-        of_t = np.abs(expit(log_odds) - expit(log_odds - [1.0, -1.0, 2.0, 0.0])).mean()
-        of_spend = np.abs(expit(log_odds) - expit(log_odds - [0.2, -0.2, -0.4, 0.0])).mean()
-        assert table["effect_pp"].tolist() == pytest.approx([100 * of_t, 100 * of_spend])
-
-    def test_direction(self, tiny):
-        # Known values of T 1, 3, 2 with parts 1, -1, 0: the more, the lower. Spend 4, 3, 1, 2 with 0.2, -0.2, -0.4, 0.
-        assert driver_table(*tiny)["direction"].tolist() == [-1, 1]
-
-    def test_no_direction_where_there_is_none(self, tiny):
-        model, asked = tiny
-        assert driver_table(model, asked.assign(T=5.0))["direction"].tolist()[0] == 0  # all alike
-        assert driver_table(model, asked.assign(T=[1.0, np.nan, np.nan, 2.0]))["direction"].tolist()[0] == 0
-        # Parts 1, -1, 2, 0 at values 1, 1, 2, 2: ranks 1.5, 1.5, 3.5, 3.5 with 3, 1, 4, 2 go together.
-        assert driver_table(model, asked.assign(T=[1.0, 1.0, 2.0, 2.0]))["direction"].tolist()[0] == 1
-        # 1, 2, 2, 1: ranks 1.5, 3.5, 3.5, 1.5 with 3, 1, 4, 2 do not.
-        assert driver_table(model, asked.assign(T=[1.0, 2.0, 2.0, 1.0]))["direction"].tolist()[0] == 0
-
-    def test_of_a_real_model(self, fitted):
-        model, X = fitted
-        table = driver_table(model, X)
-        assert len(table) == 5  # money and season are one driver each
-        assert table["feature"][0] == "days_since_last"
-        assert table["direction"][0] == 1
-        assert table["mean_abs_shap"].is_monotonic_decreasing
-        assert table["mean_abs_shap"][0] == pytest.approx(by_hand(model, X)["days_since_last"].abs().mean())
-        money = table.set_index("feature").loc["amount_sum_90d"]
-        assert money["direction"] == -1
-        assert money["mean_abs_shap"] == pytest.approx(by_hand(model, X)[WINDOWED].sum(axis=1).abs().mean())
-        assert ((table["effect_pp"] > 0) & (table["effect_pp"] < 100)).all()
 
 
 def test_the_slope_scales_every_part(fitted):

@@ -1,10 +1,14 @@
 """A file is there in full or not at all."""
 
 import os
+import re
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from loyalty.files import replace_file
+import loyalty.files
+from loyalty.files import replace_file, write_table
 
 
 def test_replaces_what_was_there(tmp_path):
@@ -49,3 +53,27 @@ def test_a_writer_that_writes_nothing_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         replace_file(tmp_path / "scores.csv", lambda place: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_one_writer_that_makes_cells_harmless_writes_csv():
+    source = Path(loyalty.files.__file__).parent
+    writes = re.compile(r"\.to_csv\(|csv\.(?:writer|DictWriter)\(|\.write_csv\(|\.to_excel\(|FORMAT CSV")
+    found = {path.name for path in source.rglob("*.py") if writes.search(path.read_text(encoding="utf-8"))}
+    assert found == {"files.py"}
+
+
+def test_a_table_comes_back_from_parquet_as_it_was(tmp_path):
+    table = pd.DataFrame({"client_id": ["=1", "a"], "age": [1.5, None]})
+    pd.testing.assert_frame_equal(pd.read_parquet(write_table(table, tmp_path / "a.parquet")), table)
+
+
+def test_no_text_in_csv_is_a_formula_or_breaks_a_row(tmp_path):
+    hostile = ["=1", "+1", "-1", "@a", "\t=1", " =1", "＝1", "a\n=1", 'b",=1', "plain"]
+    written = pd.read_csv(write_table(pd.DataFrame({"text": hostile, "n": -1.5}), tmp_path / "a.csv"))
+    assert written["text"].tolist() == [f"'{text}" for text in hostile[:7]] + hostile[7:]
+    assert (written["n"] == -1.5).all()
+
+
+def test_a_table_of_another_ending_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"`path` must end in \.parquet or \.csv; got 'a.xlsx'"):
+        write_table(pd.DataFrame(), tmp_path / "a.xlsx")

@@ -38,11 +38,12 @@ class TestClosedForms:
                 paid=paid,
                 beyond="last retention",
             )[0]
-            for paid in ("end", "start")
+            for paid in ("end", "middle", "start")
         }
         kept = margin * spend
         assert value["end"] == pytest.approx(kept * retention / (1 + rate - retention), rel=1e-9, abs=1e-9)
         assert value["start"] == pytest.approx(kept * (1 + rate) / (1 + rate - retention), rel=1e-9, abs=1e-9)
+        assert value["middle"] == pytest.approx(value["end"] * (1 + rate) ** 0.5, rel=1e-9, abs=1e-9)
 
     def test_three_periods_by_hand(self):
         """100 a period at 10 %; of ten clients 8, 6 and 3 are left: 80/1.1 + 60/1.21 + 30/1.331 = 144.8535."""
@@ -73,7 +74,7 @@ class TestClosedForms:
 
 
 class TestProperties:
-    @given(lives(), rates, st.sampled_from(["end", "start"]), st.sampled_from(["nothing", "last retention"]))
+    @given(lives(), rates, st.sampled_from(["end", "middle", "start"]), st.sampled_from(["nothing", "last retention"]))
     def test_worth_falls_with_the_rate_and_rises_with_the_margin(self, life, rate, paid, beyond):
         ways = {"paid": paid, "beyond": beyond}
         value = lifetime_value(*life, discount_rate=rate, **ways)
@@ -81,7 +82,13 @@ class TestProperties:
         assert (lifetime_value(*life, discount_rate=rate * 1.5, **ways) <= value * (1 + 1e-12)).all()
         assert lifetime_value(*life, discount_rate=rate, margin=0.3, **ways) == pytest.approx(0.3 * value)
 
-    @given(shares, shares, rates, st.sampled_from(["end", "start"]), st.sampled_from(["nothing", "last retention"]))
+    @given(
+        shares,
+        shares,
+        rates,
+        st.sampled_from(["end", "middle", "start"]),
+        st.sampled_from(["nothing", "last retention"]),
+    )
     def test_worth_rises_with_retention(self, one, other, rate, paid, beyond):
         low, high = sorted((one, other))
         less, more = lifetime_value(curves([low, high]), [10.0, 10.0], discount_rate=rate, paid=paid, beyond=beyond)
@@ -122,6 +129,13 @@ class TestProperties:
         assert np.array_equal(survival, before[0])
         assert np.array_equal(spend, before[1])
 
+    def test_memory_laid_out_by_columns_makes_no_difference(self):
+        survival = curves(np.linspace(0.5, 0.99, 40), 13)
+        value = lifetime_value(survival, np.full(40, 3.7), discount_rate=0.03)
+        assert np.array_equal(lifetime_value(np.asfortranarray(survival), np.full(40, 3.7), discount_rate=0.03), value)
+        alone = [lifetime_value(survival[[n]], [3.7], discount_rate=0.03)[0] for n in range(40)]
+        assert np.array_equal(alone, value)
+
     def test_nobody_is_worth_nothing(self):
         assert lifetime_value(np.empty((0, 4)), np.empty(0), discount_rate=0.1).shape == (0,)
 
@@ -141,7 +155,7 @@ class TestRefusals:
             ({"discount_rate": np.inf}, "`discount_rate`"),
             ({"discount_rate": "10%"}, "`discount_rate`.*got '10%'"),
             ({"margin": 1.2}, "`margin` must be a number, from 0 to 1.*got 1.2"),
-            ({"paid": "middle"}, "`paid` must be one of 'end', 'start'; got 'middle'"),
+            ({"paid": "soon"}, "`paid` must be one of 'end', 'middle', 'start'; got 'soon'"),
             ({"beyond": "ever"}, "`beyond` must be one of 'nothing', 'last retention'; got 'ever'"),
         ],
     )
@@ -206,6 +220,12 @@ class TestRelativePurchases:
         # As purchases spread over a period, half a period's wait is between the two.
         by_period = lifetime_value(fade, spend, discount_rate=rate, margin=margin) * np.sqrt(1 + rate)
         assert by_period == pytest.approx(itself, rel=2e-3)
+
+    def test_a_gap_is_left_out_before_the_first_period(self):
+        model = ParetoNBD().fit(self.frequency, self.recency, self.T)
+        fade = relative_purchases(model, 3, length=30, gap=10, **self.history)
+        days = [model.expected_purchases(30, *self.history.values(), gap=10 + 30 * k) for k in range(3)]
+        assert fade == pytest.approx(np.column_stack(days) / days[0][:, None])
 
     def test_who_will_buy_nothing_keeps_nothing(self):
         class Silent:

@@ -1,6 +1,8 @@
 """The managers' page: right numbers, right words, safe markup, whatever the data hold."""
 
+import base64
 import functools
+import hashlib
 import json
 import re
 import string
@@ -11,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from hostile_fixture import make_hostile_folder
 from loyalty.report import clients, figures, write_report
 from loyalty.report.page import reasons_of, render_page
 from loyalty.report.run_folder import CalibrationBin, Driver, Gain, Measure, read_run_folder
@@ -84,11 +87,17 @@ def test_the_page_stands_alone_and_runs_nothing(folder, language):
     page = Page(html)
     assert page.all("html") == [{"lang": language}]
     policy = {meta.get("http-equiv"): meta["content"] for meta in page.all("meta") if "content" in meta}
-    assert policy["Content-Security-Policy"].startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+    (style,) = re.findall("<style>(.*?)</style>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy["Content-Security-Policy"] == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
     assert not {"script", "link", "iframe", "object", "embed", "img", "form", "base"} & {tag for tag, _ in page.tags}
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
-    assert not [name for _, attributes in page.tags for name in attributes if name in {"src", "href", "xlink:href"}]
-    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", html)
+    assert not [
+        name for _, attributes in page.tags for name in attributes if name in {"src", "href", "xlink:href", "style"}
+    ]
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", html.replace(digest, ""))
     assert len(html.encode()) <= 300 * KIB
 
 
@@ -289,6 +298,52 @@ def test_contracts_end_where_purchases_stop(folder, tmp_path):
     assert "계약이 종료되면 이탈로 봅니다" in korean
     assert "gap 7 days" in english
     assert "유예 기간 7일" in korean
+
+
+def long_run(value: float | None, staying: tuple[tuple[int, float], ...] = (), **terms: float) -> dict[str, Any]:
+    shares = [{"days": days, "share": share} for days, share in staying]
+    return {"years": 3.0, "discount_rate": 0.1, "margin": 1.0, "value": value, "staying": shares} | terms
+
+
+@pytest.mark.parametrize(
+    ("terms", "english", "korean"),
+    [
+        (
+            {},
+            "Over the next 3 years these clients will be worth £1.23 M at today's pace, net spend discounted at 10% a",
+            "향후 3년 가치는 123만 파운드입니다(순구매액, 연 10% 할인, 신규 고객 제외)",
+        ),
+        (
+            {"years": 1.0, "discount_rate": 0.085},
+            "Over the next year these clients will be worth £1.23 M at today's pace, net spend discounted at 8.5% a",
+            "향후 1년 가치는 123만 파운드입니다(순구매액, 연 8.5% 할인, 신규 고객 제외)",
+        ),
+        (
+            {"years": 2.5, "margin": 0.3},
+            "Over the next 2.5 years these clients will be worth £1.23 M at today's pace, 30% of net spend discounted",
+            "향후 2.5년 가치는 123만 파운드입니다(순구매액의 30%, 연 10% 할인, 신규 고객 제외)",
+        ),
+    ],
+)
+def test_what_clients_are_worth_in_the_long_run_and_on_which_terms(tmp_path, terms, english, korean):
+    out = make_run_folder(tmp_path, clients=30, long_run=long_run(1_234_567.0, **terms), **NO_CURVES)
+    assert english in Page(page_of(out)).text
+    assert korean in Page(page_of(out, "ko")).text
+
+
+def test_a_long_run_value_that_is_not_known_is_not_told(tmp_path):
+    for name, given in (("none", long_run(None)), ("older", None)):
+        text = Page(page_of(make_run_folder(tmp_path / name, clients=30, long_run=given, **NO_CURVES))).text
+        assert "at today's pace" not in text
+        assert "in force" not in text
+
+
+def test_how_many_contracts_are_there_a_year_on_as_far_as_it_is_known(tmp_path):
+    staying = ((90, 0.981), (180, 0.954), (270, 0.916), (360, 0.872), (450, 0.8))
+    given = long_run(1e6, staying)
+    out = make_run_folder(tmp_path, clients=30, kind="contractual", long_run=given, **NO_CURVES)
+    assert "87% of the contracts are expected to be in force 360 days from now." in Page(page_of(out)).text
+    assert "360일 뒤에도 계약의 87%가 유효할 것으로 예상됩니다" in Page(page_of(out, "ko")).text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -534,45 +589,14 @@ NO_CURVES: dict[str, Any] = {
     "gain": None,
     "calibration": [],
 }  # curves take longest, and are not what these tests are about
-HOSTILE = [
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "gpj.\u202eevil",
-    "x" * 50_000,
-    "👩‍👩‍👧 가나다",
-    "{{ 7 * 7 }}",
-    "a\x00b",
-]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_hostile_names_are_shown_and_do_nothing(tmp_path, language):
-    drivers = [
-        {
-            "feature": name,
-            "meaning_en": name,
-            "meaning_ko": name,
-            "effect_pp": 1.0,
-            "direction": 1,
-            "mean_abs_shap": 0.1,
-        }
-        for name in HOSTILE
-    ]
-    out = make_run_folder(
-        tmp_path,
-        clients=len(HOSTILE),
-        question=" ".join(HOSTILE),
-        notes=HOSTILE * 20,
-        drivers=drivers,
-        currency="<b>&",
-        data_fingerprint=HOSTILE[1],
-        versions={HOSTILE[0]: HOSTILE[1]},
-        btyd={HOSTILE[0]: {HOSTILE[1]: 1.5}},
-    )
-    rewrite_scores(out, client_id=HOSTILE, reason_1=HOSTILE, reason_1_text=HOSTILE, value_at_risk=1.0)
+    out = make_hostile_folder(tmp_path)
     html = page_of(out, language)
     page = Page(html)
-    assert not {"script", "img", "b>"} & {tag for tag, _ in page.tags}
+    assert not {"script", "img", "a", "base", "link"} & {tag for tag, _ in page.tags}
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
     assert "<script>alert(1)</script>" in page.text
     assert "{{ 7 * 7 }}" in page.text

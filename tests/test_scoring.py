@@ -14,11 +14,13 @@ from corner_shop import corner_shop
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.fitting import Panels, Setting, fit_models
 from loyalty.histories import Histories, HistoriesError, HistoriesWarning
+from loyalty.models.outlook import LongRunTerms
 from loyalty.models.portfolio import portfolio_interval
 from loyalty.scoring import Bundle, load, measurable, score_file
 from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, value_risk_segments
 
 COLUMNS = ["client_id", "cutoff", "churn_probability", "expected_value", "value_lower", "value_upper"]
+COLUMNS += ["long_run_value", "alive_probability", "median_remaining_days"]
 COLUMNS += ["too_little_history", "amount_sum_365d", "value_at_risk", "segment", "rfm_segment", "loyalty_score"]
 COLUMNS += [f"loyalty_{part}" for part in ("staying", "regularity", "spend", "price_independence")]
 COLUMNS += ["loyalty_engagement", "loyalty_satisfaction"]
@@ -34,7 +36,7 @@ def fitted_bundle(histories, features=None):
 def bundle_for(histories, setting, cutoff, features=None, about=None):
     panels = Panels(histories, setting, features, also=measurable(histories))
     (split,) = setting.splits(histories, [cutoff])
-    fitted = fit_models(panels, split)
+    fitted = fit_models(panels, split, long_run=LongRunTerms())
     return Bundle.of(fitted, panels.at(split.test, learned=fitted.learned), setting, about or {})
 
 
@@ -127,7 +129,7 @@ class TestScore:
         assert_frame_equal(pd.read_parquet(tmp_path / "few.parquet"), few)
 
 
-NEW = COLUMNS[4:7] + COLUMNS[9:18]  # intervals, history, segments, loyalty
+NEW = COLUMNS[4:10] + COLUMNS[12:21]  # intervals, outlook, history, segments, loyalty
 
 
 class TestWhatIsMeasuredBesideTheModels:
@@ -159,6 +161,17 @@ class TestWhatIsMeasuredBesideTheModels:
             assert whole["lower"] < scores[name].sum() < whole["upper"]
             assert parts["expected"].sum() == pytest.approx(scores[name].sum())
             assert (parts["lower"].sum() < whole["lower"]) & (whole["upper"] < parts["upper"].sum())
+
+    def test_the_outlook_goes_on_from_the_expected_value(self, asking, talkative, bundle, scores):
+        told = asking.score(talkative, cutoff="2025-12-01")
+        panel = loyalty.build_panel(talkative, cutoffs="2025-12-01", horizon="60d", active="365d")
+        again = asking.outlook.predict(panel, told["expected_value"])
+        assert told["long_run_value"].tolist() == again["long_run_value"].tolist()
+        assert told["alive_probability"].between(0, 1).all()
+        assert (told["long_run_value"] > told["expected_value"])[told["expected_value"] > 0].all()
+        # Of twelve clients nothing is learned, and nothing is made up.
+        assert scores[["long_run_value", "alive_probability", "median_remaining_days"]].isna().all(axis=None)
+        assert "Only 12 clients had bought" in bundle.outlook.missing
 
     def test_segments_are_those_of_the_cut_points_kept(self, bundle, scores):
         again = value_risk_segments(scores, cuts=bundle.yardsticks.value_risk)
@@ -217,7 +230,8 @@ class TestWhatIsMeasuredBesideTheModels:
         scores = served.score(contracts, cutoff="2025-10-01")
         assert list(scores) == COLUMNS
         assert scores["loyalty_staying"].to_numpy() == pytest.approx(100 * (1 - scores["churn_probability"].to_numpy()))
-        assert scores[["value_lower", "value_upper", "loyalty_score"]].notna().all(axis=None)
+        assert scores[["value_lower", "value_upper", "loyalty_score", "long_run_value"]].notna().all(axis=None)
+        assert scores["alive_probability"].isna().all()
 
     def test_contracts_without_any_spend(self):
         setting = Setting.of(horizon="60d", kind="contractual", every="60d", at_most=2)
@@ -242,7 +256,7 @@ class TestFolder:
         assert bundle.save(tmp_path / "deep" / "model") == tmp_path / "deep" / "model"
         names = {path.name for path in (tmp_path / "deep" / "model").iterdir()}
         models = {f"{name}.{kind}" for name in ("churn", "value", "intervals") for kind in ("json", "txt")}
-        assert names == {"bundle.json", "totals.json"} | models
+        assert names == {"bundle.json", "totals.json", "outlook.json"} | models
         for folder in (tmp_path / "deep" / "model", tmp_path / "deep"):  # the run's folder will do as well
             back = load(folder)
             assert back.setting == bundle.setting
@@ -294,7 +308,7 @@ class TestFolder:
 
     @pytest.mark.parametrize(
         "change",
-        [{"format": 5}, {"format": 3}, {"format": None}, None],
+        [{"format": 6}, {"format": 4}, {"format": None}, None],
         ids=["later", "earlier", "none", "something else"],
     )
     def test_a_format_not_known_here(self, bundle, tmp_path, change):
@@ -302,7 +316,7 @@ class TestFolder:
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match=r"this version reads format 4\. .* run the experiment again"):
+        with pytest.raises(ValueError, match=r"this version reads format 5\. .* run the experiment again"):
             load(tmp_path)
 
     def test_a_feature_not_known_here(self, bundle, tmp_path):
@@ -399,10 +413,25 @@ class TestScoreFile:
         assert not any(re.match(r"[=+\-@]", cell) for cell in ids + written["reason_1_text"].tolist())
         assert written["churn_probability"].to_numpy() == pytest.approx(scores["churn_probability"].to_numpy())
 
+    def test_alerts_go_to_a_file_of_their_own(self, place):
+        bundle, folder = place
+        options = {"data": folder, "cutoff": CUTOFF, "out": folder / "scores.csv"}
+        score_file(bundle, **options, alerts=folder / "alerts.parquet")
+        assert pd.read_parquet(folder / "alerts.parquet").empty  # nobody noted contacts, nor offers
+        contacts = pd.DataFrame({"client_id": HOSTILE[:2], "event_time": "2024-01-01", "kind": "feedback"})
+        contacts.assign(replied_at=pd.NaT).to_parquet(folder / "contacts.parquet", index=False)
+        config = bundle.about["config"] | {
+            "data": bundle.about["config"]["data"] | {"contacts": {"path": "contacts.parquet"}}
+        }
+        score_file(replace(bundle, about={"config": config}), **options, alerts=folder / "alerts.csv")
+        assert sorted(pd.read_csv(folder / "alerts.csv")["client_id"]) == ["'+1", "'=1+1"]
+
     def test_other_endings_are_refused_before_any_work(self, place):
         bundle, folder = place
         with pytest.raises(ValueError, match=r"`out` must end in \.parquet or \.csv; got 'scores\.xlsx'"):
             score_file(bundle, data="nowhere", cutoff=CUTOFF, out=folder / "scores.xlsx")
+        with pytest.raises(ValueError, match=r"`alerts` must end in \.parquet or \.csv; got 'alerts'"):
+            score_file(bundle, data="nowhere", cutoff=CUTOFF, out=folder / "scores.csv", alerts=folder / "alerts")
 
     def test_data_that_are_not_there(self, place):
         bundle, folder = place

@@ -11,8 +11,20 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from loyalty.alerts import AlertLimits, alert_list, alert_summary
     from loyalty.backtesting import Backtest, backtest
-    from loyalty.explanation import driver_table, reason_codes, shap_values
+    from loyalty.explanation import (
+        action_table,
+        composition_changes,
+        driver_stability,
+        driver_table,
+        drivers_over_time,
+        portfolio_changes,
+        reason_codes,
+        risk_changes,
+        shap_values,
+        theme_table,
+    )
     from loyalty.features import (
         CATALOGUE,
         Feature,
@@ -28,6 +40,7 @@ if TYPE_CHECKING:
     from loyalty.histories import Histories, HistoriesError, HistoriesWarning
     from loyalty.labels import CensoredHorizonWarning, build_durations, build_labels
     from loyalty.loyalty_scores import LoyaltyWeights, loyalty_parts, loyalty_score
+    from loyalty.masking import mask_text
     from loyalty.models.churn import ChurnModel
     from loyalty.models.intervals import SpendIntervals
     from loyalty.models.long_run import lifetime_value
@@ -36,9 +49,11 @@ if TYPE_CHECKING:
     from loyalty.models.ziln import ZeroInflatedLogNormal
     from loyalty.scoring import Bundle, load
     from loyalty.segments import RfmCuts, ValueRiskCuts, rfm_segments, segment_movement, value_risk_segments
+    from loyalty.voice import client_voice
 
 __all__ = [
     "CATALOGUE",
+    "AlertLimits",
     "Backtest",
     "Bundle",
     "CensoredHorizonWarning",
@@ -55,11 +70,18 @@ __all__ = [
     "ValueRiskCuts",
     "ZeroInflatedLogNormal",
     "__version__",
+    "action_table",
+    "alert_list",
+    "alert_summary",
     "backtest",
     "build_durations",
     "build_labels",
     "build_panel",
+    "client_voice",
+    "composition_changes",
+    "driver_stability",
     "driver_table",
+    "drivers_over_time",
     "feature",
     "lay_panel",
     "learn",
@@ -67,13 +89,17 @@ __all__ = [
     "load",
     "loyalty_parts",
     "loyalty_score",
+    "mask_text",
     "measure_market",
+    "portfolio_changes",
     "prove_blind",
     "read_panel",
     "reason_codes",
     "rfm_segments",
+    "risk_changes",
     "segment_movement",
     "shap_values",
+    "theme_table",
     "value_risk_segments",
     "write_panel",
 ]
@@ -82,11 +108,21 @@ __version__ = version("loyalty")
 
 # Where each public name lives; it is imported when it is first asked for, so that `loyalty --help` is quick.
 _HOMES = {
+    "AlertLimits": "alerts",
+    "alert_list": "alerts",
+    "alert_summary": "alerts",
     "Backtest": "backtesting",
     "backtest": "backtesting",
+    "action_table": "explanation",
+    "composition_changes": "explanation",
+    "driver_stability": "explanation",
     "driver_table": "explanation",
+    "drivers_over_time": "explanation",
+    "portfolio_changes": "explanation",
     "reason_codes": "explanation",
+    "risk_changes": "explanation",
     "shap_values": "explanation",
+    "theme_table": "explanation",
     "CATALOGUE": "features",
     "Feature": "features",
     "build_panel": "features",
@@ -106,6 +142,7 @@ _HOMES = {
     "LoyaltyWeights": "loyalty_scores",
     "loyalty_parts": "loyalty_scores",
     "loyalty_score": "loyalty_scores",
+    "mask_text": "masking",
     "ChurnModel": "models.churn",
     "SpendIntervals": "models.intervals",
     "lifetime_value": "models.long_run",
@@ -119,6 +156,7 @@ _HOMES = {
     "rfm_segments": "segments",
     "segment_movement": "segments",
     "value_risk_segments": "segments",
+    "client_voice": "voice",
 }
 
 

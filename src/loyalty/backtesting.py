@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from loyalty.btyd import BuyTillYouDie
+from loyalty.explanation import driver_table, drivers_over_time, sample_clients
 from loyalty.features import build_panel, choose_features
 from loyalty.features.feature import WINDOWS
 from loyalty.fitting import BTYD_INPUTS, DEFAULTS, Fitted, OnStep, Panels, Setting, fit_models, say_nothing
@@ -37,6 +38,8 @@ __all__ = ["Backtest", "backtest", "predict_baselines", "run_backtest"]
 
 #: Clients that each rate of the naive baseline is drawn towards the mean by.
 _FEW = 10
+#: Of how many clients the drivers at each cutoff are the means at the most.
+_CLIENTS_FOR_DRIVERS = 2_000
 
 
 def predict_baselines(panels: Panels, split: Split) -> tuple[dict[str, pd.DataFrame], dict[str, float], list[str]]:
@@ -125,6 +128,9 @@ class Backtest:
         What is worth knowing.
     draws, seed : int
         How many times clients are drawn for the intervals, and the seed of the draws.
+    driver_tables : mapping of cutoff to DataFrame
+        From `driver_table`, of LightGBM's model of each test cutoff and at most 2,000 clients who stood there: those
+        whose id has the smallest hash, whatever the order of rows.
 
     Notes
     -----
@@ -139,6 +145,7 @@ class Backtest:
     notes: tuple[str, ...]
     draws: int = DRAWS
     seed: int = 0
+    driver_tables: Mapping[pd.Timestamp, pd.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def judgement(self) -> Judgement:
@@ -149,6 +156,11 @@ class Backtest:
     def metrics(self) -> pd.DataFrame:
         """Every figure of `loyalty.evaluation`, tidy: `model`, `cutoff`, `metric`, `value`, `lower`, `upper`."""
         return self.judgement.by_cutoff()
+
+    @cached_property
+    def drivers(self) -> pd.DataFrame:
+        """What moved the clients' risk at each test cutoff; see `loyalty.drivers_over_time`."""
+        return drivers_over_time(self.driver_tables)
 
     def summary(self, *, intervals: bool = False) -> pd.DataFrame:
         """Average each metric over the cutoffs: one row a model, one column a metric.
@@ -300,7 +312,7 @@ def run_backtest(
     on_step: OnStep = say_nothing,
 ) -> Backtest:
     """Backtest on panels that serve other work as well."""
-    parts, fitted, btyd, notes = [], [], {}, []
+    parts, fitted, btyd, notes, drivers = [], [], {}, [], {}
     for split in panels.setting.splits(panels.histories, cutoffs):
         if panels.at(split.test).empty:
             raise ValueError(
@@ -309,7 +321,9 @@ def run_backtest(
         predictions, btyd[split.test], said = predict_baselines(panels, split)
         on_step(f"baselines at {split.test:%Y-%m-%d}")
         fitted.append(fit_models(panels, split, seed=seed, parameters=parameters))
-        predictions["lightgbm"] = fitted[-1].predict(panels.at(split.test, learned=fitted[-1].learned))
+        panel = panels.at(split.test, learned=fitted[-1].learned)
+        predictions["lightgbm"] = fitted[-1].predict(panel)
+        drivers[split.test] = driver_table(fitted[-1].churn, sample_clients(panel, _CLIENTS_FOR_DRIVERS))
         on_step(f"models at {split.test:%Y-%m-%d}")
         outcomes, censored = _outcomes(panels, split.test)
         notes += said + fitted[-1].notes() + censored
@@ -319,7 +333,7 @@ def run_backtest(
     joined = pd.concat(parts, ignore_index=True)
     columns = ["model", "client_id", "cutoff", "churn_probability", "expected_value", "churned", "value"]
     columns += [name for name in ("value_lower", "value_upper") if name in joined]
-    return Backtest(joined[columns], tuple(fitted), btyd, tuple(notes), draws, seed)
+    return Backtest(joined[columns], tuple(fitted), btyd, tuple(notes), draws, seed, drivers)
 
 
 def _outcomes(panels: Panels, cutoff: pd.Timestamp) -> tuple[pd.DataFrame, list[str]]:

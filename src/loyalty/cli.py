@@ -280,6 +280,9 @@ def score(
     cutoff: Annotated[str, typer.Option(help="Where we stand; only what was known before is used.")],
     data: DataFolder = Path(),
     out: Annotated[Path, typer.Option(help="Parquet or CSV file to write.")] = Path("scores.parquet"),
+    alerts: Annotated[
+        Path | None, typer.Option(help="Parquet or CSV file for the clients who are owed a word.")
+    ] = None,
     language: Annotated[Language, typer.Option(help="Of the reasons.")] = "en",
     stale: Annotated[bool, typer.Option("--stale", help="Score even if the data end long before the cutoff.")] = False,
     module: Annotated[list[str] | None, typer.Option(help="Python file with features of your own; repeatable.")] = None,
@@ -295,22 +298,45 @@ def score(
         warnings.simplefilter("ignore", HistoriesWarning)
         warnings.showwarning = lambda message, *_, **__: _err.print(f"Warning: {message}")
         import_features(module or [], beside=Path())
-        scores = score_file(load(model), data=data, cutoff=cutoff, out=out, language=language, stale=stale)
+        scores = score_file(
+            load(model), data=data, cutoff=cutoff, out=out, alerts=alerts, language=language, stale=stale
+        )
     if not quiet:
         at_risk = scores["churn_probability"].mean()
         _out.print(f"{len(scores):,} clients scored at {cutoff}, mean churn probability {at_risk:.3f}: {out}")
 
 
-@app.command(epilog="Example: `loyalty report out/retail --language ko`")
+@app.command(epilog="Example: `loyalty report out/retail --language ko --pdf`")
 def report(
     out: Annotated[Path, typer.Argument(help="Folder of a run.")],
     language: Annotated[Language, typer.Option(help="Of the report.")] = "en",
+    pdf: Annotated[bool, typer.Option("--pdf", help="Write it as a PDF too (extra `pdf`).")] = False,
+    no_clients: Annotated[
+        bool, typer.Option("--no-clients", help="Name no client and hide small groups; into a file of its own.")
+    ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the managers' page of a run anew."""
-    from loyalty.report import write_report
+    from loyalty.report import PdfMissingError, write_report
 
     with _plain_errors():
-        _out.print(str(write_report(out, language=language)))
+        try:
+            path = write_report(out, language=language, pdf=pdf, clients=not no_clients)
+        except PdfMissingError as error:
+            raise ValueError(str(error)) from None
+    if not quiet:
+        _out.print(str(path))
+        if pdf:
+            _out.print(str(path.with_suffix(".pdf")))
+
+
+@app.command(epilog="Example: `loyalty card out/retail`")
+def card(out: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
+    """Write the model card of a run: data, figures by group, fairness, limits, in Markdown."""
+    from loyalty.report import write_card
+
+    with _plain_errors():
+        _out.print(str(write_card(out)))
 
 
 @app.command(epilog="Example: `loyalty data ~/data`")

@@ -120,10 +120,34 @@ class ValueConfig(TreesConfig):
     law: Literal["gamma", "lognormal", "tweedie"] | None = None
 
 
+class LongRunConfig(_Section):
+    """For how long value is counted, and what waiting costs; what is not given is as `LongRunTerms` has it."""
+
+    years: Real | None = Field(default=None, gt=0, le=20)
+    discount_rate: Real | None = Field(default=None, ge=0, allow_inf_nan=False)
+    margin: Real | None = Field(default=None, gt=0, le=1)
+
+    def given(self) -> dict[str, Any]:
+        """Return what is given, by the names of the terms."""
+        return self.model_dump(exclude_none=True)
+
+
 class TuneConfig(_Section):
     """Where `loyalty tune` stands; the latest origins before the test cutoffs if None."""
 
     cutoffs: list[Date] | None = None
+
+
+class CardConfig(_Section):
+    """For which attributes of clients, columns of the table clients, the model card tells how the models do."""
+
+    attributes: list[str] = Field(default_factory=list)
+
+
+class ReportConfig(_Section):
+    """What of the run its page shows."""
+
+    quotes: bool = Field(default=True, strict=True)
 
 
 class Config(_Section):
@@ -144,7 +168,7 @@ class Config(_Section):
     feature_modules : list of str
         Python files (a relative path counts from the config's folder) or modules with features of your own. The
         command line runs them, so that they join the catalogue; from Python, import yours yourself.
-    data, outcome, cutoffs, churn, value, tune
+    data, outcome, cutoffs, churn, value, long_run, tune, card, report
         The sections.
     """
 
@@ -159,7 +183,10 @@ class Config(_Section):
     cutoffs: CutoffsConfig
     churn: TreesConfig = TreesConfig()
     value: ValueConfig = ValueConfig()
+    long_run: LongRunConfig = LongRunConfig()
     tune: TuneConfig = TuneConfig()
+    card: CardConfig = CardConfig()
+    report: ReportConfig = ReportConfig()
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -176,6 +203,8 @@ class Config(_Section):
             raise ValueError(f"[cutoffs] test: {late[0]} lies after the score cutoff {self.cutoffs.score}.")
         if self.outcome.kind == "contractual" and self.data.contracts is None:
             raise ValueError("[outcome] kind: 'contractual' needs the table [data.contracts].")
+        if self.card.attributes and self.data.clients is None:
+            raise ValueError("[card] attributes: they are columns of the table [data.clients], which is not given.")
         return self
 
     @property

@@ -7,7 +7,7 @@ import platform
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,29 +15,38 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from loyalty.alerts import AlertLimits, alert_list, alert_summary, missing_alerts
 from loyalty.backtesting import Backtest, run_backtest
 from loyalty.config import Config, read_histories
 from loyalty.evaluation import calibration_table, gain_curve
-from loyalty.explanation import driver_table
+from loyalty.explanation import summarise, summarise_cutoffs
 from loyalty.features import CATALOGUE
+from loyalty.files import write_table
 from loyalty.fitting import Fitted, Panels, Setting, fit_models
+from loyalty.groups import attributes_at, group_clients, judge_groups
 from loyalty.histories import Histories, HistoriesWarning
+from loyalty.models.churn import ChurnModel
 from loyalty.models.intervals import coverage_table
+from loyalty.models.outlook import LongRunTerms, Outlook
 from loyalty.models.parameters import ModelParameters
 from loyalty.models.portfolio import portfolio_interval
-from loyalty.models.uncertainty import Uncertainty
+from loyalty.models.uncertainty import Uncertainty, too_little_history
+from loyalty.models.value import ValueModel
 from loyalty.scoring import MANIFEST, Bundle, measurable, retire
 from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, segment_movement
 from loyalty.tracking import log_experiment, tracking_uri
+from loyalty.voice import client_voice, missing_voice
 
 __all__ = ["Progress", "Run", "run_experiment"]
 
 _CONTACTED = np.linspace(0.0, 1.0, 101)
-#: Drivers are means over clients; beyond this many, every n-th client tells the same.
-_CLIENTS_FOR_DRIVERS = 20_000
-_DRIVERS = 12
-#: How far back the segments of today are compared with those of before.
+#: How far back the segments and the risk of today are compared with those of before.
 _MOVEMENT = pd.Timedelta(days=30)
+#: How far back clients are listened to.
+_LISTENED = pd.Timedelta(days=180)
+_QUOTES = 3
+#: The list of alerts; not there where the histories allow none.
+ALERTS_FILE = "alerts.csv"
 _PACKAGES = ("loyalty", "duckdb", "ibis-framework", "lightgbm", "mlflow", "numpy", "pandas", "scikit-learn")
 
 
@@ -68,7 +77,8 @@ class Run:
     Attributes
     ----------
     out : Path
-        The folder: ``backtest.parquet``, ``scores.parquet``, ``metrics.json``, ``model/``, ``mlflow.db``.
+        The folder: ``backtest.parquet``, ``scores.parquet``, ``alerts.csv`` where the histories allow it,
+        ``metrics.json``, ``model/``, ``mlflow.db``.
     backtest : Backtest
         Models and baselines at the test cutoffs.
     scores : DataFrame
@@ -129,7 +139,8 @@ def run_experiment(
 
     chosen = ModelParameters(churn=config.churn.given(), value=config.value.given())
     result = run_backtest(panels, config.test_cutoffs, seed=config.seed, parameters=chosen, on_step=watch.step)
-    fitted = fit_models(panels, final, seed=config.seed, parameters=chosen)
+    terms = LongRunTerms(**config.long_run.given())
+    fitted = fit_models(panels, final, seed=config.seed, parameters=chosen, long_run=terms)
     watch.step("models for scoring")
     fingerprints = {"data": histories.fingerprint(), "labels": _fingerprint(fitted.labels)}
     panel = panels.at(config.score_cutoff, learned=fitted.learned)
@@ -148,16 +159,26 @@ def run_experiment(
     scores = bundle.score_panel(panel)
     watch.step("scores and reasons")
     stale = histories.staleness(config.score_cutoff)
-    notes = [*histories.notes, *([stale] if stale else []), *_notes_of(fitted), *result.notes]
+    lacking = [*missing_alerts(histories), *filter(None, [missing_voice(histories, fitted.learned)])]
+    notes = [*histories.notes, *([stale] if stale else []), *_notes_of(fitted), *result.notes, *lacking]
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
     metrics["totals"] = _totals(scores, fitted.uncertainty)
+    metrics["long_run"] = _long_run(scores, bundle.outlook, panel)
     metrics["intervals"] = _intervals(result)
     metrics["yardsticks"] = bundle.yardsticks.to_dict()
     metrics["movement"] = _movement(bundle, panels, scores, config.score_cutoff)
-    metrics["drivers"] = _drivers(fitted, panel)
+    metrics |= _why(bundle, panels, scores, config.score_cutoff, result)
+    metrics["data"] = _tables(histories)
+    metrics["model"] = _model(fitted)
+    metrics["groups"] = _groups(config, panels, result)
+    metrics["voice"] = _voice(config, histories, scores, fitted)
+    metrics["alerts"], alerts = _alerts(config, histories, scores)
+    watch.step("voice and alerts")
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
         made = Path(folder)
         _write(made, result, scores, metrics, bundle)
+        if alerts is not None:
+            write_table(alerts, made / ALERTS_FILE)
         watch.step("files")
         run_id = _track(config, name, out, made, fitted, metrics, fingerprints)
         _move(made, out)
@@ -188,7 +209,11 @@ def _count_steps(setting: Setting, histories: Histories, config: Config) -> int:
     cutoffs = {cutoff for split in splits for cutoff in (*split.train, split.test)}
     cutoffs.add(config.score_cutoff - _MOVEMENT)
     baselines_and_models = 2 * len(config.test_cutoffs)
-    return len(cutoffs) + baselines_and_models + len(("histories", "models for scoring", "scores", "files", "MLflow"))
+    return (
+        len(cutoffs)
+        + baselines_and_models
+        + len(("histories", "models for scoring", "scores", "voice and alerts", "files", "MLflow"))
+    )
 
 
 def _notes_of(fitted: Fitted) -> list[str]:
@@ -288,6 +313,15 @@ def _totals(scores: pd.DataFrame, uncertainty: Uncertainty) -> dict[str, list[di
     }
 
 
+def _long_run(scores: pd.DataFrame, outlook: Outlook, panel: pd.DataFrame) -> dict[str, Any]:
+    """Add up the long-run value of all clients, on which terms, and how many are expected to stay for how long."""
+    known = scores["long_run_value"].dropna()
+    return asdict(outlook.terms) | {
+        "value": None if known.empty else float(known.sum()),
+        "staying": _records(outlook.staying(panel)),
+    }
+
+
 def _intervals(result: Backtest) -> list[dict[str, Any]]:
     """Count, at each test cutoff, how often spend lay within its interval, and where the total came out."""
     rows = []
@@ -331,13 +365,95 @@ def _movement(bundle: Bundle, panels: Panels, scores: pd.DataFrame, cutoff: pd.T
     return moved
 
 
-def _drivers(fitted: Fitted, panel: pd.DataFrame) -> list[dict[str, Any]]:
-    names = list(fitted.churn.feature_names_in_)
-    sample = panel.iloc[:: math.ceil(len(panel) / _CLIENTS_FOR_DRIVERS)]
-    table = driver_table(fitted.churn, sample[names]).head(_DRIVERS)
-    for row in (rows := _records(table)):
-        row |= {f"meaning_{language}": said for language, said in CATALOGUE[row["feature"]].meaning.items()}
-    return rows
+def _why(
+    bundle: Bundle, panels: Panels, scores: pd.DataFrame, cutoff: pd.Timestamp, result: Backtest
+) -> dict[str, Any]:
+    """Say what moves the clients' risk, here, by segment and from cutoff to cutoff, and what changed in a month."""
+    since = cutoff - _MOVEMENT
+    now, before = (panels.at(when, learned=bundle.learned) for when in (cutoff, since))
+    order = [cell.name["en"] for cell in VALUE_RISK_SEGMENTS.values()]
+    segment = pd.Series(pd.Categorical(scores["segment"], categories=order), index=now.index)
+    table, told = summarise(bundle.churn, now, before=before, segment=segment)
+    if told["changed"] is not None:
+        told["changed"] = {"since": f"{since:%Y-%m-%d}", "days": _MOVEMENT.days, **told["changed"]}
+    return told | summarise_cutoffs({**result.driver_tables, cutoff: table})
+
+
+def _tables(histories: Histories) -> list[dict[str, Any]]:
+    """Say what there was to learn from."""
+    table = histories.summary().rename_axis("table").reset_index()
+    return _records(table.assign(**{end: table[end].dt.strftime("%Y-%m-%d") for end in ("first", "last")}))
+
+
+def _model(fitted: Fitted) -> dict[str, Any]:
+    """Say what the models for scoring are made of."""
+    train, calibration = fitted.split.train, fitted.churn.calibration_
+    names = [str(name) for name in fitted.churn.feature_names_in_]
+    return {
+        "training_rows": fitted.rows,
+        "training_cutoffs": [f"{cutoff:%Y-%m-%d}" for cutoff in train],
+        "features": pd.Series([CATALOGUE[name].theme for name in names]).value_counts(sort=False).to_dict(),
+        "churn": _set(fitted.churn),
+        "monotone": dict(fitted.churn.monotone or {}),
+        "value": _set(fitted.value),
+        "calibration": asdict(calibration) | {"held_out_cutoffs": len(fitted.churn.calibration_cutoffs_)},
+    }
+
+
+def _set(model: ChurnModel | ValueModel) -> dict[str, Any]:
+    """Return a model's parameters that are not told elsewhere."""
+    return {name: value for name, value in model.get_params().items() if name not in ("embargo", "monotone")}
+
+
+def _groups(config: Config, panels: Panels, result: Backtest) -> list[dict[str, Any]]:
+    """Judge the models in groups of clients, as they stood at the test cutoffs."""
+    setting, asked = panels.setting, config.card.attributes
+    told = result.of("lightgbm").dropna(subset="churned")
+    if told.empty:
+        return []
+    groups = []
+    for cutoff in told["cutoff"].unique():
+        rows = told[told["cutoff"] == cutoff].set_index(["client_id", "cutoff"])
+        panel = panels.at(cutoff).loc[rows.index]
+        little = too_little_history(panel, kind=setting.kind, reach=setting.outcome.reach)
+        attributes = attributes_at(panels.histories, asked, cutoff=cutoff) if asked else None
+        groups.append(group_clients(panel, rows, little=little, attributes=attributes))
+    keyed = told.set_index(["client_id", "cutoff"])
+    found = pd.concat(groups).reindex(keyed.index).reset_index(drop=True)
+    table = judge_groups(told.reset_index(drop=True), found, seed=config.seed)
+    return [row | {name: _finite(row[name]) for name in ("value", "lower", "upper")} for row in _records(table)]
+
+
+def _voice(config: Config, histories: Histories, scores: pd.DataFrame, fitted: Fitted) -> dict[str, Any] | None:
+    """Listen to the clients; their words are nowhere but in the quotes."""
+    if missing_voice(histories, fitted.learned):
+        return None
+    told = client_voice(
+        histories,
+        scores,
+        cutoff=config.score_cutoff,
+        learned=fitted.learned,
+        window=_LISTENED,
+        quotes=_QUOTES if config.report.quotes else 0,
+        language=config.language,
+    )
+    return {"since": f"{config.score_cutoff - _LISTENED:%Y-%m-%d}", "days": _LISTENED.days, "themes": _told(told)}
+
+
+def _alerts(
+    config: Config, histories: Histories, scores: pd.DataFrame
+) -> tuple[dict[str, Any] | None, pd.DataFrame | None]:
+    """List whom the company is failing, and count them."""
+    cutoff = config.score_cutoff
+    limits = AlertLimits.read(histories, cutoff=cutoff)
+    alerts = alert_list(histories, scores, cutoff=cutoff, kind=config.outcome.kind, limits=limits)
+    kinds = _told(alert_summary(alerts, scores))
+    return ({"limits": asdict(limits), "kinds": kinds}, alerts) if kinds else (None, None)
+
+
+def _told(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Write rows as plain JSON, null where a number is not known."""
+    return _records(table.astype(object).where(table.notna(), None))
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -357,6 +473,7 @@ def _move(made: Path, out: Path) -> None:
     """Put finished files where they belong; the manifest last, without which the models are no bundle."""
     (out / "model").mkdir(exist_ok=True)
     retire(out / "model")
+    (out / ALERTS_FILE).unlink(missing_ok=True)  # the new run may have none
     files = [path for path in made.rglob("*") if path.is_file()]
     for path in sorted(files, key=lambda path: (path.name == MANIFEST, path)):
         path.replace(out / path.relative_to(made))

@@ -1,10 +1,18 @@
-"""Files that are either there in full or not at all."""
+"""Files that are either there in full or not at all, and tables that no spreadsheet takes for a program."""
 
+import csv
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["replace_file"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["replace_file", "write_table"]
+
+#: What a spreadsheet takes for a formula, be it after spaces or full-width.
+_FORMULA = r"[\t\r\n]|\s*[=+\-@＝＋－＠]"
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
@@ -37,3 +45,50 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
     finally:
         unfinished.unlink(missing_ok=True)
     return path
+
+
+def write_table(table: "pd.DataFrame", path: Path) -> Path:
+    """Write a table without its index as Parquet or, made harmless for spreadsheets, as CSV.
+
+    Parameters
+    ----------
+    table : DataFrame
+        In CSV all text stands in quotes, for a line break within an id would begin a row of its own, and text that a
+        spreadsheet would take for a formula gets an apostrophe before it.
+    path : Path
+        Ends in ``.parquet`` or ``.csv``; its folder must exist.
+
+    Raises
+    ------
+    ValueError
+        If `path` ends otherwise.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = write_table(pd.DataFrame({"client_id": ["ann", "=1+1"], "age": [3, 4]}), Path(folder) / "a.csv")
+    ...     print(file.read_text(encoding="utf-8"))
+    "client_id","age"
+    "ann",3
+    "'=1+1",4
+    <BLANKLINE>
+    """
+    if path.suffix == ".parquet":
+        return replace_file(path, lambda file: table.to_parquet(file, index=False))
+    if path.suffix == ".csv":
+        safe = _defused(table)
+        return replace_file(
+            path, lambda file: safe.to_csv(file, index=False, quoting=csv.QUOTE_NONNUMERIC, encoding="utf-8")
+        )
+    raise ValueError(f"`path` must end in .parquet or .csv; got {path.name!r}.")
+
+
+def _defused(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Put an apostrophe before text that a spreadsheet would take for a formula."""
+    told = table.copy()
+    for name in told.select_dtypes(include=["object", "string"]):
+        text = told[name].astype("string")
+        told[name] = text.where(~text.str.match(_FORMULA, na=False), "'" + text)
+    return told

@@ -7,11 +7,13 @@ import pandas as pd
 
 from loyalty.features import CATALOGUE, Feature, Learned, build_panel, choose_features, learn, renew
 from loyalty.features.feature import WINDOWS
-from loyalty.features.learned import MODELS
+from loyalty.features.learned import MODELS, learn_buying
 from loyalty.histories import Histories, OutcomeKind, at_instant
-from loyalty.labels import build_labels
+from loyalty.labels import build_durations, build_labels
 from loyalty.models.churn import ChurnModel
+from loyalty.models.outlook import LongRunTerms, Outlook
 from loyalty.models.parameters import ModelParameters
+from loyalty.models.survival import SurvivalModel
 from loyalty.models.uncertainty import Uncertainty
 from loyalty.models.value import ValueModel
 from loyalty.timeline import Duration, Instant, Outcome, Split, as_cutoffs, as_duration, as_instant, rolling_origins
@@ -27,6 +29,10 @@ _SILENCE, _IF_BUYING = "silence_probability", "amount_expected_if_buying"
 #: Before a client base has a little history there is nothing to learn from.
 WARM_UP = pd.Timedelta(days=60)
 _YEAR = pd.Timedelta(days=365)
+#: Contracts are followed in periods of the horizon, but of no more than this.
+_LONGEST_PERIOD = pd.Timedelta(days=90)
+#: Fewer trees of larger steps than `SurvivalModel` has: as good at the airline's earlier cutoffs, in half the time.
+_SURVIVAL_TREES, _SURVIVAL_STEP = 100, 0.09
 #: The models' own parameters.
 DEFAULTS = ModelParameters()
 
@@ -242,6 +248,8 @@ class Fitted:
         The models that some features ask, up to date for the cutoff.
     uncertainty : Uncertainty
         Of the predictions.
+    outlook : Outlook or None
+        Beyond the horizon; None where it was not asked for.
     """
 
     split: Split
@@ -251,11 +259,13 @@ class Fitted:
     labels: pd.DataFrame
     learned: Learned | None
     uncertainty: Uncertainty
+    outlook: Outlook | None = None
 
     def notes(self) -> list[str]:
         """Say what is worth knowing of how the models were made."""
         notes = [] if self.learned is None else list(self.learned.notes)
         notes += self.uncertainty.notes()
+        notes += [] if self.outlook is None else self.outlook.notes()
         if self.churn.calibration_cutoffs_:
             return notes
         return [
@@ -292,6 +302,8 @@ class Lesson:
         Net spend of the year before, of each row of `X`.
     learned : Learned or None
         The models that some features ask, up to date for the test cutoff.
+    taught : Learned or None
+        The same as `X` was made with.
     """
 
     setting: Setting
@@ -301,6 +313,7 @@ class Lesson:
     latest: pd.DataFrame
     past_spend: pd.Series
     learned: Learned | None
+    taught: Learned | None
 
     @classmethod
     def of(cls, panels: Panels, split: Split) -> "Lesson":
@@ -330,7 +343,7 @@ class Lesson:
         renewed = panels.renew(learned, split.test)
         latest = panels.at(split.test, learned=renewed)[names]
         rows = panel.loc[labels.index]
-        return cls(panels.setting, split, rows[names], labels, latest, rows["amount_sum_365d"], renewed)
+        return cls(panels.setting, split, rows[names], labels, latest, rows["amount_sum_365d"], renewed, learned)
 
     @property
     def _bought(self) -> bool:
@@ -365,9 +378,57 @@ class Lesson:
             random_state=seed,
         )
 
+    def fit_outlook(self, panels: Panels, terms: LongRunTerms, *, seed: int = 0) -> Outlook:
+        """Learn how what is expected within the horizon goes on; `panels` are those of the lesson."""
+        outcome = self.setting.outcome
+        days = outcome.horizon.days, outcome.gap.days
+        if not self._bought:
+            survival, why_not = self._fit_survival(panels, terms, seed=seed)
+            return Outlook(terms, *days, survival=survival, missing=why_not)
+        buying, why_not = None if self.learned is None else self.learned.buying, ""
+        if buying is None:  # no feature asks it
+            buying, why_not = learn_buying(panels.histories, self.split.test, outcome)
+        return Outlook(terms, *days, buying=None if buying is None else buying.parameters, missing=why_not)
 
-def fit_models(panels: Panels, split: Split, *, seed: int = 0, parameters: ModelParameters = DEFAULTS) -> Fitted:
-    """Fit the churn and the value model for the test cutoff of `split`.
+    def _fit_survival(self, panels: Panels, terms: LongRunTerms, *, seed: int) -> tuple[SurvivalModel | None, str]:
+        """Follow the contracts of cutoffs at least a period apart, or say why it cannot be.
+
+        Cutoffs that are nearer to each other would follow the same clients through the same months.
+        """
+        setting = self.setting
+        period = min(setting.outcome.horizon, _LONGEST_PERIOD)
+        followed = [self.split.train[-1]]
+        for cutoff in reversed(self.split.train):
+            if followed[-1] - cutoff >= period:
+                followed.append(cutoff)
+        lives = build_durations(
+            panels.histories,
+            cutoffs=followed,
+            period=period,
+            periods=-(-pd.Timedelta(days=365.25 * terms.years) // period),
+            kind=setting.kind,
+            active=setting.active,
+            known_before=self.split.test,
+        )
+        X = panels.at(*reversed(followed), learned=self.taught).loc[lives.index, list(self.X)]
+        model = SurvivalModel(
+            n_estimators=_SURVIVAL_TREES, learning_rate=_SURVIVAL_STEP, period=f"{period.days}d", random_state=seed
+        )
+        try:
+            return model.fit(X, lives["duration"], lives["churned"]), ""
+        except ValueError as error:
+            return None, f"Survival could not be learned before {self.split.test:%Y-%m-%d}: {error}"
+
+
+def fit_models(
+    panels: Panels,
+    split: Split,
+    *,
+    seed: int = 0,
+    parameters: ModelParameters = DEFAULTS,
+    long_run: LongRunTerms | None = None,
+) -> Fitted:
+    """Fit the churn and the value model for the test cutoff of `split`, and on `long_run` terms, if given, an outlook.
 
     Raises
     ------
@@ -378,7 +439,8 @@ def fit_models(panels: Panels, split: Split, *, seed: int = 0, parameters: Model
     churn = lesson.fit_churn(parameters, seed=seed)
     value = lesson.fit_value(parameters, churn=churn, seed=seed)
     uncertainty = lesson.learn_uncertainty(churn=churn, value=value, seed=seed)
-    return Fitted(split, churn, value, len(lesson.X), lesson.labels, lesson.learned, uncertainty)
+    outlook = None if long_run is None else lesson.fit_outlook(panels, long_run, seed=seed)
+    return Fitted(split, churn, value, len(lesson.X), lesson.labels, lesson.learned, uncertainty, outlook)
 
 
 def _usable(panels: Panels, split: Split, panel: pd.DataFrame, learned: Learned | None) -> list[str]:

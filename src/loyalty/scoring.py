@@ -1,6 +1,5 @@
 """Scoring: the served bundle, a folder of text and JSON that turns histories into scores, the same everywhere."""
 
-import csv
 import json
 import warnings
 from collections.abc import Mapping
@@ -11,15 +10,17 @@ from typing import Any, Self
 
 import pandas as pd
 
+from loyalty.alerts import alert_list
 from loyalty.config import Config, read_histories
 from loyalty.explanation import Language, reason_codes
 from loyalty.features import CATALOGUE, Learned
 from loyalty.features.catalogue import missing
-from loyalty.files import replace_file
+from loyalty.files import replace_file, write_table
 from loyalty.fitting import Fitted, Panels, Setting
 from loyalty.histories import Histories
 from loyalty.loyalty_scores import LOYALTY_FEATURES, loyalty_score
 from loyalty.models.churn import ChurnModel
+from loyalty.models.outlook import OUTLOOK_FILES, Outlook
 from loyalty.models.uncertainty import HISTORY_FEATURES, Uncertainty, too_little_history, value_at_risk
 from loyalty.models.value import ValueModel
 from loyalty.segments import RFM_FEATURES, RfmCuts, ValueRiskCuts, rfm_segments, value_risk_segments
@@ -27,7 +28,7 @@ from loyalty.timeline import Instant, as_instant
 
 __all__ = ["Bundle", "Yardsticks", "load", "measurable", "score_file"]
 
-_FORMAT = 4
+_FORMAT = 5
 #: Without it a folder is no bundle.
 MANIFEST = "bundle.json"
 #: What the features' own models learned; not there where no feature asks one.
@@ -89,7 +90,7 @@ class Yardsticks:
 
 @dataclass(frozen=True)
 class Bundle:
-    """The two models, and all that is needed to use them on new histories; no client is in it.
+    """The models, and all that is needed to use them on new histories; no client is in it.
 
     Attributes
     ----------
@@ -97,6 +98,8 @@ class Bundle:
         Fitted.
     uncertainty : Uncertainty
         How far they may be off.
+    outlook : Outlook
+        How what they expect goes on beyond the horizon.
     yardsticks : Yardsticks
         Where the segments are cut, and what the loyalty score is made from.
     setting : Setting
@@ -114,6 +117,7 @@ class Bundle:
     churn: ChurnModel
     value: ValueModel
     uncertainty: Uncertainty
+    outlook: Outlook
     yardsticks: Yardsticks
     setting: Setting
     learned: Learned | None
@@ -126,16 +130,23 @@ class Bundle:
         Parameters
         ----------
         fitted : Fitted
-            The models.
+            The models, with an outlook.
         panel : DataFrame
             Who stands at the cutoff they are for, with the features of the models and what is `measurable`.
         setting : Setting
             What they were fitted for.
         about : mapping
             Plain facts to keep.
+
+        Raises
+        ------
+        ValueError
+            If the models have no outlook.
         """
-        yardsticks = Yardsticks.at(panel, fitted.predict(panel))
-        return cls(fitted.churn, fitted.value, fitted.uncertainty, yardsticks, setting, fitted.learned or None, about)
+        if fitted.outlook is None:
+            raise ValueError("`fitted` must have an outlook. Fit the models with `long_run`, such as LongRunTerms().")
+        yardsticks, learned = Yardsticks.at(panel, fitted.predict(panel)), fitted.learned or None
+        return cls(fitted.churn, fitted.value, fitted.uncertainty, fitted.outlook, yardsticks, setting, learned, about)
 
     @property
     def learned_until(self) -> pd.Timestamp | None:
@@ -163,6 +174,12 @@ class Bundle:
             - `client_id`, `cutoff`;
             - `churn_probability`; `expected_value`, net spend within the horizon; `value_lower` and `value_upper`,
               between which it will lie for 90 % of the clients (an expected value is a mean, and may lie outside);
+            - `long_run_value`, net spend of the years to come (times the margin, if one was given) in money of today,
+              on the terms of the run: see `loyalty.models.outlook.Outlook`; missing where it could not be learned;
+            - `alive_probability`, that a client who may buy at any time has not left for good by now; missing in
+              contracts, which are in force, and where nothing was ever bought;
+            - `median_remaining_days`, by when half of such contracts have ended; missing where more than half outlast
+              all that was ever seen, and without contracts, where nobody can see a client leave;
             - `too_little_history`: whether these are the numbers of clients like this one rather than its own, see
               `loyalty.models.uncertainty.too_little_history`;
             - `amount_sum_365d`, net spend of the past year; `value_at_risk`, churn probability times that spend, where
@@ -202,12 +219,18 @@ class Bundle:
         risk, spend = self.churn.predict_proba(X)[:, 1], panel["amount_sum_365d"]
         reach = self.setting.outcome.reach
         told = pd.DataFrame({"churn_probability": risk, "expected_value": self.value.predict(X)}, index=panel.index)
-        told = told.join(self.uncertainty.predict(X)).assign(
-            too_little_history=too_little_history(panel, kind=self.setting.kind, reach=reach),
-            amount_sum_365d=spend,
-            value_at_risk=value_at_risk(risk, spend),
-            segment=_words(value_risk_segments(told, cuts=self.yardsticks.value_risk, language=language)["segment"]),
-            rfm_segment=self._rfm(panel, language),
+        told = (
+            told.join(self.uncertainty.predict(X))
+            .join(self.outlook.predict(panel, told["expected_value"]))
+            .assign(
+                too_little_history=too_little_history(panel, kind=self.setting.kind, reach=reach),
+                amount_sum_365d=spend,
+                value_at_risk=value_at_risk(risk, spend),
+                segment=_words(
+                    value_risk_segments(told, cuts=self.yardsticks.value_risk, language=language)["segment"]
+                ),
+                rfm_segment=self._rfm(panel, language),
+            )
         )
         # From what clients do, so that it moves with them alone; of who stays in a contract, buying tells little.
         staying = risk if self.setting.kind == "contractual" else None
@@ -230,6 +253,7 @@ class Bundle:
         self.churn.save(folder)
         self.value.save(folder, beside=self.churn)
         self.uncertainty.save(folder)
+        self.outlook.save(folder)
         if self.learned is not None:
             (folder / LEARNED).write_text(self.learned.to_text(), encoding="utf-8")
         outcome, first = self.setting.outcome, self.setting.first
@@ -260,8 +284,8 @@ def _words(segment: pd.Series) -> pd.Series:
 
 def retire(folder: Path) -> None:
     """Make what is in a folder no bundle any more, and leave in it nothing that the next one may lack."""
-    (folder / MANIFEST).unlink(missing_ok=True)
-    (folder / LEARNED).unlink(missing_ok=True)
+    for name in (MANIFEST, LEARNED, *OUTLOOK_FILES):
+        (folder / name).unlink(missing_ok=True)
 
 
 def score_file(
@@ -270,6 +294,7 @@ def score_file(
     data: str | Path,
     cutoff: Instant,
     out: str | Path,
+    alerts: str | Path | None = None,
     language: Language = "en",
     stale: bool = False,
 ) -> pd.DataFrame:
@@ -285,6 +310,8 @@ def score_file(
         Where we stand.
     out : str or Path
         The file; it is whole or not there.
+    alerts : str or Path, optional
+        Another such file, for the list of clients the company is failing: see `loyalty.alert_list`.
     language : {"en", "ko"}
         Of the reasons and the names of segments.
     stale : bool, default=False
@@ -301,11 +328,12 @@ def score_file(
     HistoriesError
         Listing every problem of every table.
     ValueError
-        If `out` is neither Parquet nor CSV, nobody stands at the cutoff, or the purchases are stale.
+        If `out` or `alerts` is neither Parquet nor CSV, nobody stands at the cutoff, or the purchases are stale.
     """
-    out = Path(out)
-    if out.suffix not in {".parquet", ".csv"}:
-        raise ValueError(f"`out` must end in .parquet or .csv; got {out.name!r}.")
+    wanted = {"out": Path(out)} | ({} if alerts is None else {"alerts": Path(alerts)})
+    for name, path in wanted.items():
+        if path.suffix not in {".parquet", ".csv"}:
+            raise ValueError(f"`{name}` must end in .parquet or .csv; got {path.name!r}.")
     config = Config.model_validate(bundle.about["config"])
     instant = as_instant(cutoff, name="cutoff")
     histories = read_histories(config, data, last_cutoff=instant)
@@ -323,25 +351,13 @@ def score_file(
             stacklevel=2,
         )
     scores = bundle.score(histories, cutoff=instant, language=language)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".parquet":
-        replace_file(out, lambda path: scores.to_parquet(path, index=False))
-    else:
-        # All text in quotes: a line break within an id would begin a row, and a formula, of its own.
-        replace_file(
-            out,
-            lambda path: _defused(scores).to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC, encoding="utf-8"),
-        )
+    tables = {"out": scores}
+    if alerts is not None:
+        tables["alerts"] = alert_list(histories, scores, cutoff=instant, kind=bundle.setting.kind)
+    for name, path in wanted.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_table(tables[name], path)
     return scores
-
-
-def _defused(scores: pd.DataFrame) -> pd.DataFrame:
-    """Put an apostrophe before text that a spreadsheet would take for a formula, be it after spaces or full-width."""
-    told = scores.copy()
-    for name in told.select_dtypes(include=["object", "string"]):
-        text = told[name].astype("string")
-        told[name] = text.where(~text.str.match(r"[\t\r\n]|\s*[=+\-@＝＋－＠]", na=False), "'" + text)
-    return told
 
 
 def load(folder: str | Path) -> Bundle:
@@ -390,6 +406,7 @@ def load(folder: str | Path) -> Bundle:
         churn,
         value,
         Uncertainty.load(folder),
+        Outlook.load(folder),
         Yardsticks.from_dict(kept["yardsticks"]),
         Setting.of(**kept["setting"]),
         learned,

@@ -28,6 +28,9 @@ active = "365d"                                 # whom we ask about: a purchase 
 test = ["2025-04-06", "2025-07-05", "2025-10-03"]
 score = "2026-01-01"                            # where the clients are scored
 at_most = 14                                    # training cutoffs behind each: over a year, so a season is seen
+
+[card]
+attributes = ["region"]                         # for which clients the model card tells how right the models are
 """
 
 

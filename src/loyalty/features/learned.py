@@ -183,7 +183,7 @@ def learn(histories: Histories, *, cutoff: Instant, horizon: Duration, gap: Dura
     """
     instant = as_instant(cutoff, name="cutoff")
     outcome = Outcome.of(horizon=horizon, gap=gap)
-    buying, why_not = _learn_buying(histories, instant, outcome)
+    buying, why_not = learn_buying(histories, instant, outcome)
     feedback, nor = _learn_feedback(histories, instant)
     return Learned(instant, buying, feedback, tuple(note for note in (why_not, nor) if note))
 
@@ -215,7 +215,7 @@ def renew(
     instant = as_instant(cutoff, name="cutoff")
     if learned.buying is None:
         return learned
-    buying, why_not = _learn_buying(histories, instant, Outcome.of(horizon=horizon, gap=gap))
+    buying, why_not = learn_buying(histories, instant, Outcome.of(horizon=horizon, gap=gap))
     if buying is None:
         return replace(
             learned, notes=(*learned.notes, f"{why_not} What was learned by {learned.until:%Y-%m-%d} stands.")
@@ -223,7 +223,8 @@ def renew(
     return replace(learned, buying=buying, renewed=instant)
 
 
-def _learn_buying(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome) -> tuple[Buying | None, str]:
+def learn_buying(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome) -> tuple[Buying | None, str]:
+    """Fit how clients buy on what was known before a cutoff, or say why it cannot be."""
     from loyalty.btyd import GammaGamma, ParetoNBD  # with them comes scikit-learn
 
     asked = [CATALOGUE[name] for name in ("frequency", "recency", "T", "monetary")]

@@ -11,7 +11,7 @@ __all__ = ["PurchaseForecast", "lifetime_value", "rate_per_period", "relative_pu
 
 Floats = NDArray[np.float64]
 #: When in a period money comes in.
-Paid = Literal["end", "start"]
+Paid = Literal["end", "middle", "start"]
 #: What happens after the last period.
 Beyond = Literal["nothing", "last retention"]
 
@@ -42,9 +42,10 @@ def lifetime_value(
         Per period, 0 or more: what a period's wait costs. `rate_per_period` makes one from a yearly rate.
     margin : float, default=1
         Share of spend that is kept, from 0 to 1.
-    paid : {"end", "start"}, default="end"
+    paid : {"end", "middle", "start"}, default="end"
         At the end of a period by those who stayed through it, or at its start by those who stayed through the one
-        before, the first of them now. Purchases within a period lie between the two.
+        before, the first of them now. In the middle it is paid by those of the end: what `relative_purchases` expects
+        within a period is spread over it, and waits half a period less.
     beyond : {"nothing", "last retention"}, default="nothing"
         What follows the last period: nothing counts, or spend and retention (share of those who stay that stay one
         period more) go on for ever as in the last period. As those who leave early go first, retention tends to rise,
@@ -69,7 +70,8 @@ def lifetime_value(
     -----
     With survival S(k), S(0) = 1, spend m(k) and rate d, it is margin × Σ S(k) m(k) / (1 + d)^k over k = 1, 2, … if
     paid at the end, and margin × Σ S(k − 1) m(k) / (1 + d)^(k − 1) at the start. With constant retention r and for
-    ever that is m r / (1 + d − r) and m (1 + d) / (1 + d − r) [1]_ [2]_.
+    ever that is m r / (1 + d − r) and m (1 + d) / (1 + d − r) [1]_ [2]_. In the middle it is √(1 + d) times that of
+    the end.
 
     A prediction of `ValueModel` is of all clients, those included who will leave within the horizon: its `survival`
     must be relative to the first period, as `relative_purchases` is, or those who leave are taken off twice.
@@ -104,7 +106,7 @@ def lifetime_value(
             raise ValueError(f"`{name}` must be one of {', '.join(map(repr, get_args(allowed)))}; got {given!r}.")
     before = np.column_stack([np.ones(len(stays)), stays[:, :-1]])
     periods = np.arange(1, stays.shape[1] + 1)
-    pays, wait = (stays, periods) if paid == "end" else (before, periods - 1)
+    pays, wait = {"end": (stays, periods), "middle": (stays, periods - 0.5), "start": (before, periods - 1)}[paid]
     flows = pays * money * np.exp(-wait * np.log1p(rate))
     value = flows.sum(axis=1)
     if beyond == "last retention":
@@ -127,7 +129,8 @@ def _repeats(before: Floats, stays: Floats, flow: Floats, rate: float) -> Floats
 
 def _checked(survival: ArrayLike, spend: ArrayLike) -> tuple[Floats, Floats]:
     """Read curves and money, money as one column or one a period."""
-    stays, money = np.asarray(survival, dtype=float), np.asarray(spend, dtype=float)
+    # Row by row in memory: sums over periods then do not depend, not in their last bit, on how many clients there are.
+    stays, money = (np.asarray(given, dtype=float, order="C") for given in (survival, spend))
     if stays.ndim != 2 or stays.shape[1] == 0:
         raise ValueError(f"`survival` must have one row a client and one column a period; got shape {stays.shape}.")
     if money.shape not in {stays.shape, stays.shape[:1]}:
@@ -201,6 +204,7 @@ def relative_purchases(
     frequency: ArrayLike,
     recency: ArrayLike,
     T: ArrayLike,
+    gap: float = 0.0,
 ) -> Floats:
     """Tell how the purchases of each client fade: those expected in each period over those expected in the first.
 
@@ -217,6 +221,8 @@ def relative_purchases(
         Of a period, in the time unit of `T`: the horizon of the value to be carried on.
     frequency, recency, T : array-like of shape (n_clients,)
         As for the fit.
+    gap : float, default=0
+        Time left out before the first period, in the time unit of `T`.
 
     Returns
     -------
@@ -244,7 +250,10 @@ def relative_purchases(
     if not (isinstance(length, int | float | np.integer | np.floating) and 0 < length < np.inf):
         raise ValueError(f"`length` must be above 0, in the time unit of `T`; got {length!r}.")
     expected = np.column_stack(
-        [model.expected_purchases(length, frequency, recency, T, gap=period * length) for period in range(periods)]
+        [
+            model.expected_purchases(length, frequency, recency, T, gap=gap + period * length)
+            for period in range(periods)
+        ]
     )
     first = expected[:, :1]
     shares = np.divide(expected, first, out=np.zeros_like(expected), where=first > 0)

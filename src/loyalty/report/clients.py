@@ -7,6 +7,7 @@ import pandas as pd
 
 from loyalty.loyalty_scores import LOYALTY_PARTS
 from loyalty.report.run_folder import Move
+from loyalty.report.small_cells import hidden_rows, merged_groups, tellable
 from loyalty.segments import VALUE_RISK_SEGMENTS
 
 _CELLS = {name: cell for cell, words in VALUE_RISK_SEGMENTS.items() for name in words.name.values()}
@@ -107,13 +108,15 @@ def movement_frame(moves: Sequence[Move], *, segments: Sequence[str]) -> pd.Data
     return pd.DataFrame(rows, columns=["segment", "before", "now", "came", "left", "value"]).set_index("segment")
 
 
-def loyalty_bands(scores: pd.DataFrame) -> pd.DataFrame:
+def loyalty_bands(scores: pd.DataFrame, *, merged_at: int | None = None) -> pd.DataFrame:
     """Clients by loyalty score, in tens.
 
     Parameters
     ----------
     scores : DataFrame
         `loyalty_score` per client, 0 to 100; NaN is left out.
+    merged_at : int, optional
+        Merge tens of fewer than ten clients with their neighbours, but not across this score, if that can be.
 
     Returns
     -------
@@ -131,8 +134,55 @@ def loyalty_bands(scores: pd.DataFrame) -> pd.DataFrame:
     known = scores["loyalty_score"].dropna()
     counts = np.bincount(np.minimum(known.to_numpy() // 10, 9).astype(int), minlength=10)[::-1]
     low = np.arange(90, -1, -10)
-    share = counts / max(len(known), 1)
-    return pd.DataFrame({"low": low, "high": low + 10, "clients": counts, "share": share})
+    groups = [slice(place, place + 1) for place in range(len(counts))]
+    if merged_at is not None:
+        groups = _groups_of_tens(counts, above=int((low >= merged_at).sum()))
+    clients = [int(counts[group].sum()) for group in groups]
+    ends = {"low": [low[group][-1] for group in groups], "high": [low[group][0] + 10 for group in groups]}
+    return pd.DataFrame({**ends, "clients": clients, "share": np.array(clients) / max(len(known), 1)})
+
+
+def _groups_of_tens(counts: np.ndarray, *, above: int) -> list[slice]:
+    """Merge tens on each side of a border, or all of them where a side has too few clients."""
+    if not all(tellable(side.sum()) for side in (counts[:above], counts[above:])):
+        return merged_groups(counts)
+    below = [slice(group.start + above, group.stop + above) for group in merged_groups(counts[above:])]
+    return merged_groups(counts[:above]) + below
+
+
+def hidden_segments(scores: pd.DataFrame) -> pd.Series:
+    """Choose the segments of value and risk that a page without clients does not tell of.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        As for `segment_frame`.
+
+    Returns
+    -------
+    Series of bool
+        By `tier` and `level`, in the order of `segment_frame`.
+    """
+    return hidden_rows(segment_frame(scores).set_index(["tier", "level"])[["clients"]], totals=["clients"])
+
+
+def hidden_movement(frame: pd.DataFrame, *, already: pd.Series | None = None) -> pd.Series:
+    """Choose the segments whose movement a page without clients does not tell of.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Result of `movement_frame`.
+    already : Series of bool, optional
+        Segments whose clients now are hidden elsewhere on the page, indexed as `frame`.
+
+    Returns
+    -------
+    Series of bool
+        Indexed as `frame`. Who stayed follows from who is there and who came, so it counts as well.
+    """
+    counts = frame[["before", "now", "came", "left"]].assign(stayed=frame["now"] - frame["came"])
+    return hidden_rows(counts, totals=["before", "now"], already=already)
 
 
 def loyalty_means(scores: pd.DataFrame) -> pd.DataFrame:

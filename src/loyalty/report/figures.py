@@ -16,6 +16,7 @@ import vl_convert
 
 from loyalty.evaluation import share_interval
 from loyalty.report.run_folder import CalibrationBin, Driver, Gain, Measure
+from loyalty.report.small_cells import merged_groups
 
 TOP_SHARE = 0.2
 HEAT_STEPS = 6
@@ -222,13 +223,15 @@ def driver_frame(
     return frame.assign(width=(frame["effect_pp"] / largest).fillna(0.0) if largest > 0 else 0.0)
 
 
-def calibration_frame(bins: Sequence[CalibrationBin]) -> pd.DataFrame:
+def calibration_frame(bins: Sequence[CalibrationBin], *, merged: bool = False) -> pd.DataFrame:
     """Predicted against observed churn, with the chance range of the observed.
 
     Parameters
     ----------
     bins : sequence of CalibrationBin
         Groups of clients of similar predicted risk.
+    merged : bool, default=False
+        Merge groups of fewer than ten clients with their neighbours.
 
     Returns
     -------
@@ -242,8 +245,16 @@ def calibration_frame(bins: Sequence[CalibrationBin]) -> pd.DataFrame:
     ).astype({"predicted": "float64", "observed": "float64", "clients": "int64"})
     if frame.empty:
         return frame.assign(low=frame["observed"], high=frame["observed"])
+    frame = frame.sort_values("predicted", kind="stable", ignore_index=True)
+    if merged:
+        frame = pd.DataFrame([_merged(frame[group]) for group in merged_groups(frame["clients"].to_numpy())])
     low, high = share_interval((frame["observed"] * frame["clients"]).round(), frame["clients"])
-    return frame.assign(low=low, high=high).sort_values("predicted", kind="stable", ignore_index=True)
+    return frame.assign(low=low, high=high)
+
+
+def _merged(groups: pd.DataFrame) -> dict[str, float]:
+    shares = {name: float(np.average(groups[name], weights=groups["clients"])) for name in ("predicted", "observed")}
+    return {**shares, "clients": int(groups["clients"].sum())}
 
 
 def calibration_error(calibration: pd.DataFrame) -> float:

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
 
 from loyalty.report import figures
+from loyalty.report.document import fill_page
 from loyalty.report.figures import TOP_SHARE, rows_of
 from loyalty.report.portfolio import (
     COVERAGE,
     intervals_section,
+    long_run_remarks,
     loyalty_section,
     matrix_section,
     movement_section,
@@ -23,6 +24,7 @@ from loyalty.report.portfolio import (
     total_of,
 )
 from loyalty.report.run_folder import Metrics, RunFolder
+from loyalty.report.small_cells import SMALLEST, tellable
 from loyalty.report.text import NONE, Language, Speech, meaning_of, plural, sentence, shown
 
 Meanings = Mapping[str, Mapping[str, str]]
@@ -84,33 +86,25 @@ def render_page(run: RunFolder, *, language: Language, meanings: Meanings) -> st
     """
     speech = Speech(language, kind=run.metrics.kind, currency=run.metrics.currency)
     summary = summarise(run)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("loyalty.report", package_path=""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    return fill_page(
         t=speech,
-        palette=figures.PALETTE,
-        drawn=figures.DRAWN,
         header=_header(run, summary, speech),
         tiles=_tiles(run.metrics, summary, speech),
         gain=_gain(run.metrics, summary, speech),
         matrix=matrix_section(run, speech),
         drivers=_drivers(run.metrics, speech, meanings),
         segments=segments_section(run, speech),
-        movement=movement_section(run.metrics, speech),
-        rfm=rfm_section(run.metrics, speech),
+        movement=movement_section(run, speech),
+        rfm=rfm_section(run, speech),
         loyalty=loyalty_section(run, speech),
-        top=_top(run, speech, meanings),
-        calibration=_calibration(run.metrics, speech),
+        top=_top(run, speech, meanings) if run.clients else None,
+        calibration=_calibration(run, speech),
         models=_models(run.metrics, summary, speech),
         cutoffs=_cutoffs(run, speech),
-        intervals=intervals_section(run.metrics, speech),
-        notes=_notes(run.metrics, speech),
+        intervals=intervals_section(run, speech),
+        notes=_notes(run, speech),
         footer=_footer(run.metrics, speech),
+        privacy=speech("run.privacy") if run.clients else speech("run.privacy.none", number=SMALLEST),
     )
 
 
@@ -169,13 +163,14 @@ def _header(run: RunFolder, summary: Summary, speech: Speech) -> Section:
     return {
         "question": shown(metrics.question, longest=LONGEST_QUESTION),
         "facts": facts,
-        "remarks": _remarks(metrics, summary, speech),
+        "remarks": _remarks(run, summary, speech),
         "definition": " ".join(definition),
     }
 
 
-def _remarks(metrics: Metrics, summary: Summary, speech: Speech) -> list[str]:
-    """Say what all clients are expected to spend, and of how many too little is known."""
+def _remarks(run: RunFolder, summary: Summary, speech: Speech) -> list[str]:
+    """Say what all clients are expected to spend and worth in the long run, and of how many too little is known."""
+    metrics = run.metrics
     days = speech.days(metrics.horizon_days)
     told = {"expected": speech.money(summary.expected_value), "days": days}
     if total := total_of(metrics, "expected_value"):
@@ -183,7 +178,8 @@ def _remarks(metrics: Metrics, summary: Summary, speech: Speech) -> list[str]:
         remarks = [speech("remark.spend", coverage=speech.percent(COVERAGE), **ends, **told)]
     else:
         remarks = [speech("remark.spend.bare", **told)]
-    if summary.too_little:
+    remarks += long_run_remarks(metrics, speech)
+    if summary.too_little and (run.clients or tellable(summary.too_little, of=summary.clients)):
         share = speech.percent(summary.too_little / summary.clients)
         reach = speech.days(metrics.horizon_days + metrics.gap_days)
         clients = speech.clients(summary.too_little)
@@ -269,11 +265,11 @@ def _drivers(metrics: Metrics, speech: Speech, meanings: Meanings) -> Section:
     bars = [
         {
             "feature": shown(row.feature),
-            "name": sentence(shown(row.meaning)),
+            "name": sentence(shown(row.meaning)) or NONE,
             "effect": speech.number(row.effect_pp, digits=1),
             "shap": speech.number(row.mean_abs_shap, digits=3),
             "direction": directions[row.direction],
-            "width": f"{100 * row.width:.1f}",
+            "width": f"{100 * row.width:.0f}",
         }
         for row in rows_of(frame)
     ]
@@ -301,9 +297,9 @@ def _top(run: RunFolder, speech: Speech, meanings: Meanings) -> Section:
         "expected": speech("top.expected", days=speech.days(run.metrics.horizon_days)),
         "rows": [
             {
-                "client": shown(_id(client["client_id"])),
+                "client": shown(_id(client["client_id"])) or NONE,
                 "risk": speech.percent(client["churn_probability"]),
-                "width": f"{100 * client['churn_probability']:.1f}",
+                "width": f"{100 * client['churn_probability']:.0f}",
                 "spend": speech.money(client["amount_sum_365d"]),
                 "money": speech.money(client["value_at_risk"]),
                 "expected": speech.money(client["expected_value"]),
@@ -356,8 +352,8 @@ def reasons_of(client: Mapping[Any, Any], *, speech: Speech, meanings: Meanings)
     return reasons
 
 
-def _calibration(metrics: Metrics, speech: Speech) -> Section | None:
-    frame = figures.calibration_frame(metrics.calibration)
+def _calibration(run: RunFolder, speech: Speech) -> Section | None:
+    frame = figures.calibration_frame(run.metrics.calibration, merged=not run.clients)
     if frame.empty:
         return None
     labels = {name: speech(f"calibration.{name}") for name in ("x", "y", "ideal")}
@@ -436,6 +432,8 @@ def _models_headline(means: pd.DataFrame, speech: Speech) -> str:
 
 def _cutoffs(run: RunFolder, speech: Speech) -> Section:
     frame = figures.cutoff_frame(run.metrics.backtest, run.backtest, model=MODEL)
+    if not run.clients:
+        frame = frame[[tellable(clients) for clients in frame["clients"]]]
     columns = ("cutoff", "clients", "predicted", "observed", "auc", "found")
     return {
         "columns": [speech(f"cutoffs.{name}") for name in columns],
@@ -447,8 +445,10 @@ def _cutoffs(run: RunFolder, speech: Speech) -> Section:
     }  # fmt: skip
 
 
-def _notes(metrics: Metrics, speech: Speech) -> Section:
-    foreign = False
+def _notes(run: RunFolder, speech: Speech) -> Section:
+    if not run.clients:  # free text, in which a client may be named or few of them counted
+        return {"rows": [], "none": speech("notes.withheld"), "remark": ""}
+    metrics, foreign = run.metrics, False
     notes = []
     for note in metrics.notes[:MOST_NOTES]:
         own = isinstance(note, dict) and speech.language in note
@@ -458,7 +458,7 @@ def _notes(metrics: Metrics, speech: Speech) -> Section:
     if len(metrics.notes) > MOST_NOTES:
         more = speech("notes.more", number=speech.number(len(metrics.notes) - MOST_NOTES))
         notes.append({"text": more, "lang": speech.language})
-    return {"rows": notes, "remark": speech("notes.language") if foreign else ""}
+    return {"rows": notes, "none": speech("notes.none"), "remark": speech("notes.language") if foreign else ""}
 
 
 def _footer(metrics: Metrics, speech: Speech) -> list[tuple[str, str]]:

@@ -32,6 +32,8 @@ class Measure(_Record):
     cutoff: datetime
     metric: str
     value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
 
 
 class Gain(_Record):
@@ -51,15 +53,112 @@ class CalibrationBin(_Record):
     clients: int
 
 
-class Driver(_Record):
-    """A feature, and how far it moves the predicted risk on average."""
+class Strength(_Record):
+    """How far something moves the predicted risk on average, with bounds: log-odds, and percentage points."""
 
+    mean_abs_shap: float | None = None
+    lower_shap: float | None = None
+    upper_shap: float | None = None
+    effect_pp: float | None = None
+    lower_pp: float | None = None
+    upper_pp: float | None = None
+    share: float | None = None
+    clients: int | None = None
+
+
+class Driver(Strength):
+    """A feature, or the strongest of a family."""
+
+    driver: str = ""
     feature: str
+    theme: str = ""
+    actionable: bool = False
     meaning_en: str | None = None
     meaning_ko: str | None = None
-    mean_abs_shap: float | None = None
-    effect_pp: float | None = None
     direction: int = 0
+    level: str | None = None
+
+
+class SegmentDriver(Driver):
+    """The same within one segment."""
+
+    segment: str
+
+
+class CutoffDriver(Driver):
+    """The same at one cutoff, by that cutoff's own model."""
+
+    cutoff: datetime
+    rank: int
+    best_rank: int
+    worst_rank: int
+
+
+class Theme(Strength):
+    """The drivers of one theme together."""
+
+    theme: str
+    drivers: int
+    strongest: str | None = None
+    actionable_share: float | None = None
+
+
+class Action(Strength):
+    """What can be acted upon, or cannot, together."""
+
+    actionable: bool
+    drivers: int
+    strongest: str | None = None
+
+
+class Stability(_Record):
+    """The drivers of a cutoff beside those of the one before."""
+
+    cutoff: datetime
+    previous: datetime
+    drivers: int
+    rank_correlation: float | None = None
+    common_share: float | None = None
+    stability: Literal["steady", "shifting", "unsteady"] | None = None
+
+
+class Composition(_Record):
+    """Mean risk in percent of those who stand at both cutoffs, came or went, and what it did to the mean of all."""
+
+    standing: Literal["both", "new", "gone", "all"]
+    clients: int
+    before_pp: float | None = None
+    after_pp: float | None = None
+    effect_pp: float | None = None
+
+
+class Change(_Record):
+    """What a theme or driver did to the mean risk of those who stand at both cutoffs: log-odds, percentage points."""
+
+    theme: str
+    driver: str | None = None
+    feature: str | None = None
+    actionable: bool | None = None
+    meaning_en: str | None = None
+    meaning_ko: str | None = None
+    change_shap: float
+    lower_shap: float | None = None
+    upper_shap: float | None = None
+    change_pp: float
+    lower_pp: float | None = None
+    upper_pp: float | None = None
+    raised_share: float
+    clients: int
+
+
+class Changed(_Record):
+    """What changed in the risk since an earlier cutoff."""
+
+    since: datetime
+    days: int
+    composition: list[Composition] = Field(default_factory=list)
+    themes: list[Change] = Field(default_factory=list)
+    drivers: list[Change] = Field(default_factory=list)
 
 
 class Total(_Record):
@@ -70,6 +169,23 @@ class Total(_Record):
     expected: float
     lower: float
     upper: float
+
+
+class Staying(_Record):
+    """Which share of the clients is expected to stay for so many days."""
+
+    days: int
+    share: float
+
+
+class LongRun(_Record):
+    """What the clients come to beyond the horizon, and on which terms; no value where it could not be learned."""
+
+    years: float
+    discount_rate: float
+    margin: float
+    value: float | None = None
+    staying: list[Staying] = Field(default_factory=list)
 
 
 class Kept(_Record):
@@ -117,6 +233,111 @@ class Movement(_Record):
     rfm_segment: list[Move] = Field(default_factory=list)
 
 
+class TableFacts(_Record):
+    """What one table of the histories held."""
+
+    table: str
+    rows: int
+    clients: int
+    first: str
+    last: str
+    refunds: int = 0
+    duplicates: int = 0
+    longest_gap_days: int = 0
+    columns: str = ""
+
+
+class ModelFacts(_Record):
+    """What the models for scoring are made of."""
+
+    training_rows: int
+    training_cutoffs: list[datetime]
+    features: dict[str, int]
+    churn: dict[str, Any]
+    monotone: dict[str, int] | None = None
+    value: dict[str, Any]
+    calibration: dict[str, float]
+
+
+class GroupFigure(_Record):
+    """One figure of the models in one group of clients, over the test cutoffs."""
+
+    grouping: str
+    group: str
+    metric: str
+    value: float | None
+    lower: float | None = None
+    upper: float | None = None
+
+
+class Difference(_Record):
+    """How much better the models are than a baseline, at one cutoff or, where there is none, in the mean."""
+
+    baseline: str
+    metric: str
+    cutoff: datetime | None
+    better: str
+    difference: float | None
+    lower: float | None
+    upper: float | None
+
+
+class VoiceTheme(_Record):
+    """What some clients write about, and what goes with it; each text in `quotes` is masked."""
+
+    theme: int
+    words: list[str]
+    texts: int
+    clients: int
+    share: float
+    share_before: float | None = None
+    change: float | None = None
+    mood: float | None = None
+    scored: int = 0
+    churn_probability: float | None = None
+    churn_probability_others: float | None = None
+    difference: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    value_at_risk: float | None = None
+    value_share: float | None = None
+    quotes: list[str] = Field(default_factory=list)
+
+
+class Voice(_Record):
+    """What clients write about, in the days before the score cutoff."""
+
+    since: datetime
+    days: int
+    themes: list[VoiceTheme] = Field(default_factory=list)
+
+
+class AlertLimits(_Record):
+    """From how many days, and how many offers in 30 days, a client is listed."""
+
+    reply_days: float
+    many_offers: int
+
+
+class AlertKind(_Record):
+    """The clients with one kind of alert; in the last one, ``any``, each counts once."""
+
+    kind: str
+    clients: int
+    share: float | None = None
+    value_at_risk: float = 0.0
+    value_share: float | None = None
+    age_days_max: float | None = None
+    age_days_median: float | None = None
+
+
+class Alerts(_Record):
+    """Whom the company is failing: feedback unanswered, silence after a problem, too many promotions."""
+
+    limits: AlertLimits
+    kinds: list[AlertKind] = Field(default_factory=list)
+
+
 class Metrics(_Record):
     """``metrics.json`` of a run; only what the page cannot do without is required."""
 
@@ -133,10 +354,23 @@ class Metrics(_Record):
     gain: Gain | None = None
     calibration: list[CalibrationBin] = Field(default_factory=list)
     drivers: list[Driver] = Field(default_factory=list)
+    themes: list[Theme] = Field(default_factory=list)
+    actionable: list[Action] = Field(default_factory=list)
+    drivers_by_segment: list[SegmentDriver] = Field(default_factory=list)
+    drivers_over_time: list[CutoffDriver] = Field(default_factory=list)
+    driver_stability: list[Stability] = Field(default_factory=list)
+    changed: Changed | None = None
     totals: dict[str, list[Total]] = Field(default_factory=dict)
+    long_run: LongRun | None = None
     intervals: list[Kept] = Field(default_factory=list)
     yardsticks: Yardsticks | None = None
     movement: Movement | None = None
+    comparison: list[Difference] = Field(default_factory=list)
+    data: list[TableFacts] = Field(default_factory=list)
+    model: ModelFacts | None = None
+    groups: list[GroupFigure] = Field(default_factory=list)
+    voice: Voice | None = None
+    alerts: Alerts | None = None
     notes: list[str | dict[str, str]] = Field(default_factory=list)
     btyd: dict[str, Any] | None = None
     data_fingerprint: str = ""
@@ -146,11 +380,12 @@ class Metrics(_Record):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The three files of a run that the page is made from."""
+    """The three files of a run that the page is made from, and whether it may name clients and count few of them."""
 
     metrics: Metrics
     backtest: pd.DataFrame
     scores: pd.DataFrame
+    clients: bool = True
 
 
 def read_run_folder(out: str | Path) -> RunFolder:
@@ -182,13 +417,20 @@ def read_run_folder(out: str | Path) -> RunFolder:
             "Make one with `loyalty run CONFIG --data DIR --out OUT`."
         )
     return RunFolder(
-        metrics=_read_metrics(folder / METRICS_FILE),
+        metrics=read_metrics(folder / METRICS_FILE),
         backtest=_read_table(folder / BACKTEST_FILE, columns=BACKTEST_COLUMNS),
         scores=_read_table(folder / SCORES_FILE, columns=SCORES_COLUMNS),
     )
 
 
-def _read_metrics(path: Path) -> Metrics:
+def read_metrics(path: Path) -> Metrics:
+    """Read and check ``metrics.json``.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, or does not hold what it should.
+    """
     try:
         return Metrics.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:

@@ -223,6 +223,15 @@ WORDS: dict[str, tuple[str, str]] = {
         "This page names clients: share it only with those who may see them.",
         "이 보고서에는 고객 식별자가 있습니다. 열람 권한이 있는 사람에게만 공유하세요.",
     ),
+    "run.privacy.none": (
+        "This page names no client, and groups of fewer than {number} are hidden or merged.",
+        "이 보고서에는 고객 식별자가 없으며, {number}명 미만의 집단은 숨기거나 합쳤습니다.",
+    ),
+    "hidden": ("hidden", "비공개"),
+    "notes.withheld": (
+        "Notes on the data may name or count single clients; they are in the page with clients.",
+        "데이터 참고 사항에는 개별 고객이 드러날 수 있어, 고객이 표시된 보고서에만 싣습니다.",
+    ),
     "tile.value.range": (
         "{coverage} range {lower} to {upper}; {share} of the spend of the past 365 days",
         "{coverage} 범위 {lower}~{upper}, 최근 365일 구매액의 {share}",
@@ -234,6 +243,24 @@ WORDS: dict[str, tuple[str, str]] = {
     "remark.spend.bare": (
         "Together they are expected to spend {expected} in the next {days}.",
         "대상 고객의 향후 {days} 예상 구매액은 모두 {expected}입니다.",
+    ),
+    "remark.years": ("{years} years", "{years}년"),
+    "remark.years.one": ("year", "1년"),
+    "remark.long_run": (
+        "Over the next {years} these clients will be worth {value} at today's pace, net spend discounted at {rate} a "
+        "year; new clients are not in it.",
+        "현재 추세가 이어질 때 이 고객들의 향후 {years} 가치는 {value}입니다"
+        "(순구매액, 연 {rate} 할인, 신규 고객 제외).",
+    ),
+    "remark.long_run.margin": (
+        "Over the next {years} these clients will be worth {value} at today's pace, {margin} of net spend discounted "
+        "at {rate} a year; new clients are not in it.",
+        "현재 추세가 이어질 때 이 고객들의 향후 {years} 가치는 {value}입니다"
+        "(순구매액의 {margin}, 연 {rate} 할인, 신규 고객 제외).",
+    ),
+    "remark.staying": (
+        "{share} of the contracts are expected to be in force {days} from now.",
+        "{days} 뒤에도 계약의 {share}[이/가] 유효할 것으로 예상됩니다.",
     ),
     "remark.little": (
         "Of {clients} ({share}) too little is known for numbers of their own: they bought on fewer than two days. "
@@ -253,6 +280,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "matrix.headline": ("{number} top clients are about to leave", "최상위 고객 {number}명의 이탈이 임박했습니다"),
     "matrix.headline.one": ("1 top client is about to leave", "최상위 고객 1명의 이탈이 임박했습니다"),
     "matrix.headline.none": ("No top client is about to leave", "이탈이 임박한 최상위 고객은 없습니다"),
+    "matrix.headline.hidden": (
+        "Clients by risk and value; small groups are hidden",
+        "위험과 금액으로 나눈 고객(소수 집단은 비공개)",
+    ),
     "matrix.sub": (
         "Clients by churn risk and by what each would spend in the next {days} if it stays. The cut points are kept "
         "with the models, so that later scores compare. Below each count: value at risk. The stronger the colour, the "
@@ -271,6 +302,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "{share} of the value at risk lies with one segment: {segment}",
         "위험 금액의 {share}[이/가] 한 구간에 있습니다: {segment}",
     ),
+    "segments.headline.hidden": (
+        "Of the segments shown, one holds the most: {share} of the value at risk lies with {segment}",
+        "공개된 구간 중 위험 금액이 가장 큰 곳은 전체의 {share}인 {segment}입니다",
+    ),
+    "segments.headline.few": ("Every segment is too small to be shown", "구간이 모두 작아 공개하지 않습니다"),
     "segments.sub": (
         "The service is a rule of thumb, not a measured effect: try it on part of a segment and compare with the rest. "
         "Below the value at risk: its {coverage} range. The ranges of segments do not add up to that of all.",
@@ -287,6 +323,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "최근 {days} 동안 최상위 고객 중 {slid}명의 위험이 높아졌고 {back}명은 낮아졌습니다",
     ),
     "movement.headline.none": ("No earlier segments to compare with", "비교할 이전 구간이 없습니다"),
+    "movement.headline.hidden": (
+        "How clients moved between segments in {days}; small groups are hidden",
+        "최근 {days} 동안의 구간 이동(소수 집단은 비공개)",
+    ),
     "movement.sub": (
         "Clients of each segment on {since} and on {date}, by the same models and cut points. New clients come in, and "
         "those who fell silent too long go out.",
@@ -312,6 +352,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "우수 고객 1명이 뜸해졌거나 구매가 끊겼습니다",
     ),
     "rfm.headline.none": ("No strong client is cooling off", "뜸해진 우수 고객은 없습니다"),
+    "rfm.headline.hidden": (
+        "Clients by how they bought in the past year; small groups are hidden",
+        "최근 1년 구매 방식으로 나눈 고객(소수 집단은 비공개)",
+    ),
     "rfm.sub": (
         "Segments by how recently, how often and for how much clients bought in the past year; no model is asked.",
         "모형과 무관하게 최근 1년의 구매 시점, 횟수, 금액으로 나눈 구간.",
@@ -320,6 +364,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "loyalty.headline": (
         "The loyalty score is {score} of 100 on average; {share} of clients score 70 or more",
         "충성도 점수는 평균 100점 만점에 {score}점이며, 70점 이상 고객은 {share}입니다",
+    ),
+    "loyalty.headline.bare": (
+        "The loyalty score is {score} of 100 on average",
+        "충성도 점수는 평균 100점 만점에 {score}점입니다",
     ),
     "loyalty.sub": (
         "The mean of the named parts, each from 0 to 100, by fixed curves: a score moves only when the client does. "

@@ -1,0 +1,335 @@
+"""The outlook beyond the horizon: how long clients stay, and what they are worth in the long run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from loyalty.btyd import expected_purchases, probability_alive
+from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
+from loyalty.models.survival import SurvivalModel
+from loyalty.timeline import as_duration
+
+__all__ = ["OUTLOOK_COLUMNS", "LongRunTerms", "Outlook"]
+
+Floats = NDArray[np.float64]
+
+#: What an outlook tells of each client.
+OUTLOOK_COLUMNS = ("long_run_value", "alive_probability", "median_remaining_days")
+#: Files of an outlook; those of the survival model are there for contracts only.
+OUTLOOK_FILES = ("outlook.json", "survival.json", "survival.txt")
+
+_DAYS_OF_A_YEAR = 365.25
+_LONGEST_YEARS = 20.0
+#: Beyond what is known of contracts, the mean hazard of so many days before goes on.
+_DAYS_CARRIED_ON = 365
+#: Numbers of the table of clients x periods that exist at a time.
+_BLOCK_NUMBERS = 4_000_000
+#: Above this share of the first horizon's purchases, nobody is seen to leave.
+_NO_FADE = 0.98
+
+
+@dataclass(frozen=True)
+class LongRunTerms:
+    """For how long value is counted, and what waiting costs.
+
+    Attributes
+    ----------
+    years : float, default=3
+        How long, from the end of the gap on; above 0, at most 20.
+    discount_rate : float, default=0.1
+        A year, 0 or more: at 0.1, 1.10 in a year is worth 1 today.
+    margin : float, default=1
+        Share of spend that is kept, above 0, at most 1. With 1, value is net spend.
+
+    Raises
+    ------
+    ValueError
+        If one is out of its range.
+
+    Examples
+    --------
+    For ever is refused: what lies that far off says how the rate discounts, not what clients are worth.
+
+    >>> LongRunTerms(years=float("inf"))
+    Traceback (most recent call last):
+    ...
+    ValueError: `years` must be a number above 0, at most 20; got inf.
+    """
+
+    years: float = 3.0
+    discount_rate: float = 0.1
+    margin: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.years <= _LONGEST_YEARS:
+            raise ValueError(f"`years` must be a number above 0, at most {_LONGEST_YEARS:g}; got {self.years!r}.")
+        if not 0 <= self.discount_rate < np.inf:
+            raise ValueError(
+                f"`discount_rate` must be a number, 0 or more, such as 0.1 for a tenth; got {self.discount_rate!r}."
+            )
+        if not 0 < self.margin <= 1:
+            raise ValueError(f"`margin` must be a share of spend above 0, at most 1; got {self.margin!r}.")
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """How the spend of the first horizon goes on, and for how long clients stay.
+
+    What `ValueModel` expects of the first horizon holds all that is known of a client. How it goes on from there is
+    told by one of two models, relative to the first horizon, so that who leaves within it is not taken off twice:
+
+    - non-contractual, by how purchases fade under Pareto/NBD, which holds that clients leave for good;
+    - contractual, by the mean share of each later horizon for which the contract is in force.
+
+    Attributes
+    ----------
+    terms : LongRunTerms
+        For how long, and what waiting costs.
+    horizon_days, gap_days : int
+        The outcome window of the expected value.
+    buying : mapping of str to float or None
+        Parameters of Pareto/NBD.
+    survival : SurvivalModel or None
+        Of contracts.
+    missing : str
+        Why there is neither, in words; empty where there is one.
+
+    See Also
+    --------
+    loyalty.lifetime_value : The sum over periods.
+    loyalty.btyd.BuyTillYouDie.long_run_value : Buy till you die alone.
+
+    Notes
+    -----
+    Value is Σ expected value × share of period k × margin, each discounted from the middle of its period; the last
+    period counts for the part of it that lies within `terms.years`. At no discount the value over one horizon is the
+    expected value itself. Nothing is said of season: a horizon before Christmas is carried on as if it were always
+    before Christmas.
+
+    Under Pareto/NBD the share of a later period depends on the time since the first purchase alone: frequency and
+    recency tell whether the client still is one, which the first period holds already. When a client who may buy at any
+    time will leave cannot be observed, so that no number of days is given for it: `alive_probability` is what the
+    histories can tell.
+
+    A curve of contracts is known for as many periods as outcomes were seen. Beyond, the mean hazard of the last year of
+    it goes on. As those who leave early go first, that tends to be too high, and the value too low [1]_.
+
+    References
+    ----------
+    .. [1] Fader and Hardie (2010), "Customer-Base Valuation in a Contractual Setting: The Perils of Ignoring
+       Heterogeneity", Marketing Science 29(1), 85-93.
+
+    Examples
+    --------
+    Of two who are expected to spend 50 within 90 days, the longer known one fades less. That it is hardly a client any
+    more is in the 50 already:
+
+    >>> buying = {"r": 0.55, "alpha": 74.0, "s": 0.61, "beta": 82.0}
+    >>> outlook = Outlook(LongRunTerms(), 90, 0, buying=buying)
+    >>> panel = pd.DataFrame(
+    ...     {"frequency": 2.0, "recency": 30.0, "T": [40.0, 800.0], "days_since_first_record": [40.0, 800.0]}
+    ... )
+    >>> outlook.predict(panel, [50.0, 50.0]).round(2)
+       long_run_value  alive_probability  median_remaining_days
+    0          270.71               0.94                    NaN
+    1          421.53               0.01                    NaN
+    """
+
+    terms: LongRunTerms
+    horizon_days: int
+    gap_days: int
+    buying: Mapping[str, float] | None = None
+    survival: SurvivalModel | None = None
+    missing: str = ""
+
+    def predict(self, panel: pd.DataFrame, expected_value: ArrayLike) -> pd.DataFrame:
+        """Tell the long-run value of each client, and what is known of how long it stays.
+
+        Parameters
+        ----------
+        panel : DataFrame of shape (n_clients,)
+            With the columns of the survival model, or `frequency`, `recency`, `T` and `days_since_first_record`. A
+            client known only by refunds counts as one who bought once, when it was first recorded.
+        expected_value : array-like of shape (n_clients,)
+            Within the horizon.
+
+        Returns
+        -------
+        DataFrame
+            Indexed as `panel`: `long_run_value`, money of today; `alive_probability`, missing in contracts and where
+            nothing was ever bought; `median_remaining_days`, missing where contracts do not tell, or more than half of
+            such clients stay for as long as outcomes were seen. All are missing if there is no model.
+        """
+        told = pd.DataFrame(np.nan, index=panel.index, columns=list(OUTLOOK_COLUMNS))
+        expected = np.asarray(expected_value, dtype=float)
+        if self.buying is not None:
+            history = [panel[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T")]
+            age = panel["T"].fillna(panel["days_since_first_record"]).fillna(0.0).to_numpy(dtype=float)
+            told["long_run_value"] = expected * self._worth_by_age(age)
+            told["alive_probability"] = probability_alive(*history, parameters=self.buying)
+        if self.survival is not None:
+            curves = self._curves(panel)
+            told["long_run_value"] = expected * self._worth(self._held(curves))
+            told["median_remaining_days"] = _median_days(curves, self.period_days)
+        return told
+
+    def staying(self, panel: pd.DataFrame) -> pd.DataFrame:
+        """Tell which share of these clients is expected to stay, by the number of days ahead.
+
+        Returns
+        -------
+        DataFrame
+            `days` and `share`, as far as outcomes were seen; empty where contracts do not tell.
+        """
+        if self.survival is None:
+            return pd.DataFrame({"days": np.empty(0, dtype=np.int64), "share": np.empty(0)})
+        shares = self._curves(panel).mean(axis=0)
+        return pd.DataFrame({"days": np.arange(1, len(shares) + 1) * self.period_days, "share": shares})
+
+    def notes(self) -> list[str]:
+        """Say what is worth knowing before the long-run value is believed."""
+        if self.missing:
+            return [f"There is no long-run value. {self.missing}"]
+        if self.buying is not None and self._fade(np.ones(1))[0, -1] > _NO_FADE:
+            return [
+                "In these purchases nobody is seen to leave for good: the long-run value carries today's pace on "
+                f"unchanged for {self.terms.years:g} years."
+            ]
+        return []
+
+    def save(self, folder: Path) -> None:
+        """Write ``outlook.json``, and the survival model if there is one, into `folder`; no pickle, no client."""
+        kept = asdict(self.terms) | {
+            "horizon_days": self.horizon_days,
+            "gap_days": self.gap_days,
+            "buying": None if self.buying is None else dict(self.buying),
+            "survival": self.survival is not None,
+            "missing": self.missing,
+        }
+        (folder / OUTLOOK_FILES[0]).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        if self.survival is not None:
+            self.survival.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        kept = json.loads((folder / OUTLOOK_FILES[0]).read_text(encoding="utf-8"))
+        terms = LongRunTerms(**{name: kept.pop(name) for name in ("years", "discount_rate", "margin")})
+        survival = SurvivalModel.load(folder) if kept.pop("survival") else None
+        return cls(terms, survival=survival, **kept)
+
+    @property
+    def period_days(self) -> int:
+        """Length of a period of the survival model."""
+        assert self.survival is not None and self.survival.period is not None  # noqa: PT018, S101 - fitted with one
+        return as_duration(self.survival.period, name="period").days
+
+    @property
+    def _horizons(self) -> Floats:
+        """How much of each horizon lies within the years: all of it, but for the last."""
+        many = self.terms.years * _DAYS_OF_A_YEAR / self.horizon_days
+        parts = np.ones(max(int(np.ceil(many - 1e-9)), 1))
+        parts[-1] = many - (len(parts) - 1)
+        return parts
+
+    def _worth(self, shares: Floats) -> Floats:
+        """Discount and add up shares of the first horizon's spend, one row a client."""
+        terms, parts = self.terms, self._horizons
+        rate = rate_per_period(terms.discount_rate, f"{self.horizon_days}d")
+        spend = np.broadcast_to(parts, shares.shape)
+        value = lifetime_value(shares, spend, discount_rate=rate, margin=terms.margin, paid="middle")
+        return value * (1.0 + terms.discount_rate) ** (-self.gap_days / _DAYS_OF_A_YEAR)
+
+    def _worth_by_age(self, age: Floats) -> Floats:
+        """Work it out once for each age, block by block."""
+        ages, inverse = np.unique(age, return_inverse=True)
+        rows = max(1, _BLOCK_NUMBERS // len(self._horizons))
+        parts = [self._worth(self._fade(ages[start : start + rows])) for start in range(0, len(ages), rows)]
+        return np.concatenate([np.empty(0), *parts])[inverse]
+
+    def _fade(self, age: Floats) -> Floats:
+        # Of clients who have just bought again: their chance of still being one, which divides out, is then simply 1.
+        return relative_purchases(
+            _Frozen(self.buying or {}),
+            len(self._horizons),
+            length=self.horizon_days,
+            gap=self.gap_days,
+            frequency=np.ones(len(age)),
+            recency=age,
+            T=age,
+        )
+
+    def _curves(self, panel: pd.DataFrame) -> Floats:
+        assert self.survival is not None  # noqa: S101 - asked by the callers
+        return self.survival.predict_survival(panel[list(self.survival.feature_names_in_)])
+
+    def _held(self, curves: Floats) -> Floats:
+        """Tell for how much of each horizon contracts are in force, relative to the first."""
+        edges = self.gap_days + self.horizon_days * np.arange(len(self._horizons) + 1.0)
+        days_held = _days_until(edges, _carried_on(curves, edges[-1], self.period_days), self.period_days)
+        held = np.diff(days_held, axis=1)
+        first = held[:, :1]
+        shares = np.divide(held, first, out=np.zeros_like(held), where=first > 0)
+        shares[:, 0] = 1.0
+        return np.clip(np.minimum.accumulate(shares, axis=1), 0.0, 1.0)  # what rounding leaves
+
+
+@dataclass(frozen=True)
+class _Frozen:
+    """Pareto/NBD with parameters found before."""
+
+    parameters: Mapping[str, float]
+
+    def expected_purchases(
+        self, horizon: float, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, gap: float = 0.0
+    ) -> Floats:
+        return expected_purchases(frequency, recency, T, parameters=self.parameters, horizon=horizon, gap=gap)
+
+
+def _carried_on(curves: Floats, until: float, period: int) -> Floats:
+    """Begin curves of survival at 1, and carry the retention of their last year on until so many days."""
+    whole = np.column_stack([np.ones(len(curves)), curves])
+    known = curves.shape[1]
+    beyond = int(np.ceil(until / period)) - known
+    if beyond <= 0:
+        return whole
+    back = min(known, max(1, round(_DAYS_CARRIED_ON / period)))
+    start, last = whole[:, known - back], whole[:, known]
+    retention = np.divide(last, start, out=np.zeros_like(last), where=start > 0) ** (1.0 / back)
+    return np.column_stack([whole, last[:, None] * np.power.outer(retention, np.arange(1, beyond + 1))])
+
+
+def _days_until(days: Floats, curves: Floats, period: int) -> Floats:
+    """Mean number of days in force until each of `days`; between periods, curves are straight lines.
+
+    >>> _days_until(np.array([30.0, 45.0, 60.0]), np.array([[1.0, 0.5, 0.0]]), 30)
+    array([[22.5  , 28.125, 30.   ]])
+    """
+    whole = period * np.cumsum((curves[:, :-1] + curves[:, 1:]) / 2.0, axis=1)
+    whole = np.column_stack([np.zeros(len(curves)), whole])
+    at = np.minimum((days // period).astype(np.int64), curves.shape[1] - 2)
+    part = days / period - at
+    fall = curves[:, at + 1] - curves[:, at]
+    return whole[:, at] + period * (part * curves[:, at] + part**2 / 2.0 * fall)
+
+
+def _median_days(curves: Floats, period: int) -> Floats:
+    """Find the day by which half have left; NaN where that was never seen.
+
+    >>> _median_days(np.array([[0.75, 0.25], [0.9, 0.8]]), 30)
+    array([45., nan])
+    """
+    whole = np.column_stack([np.ones(len(curves)), curves])
+    gone = whole <= 0.5
+    at = gone.argmax(axis=1)  # 0 where it was never seen, as all begin at 1
+    rows = np.arange(len(curves))
+    above, below = whole[rows, at - 1], whole[rows, at]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        days = period * (at - 1 + (above - 0.5) / (above - below))
+    return np.where(gone.any(axis=1), days, np.nan)

@@ -1,0 +1,330 @@
+"""The outlook: a loop over clients, laws with closed forms, what must rise and fall, and that it looks no further."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from loyalty.btyd import ParetoNBD, expected_purchases
+from loyalty.datasets.synthetic import synthetic_tables
+from loyalty.fitting import Lesson, Panels, Setting, fit_models
+from loyalty.histories import Histories
+from loyalty.models import outlook as outlook_module
+from loyalty.models.outlook import OUTLOOK_COLUMNS, LongRunTerms, Outlook
+from loyalty.scoring import Bundle
+
+#: Of CDNOW, in weeks (Fader and Hardie 2005), laid on days.
+CDNOW = {"r": 0.553, "alpha": 10.578 * 7, "s": 0.606, "beta": 11.669 * 7}
+YEAR = 365.25
+
+
+def bought(*, outlook=None, **terms):
+    return outlook or Outlook(LongRunTerms(**terms), 90, 0, buying=CDNOW)
+
+
+def panel_of(frequency, recency, T):
+    columns = {"frequency": frequency, "recency": recency, "T": T, "days_since_first_record": T}
+    return pd.DataFrame({name: np.atleast_1d(np.asarray(values, dtype=float)) for name, values in columns.items()})
+
+
+PANEL = panel_of([0, 0, 1, 3, 40, 2], [0, 0, 30, 300, 700, 9], [5, 400, 31, 400, 720, 720])
+SPEND = np.array([12.0, 3.0, 80.0, 55.0, 900.0, 0.0])
+
+
+class Known:
+    """A survival model whose curves are given."""
+
+    feature_names_in_ = np.array(["retention"])
+
+    def __init__(self, law, *, period="30d", periods=6):
+        self.law, self.period, self.periods_ = law, period, periods
+
+    def predict_survival(self, X):
+        return np.vstack([self.law(r, np.arange(1, self.periods_ + 1)) for r in X["retention"]])
+
+
+def geometric(retention, k):
+    return np.asarray(retention, dtype=float) ** k
+
+
+def shifted_beta_geometric(a, k):
+    """Survival where each leaves at a chance of his own, beta(a, 3) over clients."""
+    return np.array([np.prod((3.0 + np.arange(n)) / (a + 3.0 + np.arange(n))) for n in k])
+
+
+def held(law=geometric, *, horizon=30, gap=0, period="30d", periods=6, **terms):
+    return Outlook(LongRunTerms(**terms), horizon, gap, survival=Known(law, period=period, periods=periods))
+
+
+def retained(*retention):
+    return pd.DataFrame({"retention": retention})
+
+
+class TestBuyers:
+    def test_a_loop_over_clients_and_horizons(self):
+        """Three years are 12 horizons of 90 days and .175 of another; each is paid in its middle."""
+        told = bought(years=3.0, discount_rate=0.1, margin=0.4).predict(PANEL, SPEND)["long_run_value"]
+        for client, value in enumerate(told):
+            history = [PANEL[name].iloc[[client]] for name in ("frequency", "recency", "T")]
+            worth, first, left, k = 0.0, None, 3 * YEAR, 0
+            while left > 1e-9:
+                expected = expected_purchases(*history, parameters=CDNOW, horizon=90, gap=90.0 * k)[0]
+                first = expected if first is None else first
+                paid = SPEND[client] * expected / first * min(left / 90, 1.0)
+                worth += 0.4 * paid / 1.1 ** (90 * (k + 0.5) / YEAR)
+                left, k = left - 90, k + 1
+            assert k == 13
+            assert value == pytest.approx(worth, rel=1e-9)
+
+    @given(st.integers(0, 300), st.floats(0.01, 1.0), st.floats(1.0, 3000.0), st.floats(1, 1e6))
+    def test_one_horizon_without_discount_is_the_expected_value(self, frequency, share, T, spend):
+        panel = panel_of(frequency, share * T if frequency else 0.0, T)
+        told = bought(years=90 / YEAR, discount_rate=0.0).predict(panel, [spend])
+        assert told["long_run_value"].iloc[0] == pytest.approx(spend, rel=1e-12)
+
+    @given(st.floats(0.05, 19.0), st.floats(0.01, 1.0), st.floats(0, 1.0), st.floats(0.001, 0.5), st.floats(0.01, 1.0))
+    def test_rises_with_the_years_and_falls_with_the_rate(self, years, more, rate, dearer, margin):
+        value = bought(years=years, discount_rate=rate).predict(PANEL, SPEND)["long_run_value"]
+        longer = bought(years=years + more, discount_rate=rate).predict(PANEL, SPEND)["long_run_value"]
+        later = bought(years=years, discount_rate=rate + dearer).predict(PANEL, SPEND)["long_run_value"]
+        kept = bought(years=years, discount_rate=rate, margin=margin).predict(PANEL, SPEND)["long_run_value"]
+        spends = SPEND > 0
+        assert (longer[spends] > value[spends]).all()
+        assert (later[spends] < value[spends]).all()
+        assert (value[~spends] == 0).all()
+        assert kept.to_numpy() == pytest.approx(margin * value.to_numpy())
+
+    @given(st.integers(0, 200), st.floats(0.01, 1.0), st.floats(1.0, 2000.0), st.integers(0, 60))
+    def test_frequency_and_recency_are_in_the_first_horizon_already(self, frequency, share, T, gap):
+        """What comes in the fourth horizon over the first, of the client's own history, is that of its age alone."""
+        history = [[frequency], [share * T if frequency else 0.0], [T]]
+        first, fourth = (
+            expected_purchases(*history, parameters=CDNOW, horizon=90, gap=gap + 90.0 * k)[0] for k in (0, 3)
+        )
+        outlook = Outlook(LongRunTerms(years=4 * 90 / YEAR, discount_rate=0.0), 90, gap, buying=CDNOW)
+        three = Outlook(LongRunTerms(years=3 * 90 / YEAR, discount_rate=0.0), 90, gap, buying=CDNOW)
+        panel = panel_of(*history)
+        more = outlook.predict(panel, [1.0]) - three.predict(panel, [1.0])
+        if first > 1e-300:
+            assert more["long_run_value"].iloc[0] == pytest.approx(fourth / first, rel=1e-6)
+
+    def test_many_short_horizons_come_to_discounted_purchases(self):
+        """Pareto/NBD's own DERT, in closed form; at a rate so high that nothing is left beyond the years."""
+        model = ParetoNBD()
+        for name, value in CDNOW.items():
+            setattr(model, f"{name}_", value)
+        yearly, days, history = 20.0, 7, [PANEL[name] for name in ("frequency", "recency", "T")]
+        outlook = Outlook(LongRunTerms(years=6.0, discount_rate=yearly), days, 0, buying=CDNOW)
+        told = outlook.predict(PANEL, model.expected_purchases(days, *history))["long_run_value"]
+        itself = model.discounted_purchases(np.log1p(yearly) / YEAR, *history)
+        assert told.to_numpy() == pytest.approx(itself, rel=2e-3)
+
+    def test_one_client_alone_is_told_as_among_all_and_in_blocks(self, monkeypatch):
+        whole = bought().predict(PANEL, SPEND)
+        alone = [bought().predict(PANEL.iloc[[n]], SPEND[[n]]) for n in range(len(PANEL))]
+        assert_frame_equal(pd.concat(alone), whole, check_exact=True)
+        monkeypatch.setattr(outlook_module, "_BLOCK_NUMBERS", 1)
+        assert_frame_equal(bought().predict(PANEL, SPEND), whole, check_exact=True)
+
+    def test_known_by_refunds_only(self):
+        """Nothing was bought, so nobody is alive or not; the age is that of the records."""
+        panel = panel_of(np.nan, np.nan, np.nan).assign(days_since_first_record=400.0)
+        told = bought().predict(panel, [3.0]).iloc[0]
+        assert np.isnan(told["alive_probability"])
+        assert told["long_run_value"] == bought().predict(PANEL.iloc[[1]], [3.0])["long_run_value"].iloc[0]
+
+    def test_alive_is_that_of_the_model_and_no_day_of_leaving_is_told(self):
+        model = ParetoNBD()
+        for name, value in CDNOW.items():
+            setattr(model, f"{name}_", value)
+        told = bought().predict(PANEL, SPEND)
+        alive = model.probability_alive(*(PANEL[name] for name in ("frequency", "recency", "T")))
+        assert told["alive_probability"].tolist() == alive.tolist()
+        assert told["median_remaining_days"].isna().all()
+        assert bought().staying(PANEL).empty
+
+    def test_nobody_seen_to_leave_is_said(self):
+        stay = CDNOW | {"s": 0.01, "beta": 1e6}
+        (note,) = Outlook(LongRunTerms(years=5), 90, 0, buying=stay).notes()
+        assert "nobody is seen to leave for good" in note
+        assert "unchanged for 5 years" in note
+        assert bought().notes() == []
+
+    def test_nobody(self):
+        assert bought().predict(PANEL.iloc[:0], []).shape == (0, len(OUTLOOK_COLUMNS))
+
+
+class TestContracts:
+    @given(st.floats(0.01, 0.99), st.integers(1, 9), st.floats(0, 1), st.floats(0, 1e4))
+    def test_constant_retention(self, retention, periods, rate, spend):
+        """However few periods are known: Σ r^(k-1) / (1 + d)^(k - 1/2) over 24 of them, a geometric series."""
+        outlook = held(periods=periods, years=24 * 30 / YEAR, discount_rate=rate)
+        value = outlook.predict(retained(retention), [spend])["long_run_value"].iloc[0]
+        wait = (1 + rate) ** (30 / YEAR)
+        wanted = spend * (1 - (retention / wait) ** 24) / (1 - retention / wait) / wait**0.5
+        assert value == pytest.approx(wanted, rel=1e-6, abs=1e-9)
+
+    def test_retention_that_rises_is_worth_more_than_its_last_year_carried_on(self):
+        """Fader and Hardie (2010): those who leave early go first. The value is too low, less so the more is known."""
+        terms = {"years": 6.0, "discount_rate": 0.1}
+        few, more, all_of_it = (
+            held(shifted_beta_geometric, periods=n, **terms).predict(retained(0.8), [10.0])["long_run_value"].iloc[0]
+            for n in (6, 24, 80)
+        )
+        assert few < more < all_of_it
+        assert more == pytest.approx(all_of_it, rel=0.1)
+
+    @pytest.mark.parametrize(("horizon", "gap", "period"), [(90, 0, "30d"), (45, 10, "30d"), (30, 7, "90d")])
+    def test_a_loop_over_days(self, horizon, gap, period):
+        """Shares of each horizon are shares of client-days in force: straight lines between the ends of periods."""
+        years = 1.7
+        outlook = held(shifted_beta_geometric, horizon=horizon, gap=gap, period=period, years=years, discount_rate=0.3)
+        value = outlook.predict(retained(0.5, 2.0), [10.0, 20.0])["long_run_value"]
+        days, known = int(period[:-1]), 6
+        back = min(known, round(365 / days))
+        for a, spend, told in zip((0.5, 2.0), (10.0, 20.0), value, strict=True):
+            curve = [1.0, *shifted_beta_geometric(a, np.arange(1, known + 1))]
+            retention = (curve[known] / curve[known - back]) ** (1 / back)
+            while len(curve) < 60:
+                curve.append(curve[-1] * retention)
+            day = np.arange(0, 59 * days, 0.25) + 0.125  # the middle of each quarter of a day
+            force = np.interp(day, days * np.arange(60), curve)
+            in_force = [force[(day >= gap + k * horizon) & (day < gap + (k + 1) * horizon)].sum() for k in range(60)]
+            many = years * YEAR / horizon
+            worth = sum(
+                spend * in_force[k] / in_force[0] * min(many - k, 1.0) / 1.3 ** ((gap + horizon * (k + 0.5)) / YEAR)
+                for k in range(int(np.ceil(many)))
+            )
+            assert told == pytest.approx(worth, rel=1e-6)
+
+    @given(st.floats(0.01, 1.0), st.integers(1, 200), st.integers(0, 40), st.floats(1, 1e6))
+    def test_one_horizon_without_discount_is_the_expected_value(self, retention, horizon, gap, spend):
+        outlook = held(horizon=horizon, gap=gap, years=horizon / YEAR, discount_rate=0.0)
+        assert outlook.predict(retained(retention), [spend])["long_run_value"].iloc[0] == pytest.approx(spend, rel=1e-9)
+
+    def test_median_is_told_as_far_as_it_was_seen(self):
+        """Half of the survivors leave in each month: after one month half are left. At .9, .53 are after six."""
+        told = held().predict(retained(0.5, 0.25, 0.9), [1.0, 1.0, 1.0])
+        assert told["median_remaining_days"].tolist()[:2] == pytest.approx([30.0, 30 * 0.5 / 0.75])
+        assert np.isnan(told["median_remaining_days"].iloc[2])
+        assert held(periods=7).predict(retained(0.9), [1.0])["median_remaining_days"].iloc[0] == pytest.approx(
+            180 + 30 * (0.9**6 - 0.5) / (0.9**6 - 0.9**7)
+        )
+        assert told["alive_probability"].isna().all()
+
+    def test_staying_is_the_mean_curve(self):
+        table = held(periods=3).staying(retained(0.5, 1.0))
+        assert table["days"].tolist() == [30, 60, 90]
+        assert table["share"].tolist() == pytest.approx([0.75, 0.625, 0.5625])
+
+    def test_one_client_alone_is_told_as_among_all(self):
+        panel = retained(0.5, 0.7, 0.95)
+        whole = held(shifted_beta_geometric).predict(panel, [1.0, 2.0, 3.0])
+        parts = [held(shifted_beta_geometric).predict(panel.iloc[[n]], [n + 1.0]) for n in range(3)]
+        assert_frame_equal(pd.concat(parts), whole, check_exact=True)
+
+
+class TestTerms:
+    @pytest.mark.parametrize(
+        ("terms", "message"),
+        [
+            ({"years": 0}, "`years` must be a number above 0, at most 20; got 0"),
+            ({"years": 20.5}, "at most 20; got 20.5"),
+            ({"years": float("nan")}, "`years` .* got nan"),
+            ({"discount_rate": -0.1}, "`discount_rate` must be a number, 0 or more.* got -0.1"),
+            ({"discount_rate": float("inf")}, "`discount_rate`"),
+            ({"margin": 0}, "`margin` must be a share of spend above 0, at most 1; got 0"),
+            ({"margin": 1.5}, "`margin` .* got 1.5"),
+        ],
+    )
+    def test_out_of_range(self, terms, message):
+        with pytest.raises(ValueError, match=message):
+            LongRunTerms(**terms)
+
+    def test_nothing_is_told_without_a_model(self):
+        outlook = Outlook(LongRunTerms(), 90, 0, missing="Only 12 clients had bought.")
+        assert outlook.predict(PANEL, SPEND).isna().all(axis=None)
+        assert outlook.notes() == ["There is no long-run value. Only 12 clients had bought."]
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return synthetic_tables(250, seed=0).tables
+
+
+CUTOFF = "2025-07-01"
+
+
+def lesson_of(histories, kind, features=("days_since_last", "T", "amount_sum_365d")):
+    setting = Setting.of(horizon="60d", kind=kind, every="30d", at_most=8)
+    panels = Panels(histories, setting, list(features))
+    (split,) = setting.splits(histories, [CUTOFF])
+    return panels, Lesson.of(panels, split)
+
+
+class TestFitted:
+    def test_contracts_are_followed_at_cutoffs_a_period_apart(self, tables):
+        histories = Histories(tables["purchases"], contracts=tables["contracts"])
+        panels, lesson = lesson_of(histories, "contractual")
+        outlook = lesson.fit_outlook(panels, LongRunTerms())
+        assert outlook.period_days == 60
+        assert (outlook.buying, outlook.missing) == (None, "")
+        # From the last of eight cutoffs every 30 days, 60 days before: followed for 1, 2, 3 and 4 periods of 60 days.
+        assert outlook.survival.periods_ == 4
+        staying = outlook.staying(lesson.latest)
+        assert staying["days"].tolist() == [60, 120, 180, 240]
+        assert staying["share"].between(0, 1).all()
+        assert staying["share"].is_monotonic_decreasing
+
+    def test_knows_nothing_of_what_comes_after(self, tables):
+        contracts = tables["contracts"]
+        known = contracts.assign(end=contracts["end"].where(contracts["end"] < CUTOFF))
+        known = known[known["start"] < CUTOFF]
+        assert len(known) < len(contracts) or not known["end"].equals(contracts["end"])
+        told = []
+        for ends in (contracts, known):
+            histories = Histories(tables["purchases"], contracts=ends, observed_until="2026-01-01")
+            panels, lesson = lesson_of(histories, "contractual")
+            told.append(lesson.fit_outlook(panels, LongRunTerms()).predict(lesson.latest, np.ones(len(lesson.latest))))
+        assert_frame_equal(*told, check_exact=True)
+
+    def test_buyers_are_learned_at_the_cutoff_whether_a_feature_asks_or_not(self, tables):
+        histories = Histories(tables["purchases"])
+        outlooks = []
+        for features in (["days_since_last"], ["days_since_last", "alive_probability"]):
+            panels, lesson = lesson_of(histories, "non-contractual", features)
+            outlooks.append(lesson.fit_outlook(panels, LongRunTerms()))
+        assert outlooks[0] == outlooks[1]
+        assert set(outlooks[0].buying) == {"r", "alpha", "s", "beta"}
+
+    def test_too_few_to_learn_from_is_said(self, tables):
+        few = tables["purchases"][tables["purchases"]["client_id"].isin(tables["purchases"]["client_id"].unique()[:60])]
+        panels, lesson = lesson_of(Histories(few), "non-contractual")
+        outlook = lesson.fit_outlook(panels, LongRunTerms())
+        assert (outlook.buying, outlook.survival) == (None, None)
+        assert "too few for buy till you die" in outlook.missing
+
+    def test_is_left_out_unless_asked_for_and_a_bundle_asks(self, tables):
+        setting = Setting.of(horizon="60d", every="60d", at_most=2)
+        panels = Panels(Histories(tables["purchases"]), setting, ["days_since_last"])
+        (split,) = setting.splits(panels.histories, [CUTOFF])
+        fitted = fit_models(panels, split)
+        assert fitted.outlook is None
+        with pytest.raises(ValueError, match=r"`fitted` must have an outlook\. Fit the models with `long_run`"):
+            Bundle.of(fitted, panels.at(split.test), setting, {})
+
+    def test_comes_back_the_same(self, tables, tmp_path):
+        panels, lesson = lesson_of(Histories(tables["purchases"], contracts=tables["contracts"]), "contractual")
+        outlook = lesson.fit_outlook(panels, LongRunTerms(years=2.5, discount_rate=0.05, margin=0.3))
+        outlook.save(tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["outlook.json", "survival.json", "survival.txt"]
+        back = Outlook.load(tmp_path)
+        assert replace(back, survival=None) == replace(outlook, survival=None)
+        spend = np.ones(len(lesson.latest))
+        assert_frame_equal(back.predict(lesson.latest, spend), outlook.predict(lesson.latest, spend), check_exact=True)
+        bought().save(tmp_path)
+        assert Outlook.load(tmp_path) == bought()
