@@ -19,7 +19,7 @@ from loyalty.config import Config, read_config, read_histories
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "loyalty"
-TEXT = {".cfg", ".css", ".ipynb", ".j2", ".json", ".md", ".py", ".toml", ".txt", ".yaml", ".yml", ""}
+TEXT = {".cfg", ".css", ".ipynb", ".j2", ".json", ".md", ".py", ".rst", ".svg", ".toml", ".txt", ".yaml", ".yml", ""}
 
 
 def files_of_the_project() -> list[Path]:
@@ -27,7 +27,7 @@ def files_of_the_project() -> list[Path]:
     top = [path for path in ROOT.iterdir() if path.is_file()]
     folders = (".ci", "data", "docs", "experiments", "notebooks", "src", "tests")
     below = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
-    made = {"__pycache__", ".ipynb_checkpoints"}
+    made = {"__pycache__", ".ipynb_checkpoints", "_build"}
     return sorted(path for path in top + below if path.suffix in TEXT and not made & set(path.parts))
 
 
@@ -110,7 +110,7 @@ def test_the_example_in_python_runs(capsys):
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 - our own page
     table, reason = capsys.readouterr().out.rsplit("\n", 2)[:2]
     assert [line.split()[0] for line in table.splitlines()[-3:]] == ["naive", "btyd", "lightgbm"]
-    assert reason.endswith("goes with a higher risk")
+    assert reason.endswith(". Goes with a higher risk.")
 
 
 def test_the_config_for_your_own_data_reads_a_file_in_your_words(tmp_path):

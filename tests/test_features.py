@@ -21,7 +21,7 @@ from loyalty.features import CATALOGUE, build_panel, choose_features
 from loyalty.features import panel as engine
 from loyalty.features.algebra import PURCHASES
 from loyalty.features.catalogue import Catalogue, catalogue_page
-from loyalty.features.feature import WINDOWS
+from loyalty.features.feature import WINDOWS, Phrase
 from loyalty.histories import Histories
 from oracles import LEARNED, panel_by_client
 from oracles.history import DAY, History, Purchase
@@ -361,12 +361,36 @@ def test_catalogue_entry_says_what_the_name_says(feature):
     assert str(feature.formula)
 
 
-def test_a_family_says_nearly_the_same_over_any_time():
+def test_a_family_says_nearly_the_same():
     families = {name: feature.family for name, feature in CATALOGUE.items()}
     assert families["amount_sum"] == families["amount_sum_30d"] == families["amount_decayed_365d"]
-    assert families["purchase_days_count_30d"] == families["purchase_days_decayed_365d"]
+    assert families["purchase_days_count_30d"] == families["purchase_days_decayed_365d"] == families["frequency"]
+    assert families["days_since_last"] == families["overdue_ratio"] == families["silence_probability"]
     assert len({families[name] for name in ("amount_sum_90d", "amount_trend_90d", "amount_day_mean_365d")}) == 3
-    assert families["frequency"] == "frequency"
+    # Without a topic, the name without statistic and window.
+    assert families["points_expired_sum_365d"] == "points_expired"
+
+
+def test_every_topic_has_a_feature_that_speaks():
+    topics = {feature.family for feature in CATALOGUE.values()}
+    assert {feature.family for feature in CATALOGUE.values() if feature.speaks} == topics
+
+
+@pytest.mark.parametrize("feature", [f for f in CATALOGUE.values() if f.phrases], ids=lambda feature: feature.name)
+def test_phrases_say_the_value_and_stand_for_the_same_cases_in_both_languages(feature):
+    assert set(feature.phrases) == {"en", "ko"}
+    english, korean = feature.phrases["en"], feature.phrases["ko"]
+    for case in ("zero", "below", "unknown", "usual"):
+        assert bool(getattr(english, case)) == bool(getattr(korean, case)), case
+    for phrase in (english, korean):
+        for case in ("known", "below", "usual"):
+            assert not getattr(phrase, case) or getattr(phrase, case).count("{value}") == 1
+        assert "{" not in phrase.zero + phrase.unknown
+    assert english.known.isascii()
+    assert re.search("[가-힣]", korean.known)
+    if window := re.search(r"_(\d+)d$", feature.name):
+        assert all(window[1] in phrase.known or window[1] in ("180", "365") for phrase in (english, korean))
+    assert feature.usual is None or feature.usual in CATALOGUE
 
 
 def test_a_name_stands_once_and_means_something():
@@ -375,6 +399,8 @@ def test_a_name_stands_once_and_means_something():
         Catalogue([frequency], [frequency])
     with pytest.raises(ValueError, match="'frequency' has no `meaning` in 'ko'"):
         replace(frequency, meaning={"en": "purchases", "ko": ""})
+    with pytest.raises(ValueError, match=r"'frequency': `phrases` must be in 'en' and 'ko'; got \['en'\]"):
+        replace(frequency, phrases={"en": Phrase("{value} more")})
     with pytest.raises(ValueError, match="`name` must be letters"):
         replace(frequency, name="amount sum")
     with pytest.raises(ValueError, match=r"`amount` has a value for each row of purchases; take a statistic"):

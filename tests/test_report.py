@@ -17,7 +17,8 @@ from hostile_fixture import make_hostile_folder
 from loyalty.report import clients, figures, write_report
 from loyalty.report.page import reasons_of, render_page
 from loyalty.report.run_folder import CalibrationBin, Driver, Gain, Measure, read_run_folder
-from loyalty.report.text import LANGUAGES, LONGEST, WORDS, Speech, ends_in_consonant, fit_particles, shown
+from loyalty.report.text import WORDS, Speech
+from loyalty.wording import LANGUAGES, LONGEST, ends_in_consonant, fit_particles, shown
 from report_fixture import MEANINGS, make_run_folder
 
 VOID = {"meta", "br", "img", "input", "hr", "link"}
@@ -207,8 +208,10 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "loyalty_spend": [10.0, float("nan"), float("nan"), float("nan"), 40.0],
             "reason_1": "days_since_last",
             "reason_1_value": 122.0,
+            "reason_1_usual": 40.0,
+            "reason_1_typical": 61.0,
             "reason_1_shap": 0.4,
-            "reason_1_text": "silent for 122 days",
+            "reason_1_text": "written in the language of the scores",
             "reason_2": "amount_sum_90d",
             "reason_2_value": float("nan"),
             "reason_2_shap": -0.2,
@@ -260,8 +263,8 @@ def test_english_headlines_carry_the_numbers(five):
     assert "₩1 M ₩0 to ₩9 M" in text
     assert "These 5 clients hold 100% of all value at risk: ₩5.5 B" in text
     assert "LightGBM ranks leavers better than BTYD: AUC 0.81 against 0.75" in text
-    assert "silent for 122 days (goes with higher risk)" in text
-    assert "Spend in the last 90 days: not known (goes with lower risk)" in text
+    assert "122 days since the last purchase; usually buys every 40 days (goes with higher risk)" in text
+    assert "Net spend in the last 90 days: not known (goes with lower risk)" in text
 
 
 def test_korean_headlines_carry_the_numbers(five):
@@ -285,9 +288,9 @@ def test_korean_headlines_carry_the_numbers(five):
     assert "e 이력 부족 50%" in text
     assert "‘마지막 구매 후 일수’가 예측을 가장 크게 움직입니다: 평균 9.1%p" in text
     assert "아래 고객 5명이 전체 위험 금액의 100%인 55억 원을 차지합니다" in text
-    assert "마지막 구매 후 일수가 122일 (높은 위험과 함께 나타남)" in text
-    assert "최근 90일 구매액: 값 없음 (낮은 위험과 함께 나타남)" in text
-    assert "silent for" not in text
+    assert "마지막 구매 후 122일이 지났습니다(평소 구매 간격 40일) (높은 위험과 함께 나타남)" in text
+    assert "최근 90일 순구매액은 알 수 없습니다 (낮은 위험과 함께 나타남)" in text
+    assert "language of the scores" not in text
 
 
 def test_contracts_end_where_purchases_stop(folder, tmp_path):
@@ -416,19 +419,28 @@ def test_a_consonant_is_told_from_the_jamo():
     assert [ends_in_consonant(word) for word in ("가", "각", "힣", "하", "")] == [False, True, True, False, None]
 
 
-def test_units_of_reasons():
+def test_numbers_in_the_units_of_features():
     english, korean = Speech("en", currency="GBP"), Speech("ko", currency="GBP")
     assert [
-        english.value(*pair) for pair in ((1, "days"), (2, "days"), (0.256, "share"), (2.345, "ratio"), (-3, "count"))
-    ] == ["1\u00a0day", "2\u00a0days", "26%", "2.35", "−3"]
-    assert [korean.value(*pair) for pair in ((122, "days"), (3, "orders"), (1234, "money"))] == [
+        english.value(*pair).replace("\u00a0", " ")
+        for pair in (
+            (1, "days"), (2, "days"), (9.96, "days"), (2.44, "days"), (62.6, "days"), (0.256, "share"),
+            (0.0049, "share"), (2.345, "ratio"), (0.987, "ratio"), (12.34, "count"), (0.00123, "count"),
+            (-3, "count"), (-0.001, "ratio"),
+        )
+    ] == [
+        "1 day", "2 days", "10 days", "2.4 days", "63 days", "26%", "0.5%",
+        "2.35", "0.99", "12.3", "0.0012", "−3", "−0.001",
+    ]  # fmt: skip
+    assert [korean.value(*pair) for pair in ((122, "days"), (3, "count"), (1234, "money"))] == [
         "122일",
-        "3건",
+        "3",
         "1,234파운드",
     ]
+    assert Speech("ko", currency="£").money(1234) == "1,234파운드"
 
 
-def test_reasons_fall_back_on_the_name_of_the_feature():
+def test_a_feature_that_is_not_in_the_catalogue_is_told_as_the_scores_have_it_else_by_its_name():
     client = {
         "reason_1": "new_thing",
         "reason_1_value": 2.0,
@@ -436,14 +448,9 @@ def test_reasons_fall_back_on_the_name_of_the_feature():
         "reason_2": None,
         "reason_3": float("nan"),
     }
-    expected = [{"text": "New_thing이(가) 2", "direction": "up"}]
-    assert reasons_of(client, speech=Speech("ko"), meanings={}) == expected
-
-
-def test_a_position_is_named_without_its_number():
-    client = {"reason_1": "season", "reason_1_value": -0.8, "reason_1_shap": float("nan")}
-    meanings = {"season": {"en": "season of the outcome", "ko": "예측 기간의 계절", "unit": "position"}}
-    assert reasons_of(client, speech=Speech("en"), meanings=meanings)[0]["text"] == "Season of the outcome"
+    assert reasons_of(client, speech=Speech("ko")) == [{"text": "new_thing: 2", "direction": "up"}]
+    told = reasons_of(client | {"reason_1_text": "Two new things.", "reason_1_shap": float("nan")}, speech=Speech("ko"))
+    assert told == [{"text": "Two new things.", "direction": "down"}]
 
 
 # -- Tidy frames -----------------------------------------------------------------------------------------------------

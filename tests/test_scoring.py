@@ -24,7 +24,8 @@ COLUMNS += ["long_run_value", "alive_probability", "median_remaining_days"]
 COLUMNS += ["too_little_history", "amount_sum_365d", "value_at_risk", "segment", "rfm_segment", "loyalty_score"]
 COLUMNS += [f"loyalty_{part}" for part in ("staying", "regularity", "spend", "price_independence")]
 COLUMNS += ["loyalty_engagement", "loyalty_satisfaction"]
-COLUMNS += [f"reason_{rank}{ending}" for rank in (1, 2, 3) for ending in ("", "_value", "_shap", "_text")]
+ENDINGS = ("", "_value", "_usual", "_typical", "_shap", "_text")
+COLUMNS += [f"reason_{rank}{ending}" for rank in (1, 2, 3) for ending in ENDINGS]
 CUTOFF = "2024-10-01"
 
 
@@ -108,7 +109,7 @@ class TestScore:
     def test_reasons_in_korean(self, bundle, histories, scores):
         korean = bundle.score(histories, cutoff=CUTOFF, language="ko")
         assert korean["reason_1"].tolist() == scores["reason_1"].tolist()
-        assert korean["reason_1_text"].str.contains("이탈 위험이").all()
+        assert korean["reason_1_text"].str.contains(r"\. (?:높은|낮은) 이탈 위험과 함께 나타납니다\.$").all()
 
     def test_nobody_there(self, bundle, histories):
         with pytest.raises(ValueError, match="`cutoff`: no client stands at 2020-01-01; the first purchase is of 2023"):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from loyalty.alerts import alert_list
 from loyalty.config import Config, read_histories
-from loyalty.explanation import Language, reason_codes
+from loyalty.explanation import reason_codes
 from loyalty.features import CATALOGUE, Learned
 from loyalty.features.catalogue import missing
 from loyalty.files import replace_file, write_table
@@ -25,6 +25,7 @@ from loyalty.models.uncertainty import HISTORY_FEATURES, Uncertainty, too_little
 from loyalty.models.value import ValueModel
 from loyalty.segments import RFM_FEATURES, RfmCuts, ValueRiskCuts, rfm_segments, value_risk_segments
 from loyalty.timeline import Instant, as_instant
+from loyalty.wording import Language
 
 __all__ = ["Bundle", "Yardsticks", "load", "measurable", "score_file"]
 
@@ -210,7 +211,8 @@ class Bundle:
     def score_panel(self, panel: pd.DataFrame, *, language: Language = "en") -> pd.DataFrame:
         """Score the rows of a panel that holds the models' features and those of the yardsticks."""
         X = panel[list(self.churn.feature_names_in_)]
-        reasons = reason_codes(self.churn, X, top=REASONS, language=language)
+        currency = self.about.get("config", {}).get("currency")
+        reasons = reason_codes(self.churn, X, top=REASONS, language=language, currency=currency)
         return self.measure_panel(panel, language=language).join(reasons).reset_index()
 
     def measure_panel(self, panel: pd.DataFrame, *, language: Language = "en") -> pd.DataFrame:

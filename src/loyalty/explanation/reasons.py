@@ -1,40 +1,32 @@
 """Why a client's risk lies above or below the usual, in words."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loyalty.explanation.families import families
-from loyalty.explanation.values import as_numbers
-from loyalty.features import CATALOGUE
+from loyalty.explanation.choosing import Clients, choose
+from loyalty.explanation.sentences import Teller
 from loyalty.models.churn import ChurnModel
-from loyalty.models.trees import feature_names
+from loyalty.wording import Language, Writing
 
-__all__ = ["Language", "reason_codes"]
+__all__ = ["reason_codes", "say"]
 
-Language = Literal["en", "ko"]
 Floats = NDArray[np.float64]
-
-_UNITS: Mapping[Language, Mapping[str, str]] = {
-    "en": {"days": " days", "share": " %"},
-    "ko": {"days": "일", "purchases": "회", "count": "건", "products": "종", "share": "%"},
-}
-_GOES_WITH: Mapping[Language, Mapping[bool, str]] = {
-    "en": {True: "goes with a higher risk", False: "goes with a lower risk"},
-    "ko": {True: "이탈 위험이 높은 쪽", False: "이탈 위험이 낮은 쪽"},
-}
+Places = NDArray[np.intp]
 
 
-def reason_codes(model: ChurnModel, X: pd.DataFrame, *, top: int = 3, language: Language = "en") -> pd.DataFrame:
+def reason_codes(
+    model: ChurnModel, X: pd.DataFrame, *, top: int = 3, language: Language = "en", currency: str | None = None
+) -> pd.DataFrame:
     """Say why each client's risk is above or below the usual.
 
-    Features of one family, such as net spend in several windows, are one reason: their parts are added, and the
-    strongest speaks for them. What all clients of a cutoff share, such as the season, is no reason for one of them.
-    A client who is at a higher risk than the usual for the rest gets what raises it, one at a lower risk what lowers
-    it; fewer than `top` reasons if no more point that way.
+    Features of one topic, such as net spend in several windows, are one reason: their parts are added, and one of them
+    speaks, see `loyalty.explanation.choosing.choose`. What all clients of a cutoff share, such as the season, is no
+    reason for one of them. A client who is at a higher risk than the usual for the rest gets what raises it, one at a
+    lower risk what lowers it; fewer than `top` reasons if no more point that way. A client's reasons do not depend on
+    who else is asked about.
 
     Parameters
     ----------
@@ -46,18 +38,25 @@ def reason_codes(model: ChurnModel, X: pd.DataFrame, *, top: int = 3, language: 
         Reasons per client.
     language : {"en", "ko"}, default="en"
         Of the words.
+    currency : str, optional
+        Of the money: an ISO code such as ``"GBP"``, or any sign; none writes bare numbers.
 
     Returns
     -------
     DataFrame
         Indexed as `X`; for each of ``reason_1`` … ``reason_<top>`` the feature's name, and with the endings ``_value``
-        the client's value, ``_shap`` the part in log-odds, ``_text`` the reason in words. What a reason says goes
-        with the risk in the data; it need not cause it.
+        the client's value, ``_usual`` the client's own usual where there is one, ``_typical`` the median over all
+        clients that the model learned from (the commonest level of a category), ``_shap`` the part in log-odds,
+        ``_text`` the reason in words. What a reason says goes with the risk in the data; it need not cause it.
 
     Raises
     ------
     ValueError
-        If `top` is below 1, the language is not known, or the model has columns of categories.
+        If `top` is below 1 or the language is not known.
+
+    See Also
+    --------
+    loyalty.explain_client : One client's reasons for and against, as a picture.
 
     Examples
     --------
@@ -65,86 +64,85 @@ def reason_codes(model: ChurnModel, X: pd.DataFrame, *, top: int = 3, language: 
     >>> X = pd.DataFrame({"days_since_last": rng.integers(1, 200, 400), "frequency": rng.integers(0, 9, 400)})
     >>> model = ChurnModel(n_estimators=30).fit(X, X.days_since_last > 100)
     >>> reason_codes(model, X.iloc[[0]].assign(days_since_last=190), top=1).reason_1_text.item()
-    'Days since the last purchase: 190 days (typically 108), goes with a higher risk'
+    '190 days since the last purchase; a typical client: 108 days. Goes with a higher risk.'
     """
     if top < 1:
         raise ValueError(f"`top` must be at least 1; got {top!r}.")
-    if language not in _GOES_WITH:
-        raise ValueError(f"`language` must be 'en' or 'ko'; got {language!r}.")
-    names = feature_names(model)
-    if model.columns_.levels:
-        raise ValueError(
-            f"reasons are said of numbers, and column {next(iter(model.columns_.levels))!r} holds categories. "
-            "Use shap_values or driver_table."
-        )
-    own = [i for i, name in enumerate(names) if not (name in CATALOGUE and CATALOGUE[name].shared)]
-    data, shares = as_numbers(model, X)[:, own], model.contributions(X[names])[:, own]
-    names, typical = [names[i] for i in own], model.typical_[own]
-    parts, speaker = _by_family(names, shares, unusual=(data != typical) & ~(np.isnan(data) & np.isnan(typical)))
-    side = np.where(parts.sum(axis=1) >= 0, 1.0, -1.0)
-    strength = parts * side[:, None]
-    order = np.argsort(-strength, axis=1, kind="stable")
-    rows = np.arange(len(X))
+    writing = Writing(language, currency)
+    told = choose(model, X)
+    side = np.where(told.parts.sum(axis=1) >= 0, 1.0, -1.0)
+    strength = told.parts * side[:, None]
+    order = np.argsort(-strength, axis=1, kind="stable")[:, :top]
     columns: dict[str, object] = {}
-    for rank in range(min(top, parts.shape[1])):
-        family = order[:, rank]
-        told, part, feature = strength[rows, family] > 0, parts[rows, family], speaker[rows, family]
-        value = data[rows, feature]
-        said = [_reason(names[f], v, typical[f], p > 0, language) for f, v, p in zip(feature, value, part, strict=True)]
-        columns |= {
-            f"reason_{rank + 1}": _words([names[f] if t else None for f, t in zip(feature, told, strict=True)]),
-            f"reason_{rank + 1}_value": np.where(told, value, np.nan),
-            f"reason_{rank + 1}_shap": np.where(told, part, np.nan),
-            f"reason_{rank + 1}_text": _words([text if t else None for text, t in zip(said, told, strict=True)]),
-        }
-    for rank in range(parts.shape[1], top):
-        empty = {"": _words([None] * len(X)), "_value": np.nan, "_shap": np.nan, "_text": _words([None] * len(X))}
-        columns |= {f"reason_{rank + 1}{ending}": nothing for ending, nothing in empty.items()}
+    for rank in range(1, top + 1):
+        if rank > order.shape[1]:
+            rows, topic = np.empty(0, np.intp), np.empty(0, np.intp)
+        else:
+            rows = np.flatnonzero(np.take_along_axis(strength, order[:, [rank - 1]], axis=1)[:, 0] > 0)
+            topic = order[rows, rank - 1]
+        said = say(told.clients, rows, told.speaker[rows, topic], told.parts[rows, topic], writing)
+        columns |= {f"reason_{rank}{ending}": said[ending].reindex(range(len(X))).array for ending in said}
     return pd.DataFrame(columns, index=X.index)
 
 
-def _words(said: list[str | None]) -> pd.api.extensions.ExtensionArray:
+def say(clients: Clients, rows: Places, features: Places, parts: Floats, writing: Writing) -> pd.DataFrame:
+    """Say one reason for each of some rows.
+
+    Parameters
+    ----------
+    clients : Clients
+        Who is asked about.
+    rows, features : ndarray of shape (n_reasons,)
+        Whose reason each is, and the place of the feature that speaks.
+    parts : ndarray of shape (n_reasons,)
+        In log-odds.
+    writing : Writing
+        Language and currency.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `rows`; the columns are the endings that `reason_codes` names.
+    """
+    value, typical, usual = clients.values[rows, features], clients.typical[features], np.full(len(rows), np.nan)
+    text = np.empty(len(rows), dtype=object)
+    levels = {"_value": value.astype(object), "_typical": typical.astype(object)} if clients.levels else {}
+    for feature in np.unique(features).tolist():
+        at = np.flatnonzero(features == feature)
+        if feature in clients.usual:
+            usual[at] = clients.usual[feature][rows[at]]
+        teller = Teller(clients.names[feature], writing)
+        known = clients.levels.get(feature)
+        facts = np.column_stack([value[at], usual[at], typical[at], parts[at] > 0])
+        once, place = _distinct(facts)
+        text[at] = np.array([_told(teller, known, *fact) for fact in once.tolist()], dtype=object)[place]
+        if known is not None:
+            levels["_value"][at] = [None if v != v else known[int(v)] for v in value[at]]
+            levels["_typical"][at] = known[0]
+    said = {
+        "": _words([clients.names[feature] for feature in features]),
+        "_value": value, "_usual": usual, "_typical": typical, "_shap": parts, "_text": _words(text),
+    }  # fmt: skip
+    return pd.DataFrame(said | levels, index=rows)
+
+
+def _told(
+    teller: Teller, levels: Sequence[str] | None, value: float, usual: float, typical: float, raises: float
+) -> str:
+    if levels is None:
+        return teller(value, usual=usual, typical=typical, raises=raises > 0)
+    level = value if value != value else levels[int(value)]
+    return teller(level, usual=usual, typical=levels[int(typical)], raises=raises > 0)
+
+
+def _distinct(facts: Floats) -> tuple[Floats, Places]:
+    """Find the rows that differ, bit by bit, and which of them each row is: many clients have the same sentence."""
+    facts = np.ascontiguousarray(facts)
+    whole = facts.view(np.dtype((np.void, facts.itemsize * facts.shape[1]))).ravel()
+    _, first, place = np.unique(whole, return_index=True, return_inverse=True)
+    return facts[first], place
+
+
+def _words(said: Sequence[str] | NDArray[np.object_]) -> pd.api.extensions.ExtensionArray:
     """Make a column that is text even where nobody has a reason."""
     return pd.Series(said, dtype=pd.Index([""]).dtype).array
-
-
-def _by_family(names: list[str], shares: Floats, *, unusual: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int_]]:
-    """Add up each client's parts by family, and find the feature that speaks for the family.
-
-    It is the strongest of those in which the client is unusual: "2 purchases (typically 2)" explains nothing.
-    """
-    grouped = families(names)
-    if not grouped:
-        return np.zeros((len(shares), 0)), np.zeros((len(shares), 0), dtype=int)
-    parts = np.column_stack([shares[:, members].sum(axis=1) for members, _ in grouped])
-    speaker = np.column_stack([able[_loudest(shares[:, able], unusual[:, able])] for _, able in grouped])
-    return parts, speaker
-
-
-def _loudest(shares: Floats, unusual: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Of each row, find the strongest among the unusual, or among all where none is."""
-    mute = ~unusual & unusual.any(axis=1, keepdims=True)
-    return np.where(mute, -1.0, np.abs(shares)).argmax(axis=1)
-
-
-def _reason(name: str, value: float, typical: float, raises: bool, language: Language) -> str:
-    known = CATALOGUE.get(name)
-    meaning = known.meaning[language] if known else name
-    unit = known.unit if known else ""
-    said = _said(value, unit, language)
-    if language == "en":
-        usual = "" if np.isnan(typical) else f" (typically {_said(typical, unit, language, with_unit=unit == 'share')})"
-        return f"{meaning[0].upper()}{meaning[1:]}: {said}{usual}, {_GOES_WITH[language][raises]}"
-    usual = "" if np.isnan(typical) else f"(보통 {_said(typical, unit, language)})"
-    return f"{meaning}: {said}{usual}, {_GOES_WITH[language][raises]}"
-
-
-def _said(value: float, unit: str, language: Language, *, with_unit: bool = True) -> str:
-    if np.isnan(value):
-        return {"en": "not known", "ko": "알 수 없음"}[language]
-    shown = 100 * value if unit == "share" else value
-    digits = 0 if abs(shown) >= 100 or float(shown).is_integer() else (1 if abs(shown) >= 10 else 2)
-    text = f"{shown:,.{digits}f}"
-    if not with_unit:
-        return text
-    return text + (" day" if (text, unit, language) == ("1", "days", "en") else _UNITS[language].get(unit, ""))

@@ -2,7 +2,7 @@
 
 from loyalty.features.blindness import prove_blind
 from loyalty.features.catalogue import CATALOGUE, choose_features, feature, import_features
-from loyalty.features.feature import Feature, IbisFormula
+from loyalty.features.feature import Feature, IbisFormula, Phrase
 from loyalty.features.learned import Learned, learn, renew
 from loyalty.features.panel import build_panel, measure_market
 from loyalty.features.warehouse import lay_panel
@@ -13,6 +13,7 @@ __all__ = [
     "Feature",
     "IbisFormula",
     "Learned",
+    "Phrase",
     "build_panel",
     "choose_features",
     "feature",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loyalty.features import breadth, contract, engagement, peers, promotion, rhythm, service, text, value
-from loyalty.features.feature import Feature, IbisFormula, Unit
+from loyalty.features.feature import Feature, IbisFormula, Phrase, Unit
 from loyalty.histories import TABLES, Histories
 
 _PAGE_HEAD = """\
@@ -110,6 +110,8 @@ def feature(
     table: str | None = None,
     columns: Iterable[str] = (),
     actionable: bool = False,
+    topic: str = "",
+    phrases: Mapping[str, Phrase] | None = None,
 ) -> Callable[[Callable[..., Any]], Feature]:
     """Make a function a feature of the catalogue, under the function's name.
 
@@ -126,6 +128,10 @@ def feature(
         The optional columns of the table that an Ibis function reads.
     actionable : bool, default=False
         Whether a company can change it by what it does.
+    topic : str, optional
+        What it shares with features that tell nearly the same, so that they make one reason; see `Feature.topic`.
+    phrases : mapping of language to Phrase, optional
+        How one client's value is said in a reason, where unit and meaning alone would read badly.
 
     Returns
     -------
@@ -150,7 +156,9 @@ def feature(
     def add(function: Callable[..., Any]) -> Feature:
         formula = IbisFormula(table, function, tuple(columns)) if table is not None else function()
         name = function.__name__
-        return CATALOGUE.add(Feature(name, theme, unit, {"en": en, "ko": ko}, formula, actionable))
+        said = dict(phrases or {})
+        meaning = {"en": en, "ko": ko}
+        return CATALOGUE.add(Feature(name, theme, unit, meaning, formula, actionable, topic=topic, phrases=said))
 
     return add
 

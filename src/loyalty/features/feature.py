@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -46,6 +46,40 @@ class IbisFormula:
 
 
 @dataclass(frozen=True)
+class Phrase:
+    """How one client's value is said in one language, where unit and meaning alone would read badly.
+
+    ``{value}`` stands for the value in its unit; where money, days and shares have theirs, other numbers stand bare.
+    English ``[order/orders]`` follows the number; Korean ``[이/가]`` (은/는, 을/를, 과/와) the word before it. What is
+    left out is said by the meaning.
+
+    Attributes
+    ----------
+    known : str
+        Of a value, a sentence without full stop.
+    zero : str
+        Of 0.
+    below : str
+        Of a value below 0, which then stands without its sign.
+    unknown : str
+        Where it is missing; that, too, tells something, such as that nothing has happened yet.
+    usual : str
+        Of the client's own usual, see `Feature.usual`.
+
+    Examples
+    --------
+    >>> Phrase("{value} [order/orders] in the last 30 days", zero="no order in the last 30 days").unknown
+    ''
+    """
+
+    known: str
+    zero: str = ""
+    below: str = ""
+    unknown: str = ""
+    usual: str = ""
+
+
+@dataclass(frozen=True)
 class Feature:
     """One column of the panel.
 
@@ -66,11 +100,22 @@ class Feature:
     monotone : {-1, 0, 1}
         1 where by its very meaning a higher value never goes with a lower risk of leaving, all else being equal; -1
         where it never goes with a higher one; 0 where only data can tell.
+    topic : str
+        What a manager learns from it; features of one topic tell nearly the same, and make one reason. Left out, it is
+        the name without statistic and window: see `family`.
+    speaks : bool
+        Whether it means something to people. One that does not, such as a decayed sum or a model's opinion, is told
+        only where no other of its topic fits.
+    usual : str, optional
+        The feature that holds the client's own usual of this one, such as its median gap for the days since its last
+        purchase.
+    phrases : mapping of language to Phrase
+        How one client's value is said, where unit and meaning alone would read badly.
 
     Raises
     ------
     ValueError
-        If the name is not a plain identifier or a meaning is missing.
+        If the name is not a plain identifier, or a meaning, or a phrase in one of the languages, is missing.
 
     Examples
     --------
@@ -95,6 +140,10 @@ class Feature:
     formula: Expression | IbisFormula
     actionable: bool = False
     monotone: Literal[-1, 0, 1] = 0
+    topic: str = ""
+    speaks: bool = True
+    usual: str | None = None
+    phrases: Mapping[str, Phrase] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -102,6 +151,8 @@ class Feature:
         missing = [language for language in ("en", "ko") if not self.meaning.get(language)]
         if missing:
             raise ValueError(f"feature {self.name!r} has no `meaning` in {missing[0]!r}.")
+        if self.phrases and set(self.phrases) != {"en", "ko"}:
+            raise ValueError(f"feature {self.name!r}: `phrases` must be in 'en' and 'ko'; got {sorted(self.phrases)}.")
         if isinstance(self.formula, Expression) and self.formula.rows is not None:
             raise ValueError(
                 f"feature {self.name!r}: `{self.formula}` has a value for each row of {self.formula.rows}; "
@@ -110,8 +161,8 @@ class Feature:
 
     @property
     def family(self) -> str:
-        """The name without statistic and window: net spend says nearly the same, summed or decayed, over any time."""
-        return re.sub(r"(_count|_sum|_decayed|_sin|_cos)?(_\d+d)?$", "", self.name)
+        """Its topic; left out, the name without statistic and window: spend over any time tells nearly the same."""
+        return self.topic or re.sub(r"(_count|_sum|_decayed|_sin|_cos)?(_\d+d)?$", "", self.name)
 
     @property
     def shared(self) -> bool:

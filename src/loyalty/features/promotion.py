@@ -2,7 +2,7 @@
 
 from loyalty.features.algebra import OFFERS, PURCHASES, REWARDS, Between, Days, Number, Previous, Since
 from loyalty.features.algebra import PURCHASE_DAYS as DAYS
-from loyalty.features.feature import Feature
+from loyalty.features.feature import Feature, Phrase
 
 AMOUNT, DISCOUNT, QUANTITY = PURCHASES["amount"], PURCHASES["discount"], PURCHASES["quantity"]
 #: Missing is not known, and less than 0 a surcharge: with neither, the full price of what is left is above 0.
@@ -55,6 +55,19 @@ FEATURES = (
             "en": "discount as a share of the full price in the last 365 days",
             "ko": "최근 365일 정가 대비 할인율",
         },
+        topic="discounts",
+        phrases={
+            "en": Phrase(
+                "{value} off the full price on average in the last 365 days",
+                zero="no discount in the last 365 days",
+                unknown="no purchase in the last 365 days",
+            ),
+            "ko": Phrase(
+                "최근 365일 정가 대비 할인율은 {value}입니다",
+                zero="최근 365일 동안 할인 구매가 없습니다",
+                unknown="최근 365일 동안 구매가 없습니다",
+            ),
+        },
         formula=DISCOUNT.sum(PRICED, within=365) / (AMOUNT + DISCOUNT).sum(PRICED, within=365),
         actionable=True,
     ),
@@ -66,6 +79,19 @@ FEATURES = (
             "en": "discount as a share of the full price in the last 90 days",
             "ko": "최근 90일 정가 대비 할인율",
         },
+        topic="discounts",
+        phrases={
+            "en": Phrase(
+                "{value} off the full price on average in the last 90 days",
+                zero="no discount in the last 90 days",
+                unknown="no purchase in the last 90 days",
+            ),
+            "ko": Phrase(
+                "최근 90일 정가 대비 할인율은 {value}입니다",
+                zero="최근 90일 동안 할인 구매가 없습니다",
+                unknown="최근 90일 동안 구매가 없습니다",
+            ),
+        },
         formula=DISCOUNT.sum(PRICED, within=90) / (AMOUNT + DISCOUNT).sum(PRICED, within=90),
         actionable=True,
     ),
@@ -76,6 +102,19 @@ FEATURES = (
         meaning={
             "en": "discount share of the last 90 days less that of the 275 days before",
             "ko": "직전 275일 대비 최근 90일 할인율 증감",
+        },
+        topic="discounts",
+        phrases={
+            "en": Phrase(
+                "discounts of the last 90 days deeper by {value} of the full price than in the 275 days before",
+                zero="discounts of the last 90 days as deep as in the 275 days before",
+                below="discounts of the last 90 days smaller by {value} of the full price than in the 275 days before",
+            ),
+            "ko": Phrase(
+                "최근 90일 할인율이 직전 275일보다 정가의 {value}만큼 높습니다",
+                zero="최근 90일 할인율이 직전 275일과 같습니다",
+                below="최근 90일 할인율이 직전 275일보다 정가의 {value}만큼 낮습니다",
+            ),
         },
         formula=DISCOUNT.sum(PRICED, within=90) / (AMOUNT + DISCOUNT).sum(PRICED, within=90)
         - DISCOUNT.sum(PRICED, within=365, beyond=90) / (AMOUNT + DISCOUNT).sum(PRICED, within=365, beyond=90),
@@ -89,6 +128,7 @@ FEATURES = (
             "en": "mean depth of the discounts taken in the last 365 days",
             "ko": "최근 365일 할인 구매의 평균 할인율",
         },
+        topic="discounts",
         formula=DEPTH.mean(PRICED & (DISCOUNT > 0), within=365),
         actionable=True,
     ),
@@ -100,6 +140,7 @@ FEATURES = (
             "en": "share of purchase days with nothing at full price in the last 365 days",
             "ko": "최근 365일 구매일 중 정가 구매가 전혀 없는 날의 비율",
         },
+        topic="discounts",
         formula=PRICED_DAYS.share(~AT_FULL_PRICE, within=365),
         actionable=True,
     ),
@@ -109,6 +150,17 @@ FEATURES = (
             theme="promotion",
             unit="count",
             meaning={"en": f"offers received in the last {days} days", "ko": f"최근 {days}일 받은 혜택 제안 수"},
+            topic="offers",
+            phrases={
+                "en": Phrase(
+                    f"{{value}} [offer/offers] received in the last {days} days",
+                    zero=f"no offer received in the last {days} days",
+                ),
+                "ko": Phrase(
+                    f"최근 {days}일 동안 혜택 제안을 {{value}}건 받았습니다",
+                    zero=f"최근 {days}일 동안 받은 혜택 제안이 없습니다",
+                ),
+            },
             formula=OFFERS.count(RECEIVED, within=days),
             actionable=True,
         )
@@ -122,6 +174,17 @@ FEATURES = (
             "en": "offers received for each purchase day in the last 365 days",
             "ko": "최근 365일 구매일 하루당 받은 혜택 제안 수",
         },
+        topic="offers",
+        phrases={
+            "en": Phrase(
+                "{value} offers received per purchase day in the last 365 days",
+                zero="no offer received in the last 365 days",
+            ),
+            "ko": Phrase(
+                "최근 365일 구매일 하루당 혜택 제안을 {value}건 받았습니다",
+                zero="최근 365일 동안 받은 혜택 제안이 없습니다",
+            ),
+        },
         formula=OFFERS.count(RECEIVED, within=365) / DAYS.count(within=365),
         actionable=True,
     ),
@@ -130,6 +193,11 @@ FEATURES = (
         theme="promotion",
         unit="days",
         meaning={"en": "days since the last offer received", "ko": "마지막으로 혜택 제안을 받은 후 경과 일수"},
+        topic="offers",
+        phrases={
+            "en": Phrase("{value} since the last offer", unknown="no offer received so far"),
+            "ko": Phrase("마지막 혜택 제안 후 {value}[이/가] 지났습니다", unknown="받은 혜택 제안이 없습니다"),
+        },
         formula=OFFERS.age.min(RECEIVED),
         actionable=True,
     ),
@@ -140,6 +208,19 @@ FEATURES = (
         meaning={
             "en": "share of the offers received in the last 365 days that were redeemed",
             "ko": "최근 365일 받은 혜택 제안 중 사용한 비율",
+        },
+        topic="redemption",
+        phrases={
+            "en": Phrase(
+                "{value} of the offers of the last 365 days redeemed",
+                zero="none of the offers of the last 365 days redeemed",
+                unknown="no offer received in the last 365 days",
+            ),
+            "ko": Phrase(
+                "최근 365일 받은 혜택 제안의 {value}[을/를] 사용했습니다",
+                zero="최근 365일 받은 혜택 제안을 하나도 사용하지 않았습니다",
+                unknown="최근 365일 동안 받은 혜택 제안이 없습니다",
+            ),
         },
         formula=OFFERS.share(REDEEMED_AT.is_there(), where=RECEIVED, within=365),
         actionable=True,
@@ -152,6 +233,7 @@ FEATURES = (
             "en": "redeemed share of the offers received in the last 180 days less that of all before",
             "ko": "최근 180일 받은 혜택 제안의 사용 비율에서 그 이전 혜택 제안의 사용 비율을 뺀 값",
         },
+        topic="redemption",
         formula=OFFERS.share(REDEEMED_AT.is_there(), where=RECEIVED, within=180)
         - OFFERS.share(REDEEMED_AT.is_there(), where=RECEIVED, beyond=180),
         actionable=True,
@@ -161,6 +243,13 @@ FEATURES = (
         theme="promotion",
         unit="days",
         meaning={"en": "days since an offer was last redeemed", "ko": "마지막으로 혜택을 사용한 후 경과 일수"},
+        topic="redemption",
+        phrases={
+            "en": Phrase("{value} since an offer was last redeemed", unknown="no offer redeemed so far"),
+            "ko": Phrase(
+                "마지막으로 혜택을 사용한 후 {value}[이/가] 지났습니다", unknown="혜택을 사용한 적이 없습니다"
+            ),
+        },
         formula=Since(REDEEMED_AT).min(RECEIVED),
         actionable=True,
     ),
@@ -172,6 +261,7 @@ FEATURES = (
             "en": "average days from an offer to its redemption",
             "ko": "혜택 제안을 받은 후 사용하기까지의 평균 일수",
         },
+        topic="redemption",
         formula=Between(OFFERS.time, REDEEMED_AT).mean(RECEIVED),
     ),
     Feature(
@@ -204,6 +294,20 @@ FEATURES = (
             "en": "purchase days in the (at most 90) days since the last price rise less those in as many before it",
             "ko": "마지막 가격 인상 이후(최대 90일) 구매일 수에서 인상 전 같은 기간의 구매일 수를 뺀 값",
         },
+        phrases={
+            "en": Phrase(
+                "{value} more purchase [day/days] since the last price rise (90 days at most) than before it",
+                zero="as many purchase days since the last price rise (90 days at most) as in as long before it",
+                below="{value} fewer purchase [day/days] since the last price rise (90 days at most) than before it",
+                unknown="no price rise met so far",
+            ),
+            "ko": Phrase(
+                "마지막 가격 인상 후(최대 90일) 구매일이 인상 전 같은 기간보다 {value}일 많습니다",
+                zero="마지막 가격 인상 후(최대 90일) 구매일 수가 인상 전 같은 기간과 같습니다",
+                below="마지막 가격 인상 후(최대 90일) 구매일이 인상 전 같은 기간보다 {value}일 적습니다",
+                unknown="가격 인상을 겪은 적이 없습니다",
+            ),
+        },
         formula=(DAYS.count(AFTER_RISE) - DAYS.count(BEFORE_RISE)).given(SINCE_RISE.is_there()),
         actionable=True,
     ),
@@ -212,6 +316,7 @@ FEATURES = (
         theme="promotion",
         unit="points",
         meaning={"en": "points earned in the last 365 days", "ko": "최근 365일 적립 포인트"},
+        topic="points",
         formula=POINTS.sum(EARNED, within=365),
         actionable=True,
     ),
@@ -247,6 +352,7 @@ FEATURES = (
         theme="promotion",
         unit="points",
         meaning={"en": "points held", "ko": "보유 포인트"},
+        topic="points",
         formula=POINTS.sum(),
         actionable=True,
     ),
@@ -270,6 +376,14 @@ FEATURES = (
             "en": "tiers held in the last 365 days beyond one",
             "ko": "최근 365일 동안 거친 등급 수에서 1을 뺀 값",
         },
+        topic="tier",
+        phrases={
+            "en": Phrase(
+                "moved between tiers {value} [time/times] in the last 365 days",
+                zero="no change of tier in the last 365 days",
+            ),
+            "ko": Phrase("최근 365일 동안 등급이 {value}번 바뀌었습니다", zero="최근 365일 동안 등급 변화가 없습니다"),
+        },
         formula=(TIER.nunique(within=365) - 1).at_least(0),
     ),
     Feature(
@@ -279,6 +393,11 @@ FEATURES = (
         meaning={
             "en": "days since a tier was last reached for the first time",
             "ko": "새로운 등급에 처음 도달한 후 경과 일수",
+        },
+        topic="tier",
+        phrases={
+            "en": Phrase("{value} since a tier was last reached for the first time", unknown="no tier reached so far"),
+            "ko": Phrase("새로운 등급에 도달한 후 {value}[이/가] 지났습니다", unknown="도달한 등급이 없습니다"),
         },
         formula=REWARDS.age.min(NEW_TIER),
     ),

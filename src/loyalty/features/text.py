@@ -5,7 +5,7 @@ Mood and themes are what the fitted model `feedback` says of a text.
 
 from loyalty.features.algebra import CONTACTS, Length, Matches
 from loyalty.features.algebra import Learned as Asked
-from loyalty.features.feature import Feature
+from loyalty.features.feature import Feature, Phrase
 
 TEXT = CONTACTS["text"]
 #: Sources write nothing as blanks, too.
@@ -23,6 +23,14 @@ FEATURES = (
         theme="text",
         unit="count",
         meaning={"en": "messages with text in the last 365 days", "ko": "최근 365일 고객이 남긴 글 수"},
+        topic="texts",
+        phrases={
+            "en": Phrase(
+                "{value} [message/messages] with text in the last 365 days",
+                zero="no message with text in the last 365 days",
+            ),
+            "ko": Phrase("최근 365일 동안 글을 {value}건 남겼습니다", zero="최근 365일 동안 남긴 글이 없습니다"),
+        },
         formula=WRITTEN.count(within=365),
         actionable=True,
     ),
@@ -51,6 +59,7 @@ FEATURES = (
             "en": "average mood of the client's messages in the last 365 days",
             "ko": "최근 365일 고객이 남긴 글의 평균 감정 점수",
         },
+        topic="mood",
         formula=MOOD.mean(WRITTEN, within=365),
         actionable=True,
     ),
@@ -59,6 +68,7 @@ FEATURES = (
         theme="text",
         unit="position",
         meaning={"en": "mood of the client's last message", "ko": "고객이 마지막으로 남긴 글의 감정 점수"},
+        topic="mood",
         formula=MOOD.last(WRITTEN),
         actionable=True,
     ),
@@ -70,6 +80,7 @@ FEATURES = (
             "en": "mood of the client's worst message in the last 365 days",
             "ko": "최근 365일 고객이 남긴 글 중 가장 낮은 감정 점수",
         },
+        topic="mood",
         formula=MOOD.min(WRITTEN, within=365),
         actionable=True,
     ),
@@ -81,6 +92,7 @@ FEATURES = (
             "en": "average mood of messages in the last 180 days less that of earlier ones",
             "ko": "이전 글 대비 최근 180일 글의 평균 감정 점수 증감",
         },
+        topic="mood",
         formula=MOOD.mean(WRITTEN, within=180) - MOOD.mean(WRITTEN, beyond=180),
         actionable=True,
     ),

@@ -148,11 +148,11 @@ class KaplanMeier(SurvivalCurves):
 
     Attributes
     ----------
-    survival_ : ndarray of shape (periods_,)
+    survival_ : ndarray of shape (n_periods,)
         Share that stays through each period [1]_.
-    variance_ : ndarray of shape (periods_,)
+    variance_ : ndarray of shape (n_periods,)
         Its variance [2]_; NaN once the share is 0.
-    at_risk_, left_ : ndarray of shape (periods_,)
+    at_risk_, left_ : ndarray of shape (n_periods,)
         How many were observed in each period, and how many of them left in it.
     periods_ : int
         The longest duration.
@@ -162,8 +162,6 @@ class KaplanMeier(SurvivalCurves):
     .. [1] Kaplan and Meier (1958), "Nonparametric Estimation from Incomplete Observations", Journal of the American
        Statistical Association 53(282).
     .. [2] Greenwood (1926), "The Natural Duration of Cancer", Reports on Public Health and Medical Subjects 33.
-    .. [3] Kalbfleisch and Prentice (2002), "The Statistical Analysis of Failure Time Data", 2nd edition, Wiley,
-       section 1.4.
 
     Examples
     --------
@@ -216,13 +214,18 @@ class KaplanMeier(SurvivalCurves):
         -------
         DataFrame
             One row a period: `at_risk`, `left`, `survival`, `standard_error`, and `lower` and `upper` of an interval
-            that is symmetric on the scale of log(-log(survival)), and so stays within 0 and 1 [3]_. NaN while
+            that is symmetric on the scale of log(-log(survival)), and so stays within 0 and 1 [1]_. NaN while
             nobody has left and once nobody is left.
 
         Raises
         ------
         ValueError
             If `coverage` does not lie between 0 and 1.
+
+        References
+        ----------
+        .. [1] Kalbfleisch and Prentice (2002), "The Statistical Analysis of Failure Time Data", 2nd edition, Wiley,
+           section 1.4.
 
         Examples
         --------

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, check_X_y, va
 from loyalty.models.calibration import PlattScaling, fit_anchored, fit_platt, level_errors, log_odds, seasonal_error
 from loyalty.models.categories import Columns
 from loyalty.models.rehearsal import perform, rehearse
-from loyalty.models.shapley import tree_shares
+from loyalty.models.shapley import tree_interactions, tree_shares
 from loyalty.models.trees import (
     TREE_PARAMETERS,
     cutoffs_of,
@@ -261,19 +261,47 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         values = self._checked(X)
-        parts = tree_shares(self.booster_, values, n_jobs=self.n_jobs)
-        slope, weight = self.calibration_.slope, self.calibration_.weight
+        slopes, beyond, level = self._calibrated(values)
+        parts = tree_shares(self.booster_, values, n_jobs=self.n_jobs) * slopes[:, None]
+        if self.anchor is not None:
+            parts[:, self._anchor_column()] += beyond
+        parts[:, -1] += level
+        return np.column_stack([self.columns_.add_up(parts[:, :-1]), parts[:, -1]])
+
+    def interactions(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Divide the calibrated log-odds of each row among the features and their pairs.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_features, n_features)
+            Exact SHAP interaction values, as `tree_interactions` says; each row of a matrix adds up to what
+            `contributions` gives that feature. What the anchor adds, it adds alone.
+
+        Raises
+        ------
+        ValueError
+            If they take more than 1 GiB.
+        """
+        check_is_fitted(self)
+        values = self._checked(X)
+        slopes, beyond, _ = self._calibrated(values)
+        pairs = tree_interactions(self.booster_, values) * slopes[:, None, None]
         if self.anchor is not None:
             column = self._anchor_column()
-            missing = np.isnan(values[:, column])
-            beyond = np.where(missing, 0.0, log_odds(values[:, column], np.zeros(len(values))) - self.anchor_mean_)
-            parts *= (slope + weight * missing)[:, None]
-            parts[:, column] += weight * beyond
-            parts[:, -1] += weight * self.anchor_mean_ * ~missing
-        else:
-            parts *= slope
-        parts[:, -1] += self.calibration_.level
-        return np.column_stack([self.columns_.add_up(parts[:, :-1]), parts[:, -1]])
+            pairs[:, column, column] += beyond
+        return self.columns_.add_up(self.columns_.add_up(pairs).swapaxes(1, 2))
+
+    def _calibrated(
+        self, values: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Tell what the calibrator makes of each row: the trees' slope, the anchor's own part, and the level."""
+        slope, weight, level = self.calibration_.slope, self.calibration_.weight, self.calibration_.level
+        if self.anchor is None:
+            return np.full(len(values), slope), np.zeros(len(values)), np.full(len(values), level)
+        told = values[:, self._anchor_column()]
+        missing = np.isnan(told)
+        beyond = np.where(missing, 0.0, log_odds(told, np.zeros(len(values))) - self.anchor_mean_)
+        return slope + weight * missing, weight * beyond, level + weight * self.anchor_mean_ * ~missing
 
     def _read(self, X: pd.DataFrame, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Check the table of the fit, and write it as the trees read it."""

@@ -10,7 +10,7 @@ from loyalty.report.page import render_page
 from loyalty.report.pdf import PdfMissingError, as_pdf
 from loyalty.report.run_folder import METRICS_FILE, read_metrics, read_run_folder
 from loyalty.report.small_cells import SMALLEST
-from loyalty.report.text import LANGUAGES, Language
+from loyalty.wording import LANGUAGES, Language
 
 __all__ = ["PdfMissingError", "write_card", "write_report"]
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 
 from loyalty.report.run_folder import GroupFigure, Metrics
-from loyalty.report.text import shown
+from loyalty.wording import shown
 
 __all__ = ["render_card"]
 

@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from loyalty.explanation.sentences import Teller
+from loyalty.features import CATALOGUE
 from loyalty.report import figures
 from loyalty.report.document import fill_page
 from loyalty.report.figures import TOP_SHARE, rows_of
@@ -25,7 +27,8 @@ from loyalty.report.portfolio import (
 )
 from loyalty.report.run_folder import Metrics, RunFolder
 from loyalty.report.small_cells import SMALLEST, tellable
-from loyalty.report.text import NONE, Language, Speech, meaning_of, plural, sentence, shown
+from loyalty.report.text import Speech, plural
+from loyalty.wording import NONE, Language, sentence, shown
 
 Meanings = Mapping[str, Mapping[str, str]]
 Section = dict[str, Any]
@@ -45,8 +48,6 @@ MEASURES = (
     ("mae", "down", "money"), ("spearman", "up", "plain"), ("gini", "up", "plain"),
     ("decile_mape", "down", "percent"), ("total_error", "zero", "percent"),
 )  # fmt: skip
-BARE_UNITS = {"position"}
-"""Units whose numbers say nothing to a reader: a reason then names the feature alone."""
 MOST_NOTES, LONGEST_NOTE, LONGEST_QUESTION, LONGEST_REASON = 40, 600, 400, 200
 
 
@@ -97,7 +98,7 @@ def render_page(run: RunFolder, *, language: Language, meanings: Meanings) -> st
         movement=movement_section(run, speech),
         rfm=rfm_section(run, speech),
         loyalty=loyalty_section(run, speech),
-        top=_top(run, speech, meanings) if run.clients else None,
+        top=_top(run, speech) if run.clients else None,
         calibration=_calibration(run, speech),
         models=_models(run.metrics, summary, speech),
         cutoffs=_cutoffs(run, speech),
@@ -285,7 +286,7 @@ def _drivers(metrics: Metrics, speech: Speech, meanings: Meanings) -> Section:
     }
 
 
-def _top(run: RunFolder, speech: Speech, meanings: Meanings) -> Section:
+def _top(run: RunFolder, speech: Speech) -> Section:
     clients = figures.top_clients(run.scores)
     held = float(clients["value_at_risk"].fillna(0.0).sum())
     total = float(run.scores["value_at_risk"].fillna(0.0).sum())
@@ -305,27 +306,23 @@ def _top(run: RunFolder, speech: Speech, meanings: Meanings) -> Section:
                 "expected": speech.money(client["expected_value"]),
                 "range": range_of(client.get("value_lower"), client.get("value_upper"), speech),
                 "little": speech("top.little") if client["too_little_history"] else "",
-                "reasons": reasons_of(client, speech=speech, meanings=meanings),
+                "reasons": reasons_of(client, speech=speech),
             }
             for client in clients.to_dict("records")
         ],
     }
 
 
-def reasons_of(client: Mapping[Any, Any], *, speech: Speech, meanings: Meanings) -> list[dict[str, str]]:
+def reasons_of(client: Mapping[Any, Any], *, speech: Speech) -> list[dict[str, str]]:
     """Say in words what goes with one client's risk.
 
     Parameters
     ----------
     client : mapping
-        A row of the scores: ``reason_1``, ``reason_1_value``,
-        ``reason_1_shap``, ``reason_1_text`` and so on to 3; any may be
-        missing.
+        A row of the scores: ``reason_1``, and with the endings ``_value``, ``_usual``, ``_typical``, ``_shap`` and
+        ``_text`` what `loyalty.reason_codes` gives, and so on to 3; any may be missing.
     speech : Speech
-        Language of the words. English takes the sentence of the scores where
-        there is one.
-    meanings : mapping
-        Feature name → meaning per language and ``unit``.
+        Language of the words. A feature that is not in the catalogue is told as the scores have it.
 
     Returns
     -------
@@ -334,21 +331,20 @@ def reasons_of(client: Mapping[Any, Any], *, speech: Speech, meanings: Meanings)
     """
     reasons = []
     for place in (1, 2, 3):
-        feature, value, shap, written = (
-            client.get(f"reason_{place}{part}") for part in ("", "_value", "_shap", "_text")
-        )
+        feature, written = client.get(f"reason_{place}"), client.get(f"reason_{place}_text")
         if not isinstance(feature, str) or not feature:
             continue
-        if speech.language == "en" and isinstance(written, str) and written:
-            text = shown(written, longest=LONGEST_REASON)
+        value, usual, typical, shap = (
+            float("nan")
+            if (number := client.get(f"reason_{place}{part}")) is None or pd.isna(number)
+            else float(number)
+            for part in ("_value", "_usual", "_typical", "_shap")
+        )
+        if feature not in CATALOGUE and isinstance(written, str) and written:
+            text = written
         else:
-            meaning = shown(sentence(meaning_of(feature, meanings=meanings, language=speech.language)))
-            measured = float("nan") if value is None or pd.isna(value) else float(value)
-            unit = meanings.get(feature, {}).get("unit", "")
-            form = "unknown" if pd.isna(measured) else "bare" if unit in BARE_UNITS else "known"
-            text = speech(f"reason.{form}", meaning=meaning, value=speech.value(measured, unit))
-        raises = shap is not None and not pd.isna(shap) and shap > 0
-        reasons.append({"text": text, "direction": "up" if raises else "down"})
+            text = Teller(feature, speech).fact(value, usual=usual, typical=typical)
+        reasons.append({"text": shown(text, longest=LONGEST_REASON), "direction": "up" if shap > 0 else "down"})
     return reasons
 
 

@@ -19,8 +19,9 @@ from loyalty.report.clients import (
 from loyalty.report.figures import rows_of
 from loyalty.report.run_folder import Metrics, RunFolder, Total
 from loyalty.report.small_cells import hidden_rows, tellable
-from loyalty.report.text import NONE, Speech, plural, sentence
+from loyalty.report.text import Speech, plural
 from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS
+from loyalty.wording import NONE, sentence
 
 Section = dict[str, Any]
 

@@ -134,9 +134,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "top.reasons": ("What goes with it", "함께 나타난 특징"),
     "reason.up": ("goes with higher risk", "높은 위험과 함께 나타남"),
     "reason.down": ("goes with lower risk", "낮은 위험과 함께 나타남"),
-    "reason.known": ("{meaning}:\u00a0{value}", "{meaning}[이/가] {value}"),
-    "reason.bare": ("{meaning}", "{meaning}"),
-    "reason.unknown": ("{meaning}: not known", "{meaning}: 값 없음"),
     "reason.none": ("no reason recorded", "기록된 이유 없음"),
     "calibration.headline": (
         "Predicted and actual churn differ by {points} on average",
