@@ -180,6 +180,19 @@ def test_oracle_and_catalogue_speak_of_the_same_features(expected):
     assert set(expected[MIDNIGHT].columns) == set(CATALOGUE)
 
 
+@pytest.mark.parametrize("name", [name for name, feature in CATALOGUE.items() if feature.shared])
+def test_what_all_clients_share_is_the_same_for_all(edges, name):
+    _, panels = edges
+    for cutoff in CUTOFFS:
+        values = panels[cutoff][name].to_numpy()
+        assert ((values == values[0]) | (np.isnan(values) & np.isnan(values[0]))).all()
+
+
+@pytest.mark.parametrize("name", ["purchase_days_decayed_30d", "purchase_days_count_90d", "days_since_last"])
+def test_what_counts_a_clients_rows_is_its_own(name):
+    assert not CATALOGUE[name].shared
+
+
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_edge_cases(edges, expected, name):
     _, panels = edges

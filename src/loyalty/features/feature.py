@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from loyalty.features.algebra import Expression, Learned, Number, Season, ShareOfClients, columns_of
+from loyalty.features.expression import Statistic
 from loyalty.histories import TABLES
 
 Theme = str
@@ -172,7 +173,8 @@ class Feature:
         )
 
     def _ends(self, expression: Expression) -> list[Expression]:
-        if isinstance(expression, Season | ShareOfClients) or not expression.parts():
+        # A count of a client's rows adds up a constant, and is the client's own.
+        if isinstance(expression, Season | ShareOfClients | Statistic) or not expression.parts():
             return [expression]
         return [end for part in expression.parts() for end in self._ends(part)]
 
