@@ -103,15 +103,14 @@ class TestParts:
         model, X = fitted
         named = Parts.of(model, X).drivers.set_index("driver")
         assert named["theme"].to_dict() == {
-            "days_since_last": "rhythm",
-            "amount": "value",
-            "complaint_open_days_max": "service",
+            "silence": "rhythm",
+            "spend": "value",
+            "open complaints": "service",
             "complaints": "service",
-            "silence_probability": "rhythm",
             "season": "season",
             "shoe_size": "other",
         }
-        assert named.index[~named["actionable"]].tolist() == ["silence_probability", "season", "shoe_size"]
+        assert named.index[~named["actionable"]].tolist() == ["season", "shoe_size"]
 
 
 class TestMeanInterval:
@@ -189,16 +188,17 @@ class TestDriverTable:
     def test_of_a_real_model(self, fitted):
         model, X = fitted
         table = driver_table(model, X)
-        assert len(table) == 7  # money and season are one driver each
-        assert table["feature"].tolist()[:2] == ["silence_probability", "days_since_last"]
-        assert table["direction"].tolist()[:2] == [1, 1]
+        assert len(table) == 6  # silence, money and season are one driver each
+        assert table["feature"].tolist()[:2] == ["days_since_last", "amount_sum_90d"]
+        assert table["direction"].tolist()[:2] == [1, -1]
         assert table["mean_abs_shap"].is_monotonic_decreasing
         assert table["share"].sum() == pytest.approx(1)
-        assert table["clients"].tolist() == [150] * 7
+        assert table["clients"].tolist() == [150] * 6
         for figure, unit in (("mean_abs_shap", "shap"), ("effect_pp", "pp")):
             assert (table[f"lower_{unit}"] < table[figure]).all()
             assert (table[figure] < table[f"upper_{unit}"]).all()
-        assert table["mean_abs_shap"][1] == pytest.approx(by_hand(model, X)["days_since_last"].abs().mean())
+        complaints = table.set_index("driver").loc["complaints", "mean_abs_shap"]
+        assert complaints == pytest.approx(by_hand(model, X)["complaints_count_90d"].abs().mean())
         money = table.set_index("feature").loc["amount_sum_90d"]
         assert money["direction"] == -1
         assert money["mean_abs_shap"] == pytest.approx(by_hand(model, X)[MONEY].sum(axis=1).abs().mean())
@@ -253,7 +253,7 @@ class TestThemes:
         assert table.loc["service", "mean_abs_shap"] == pytest.approx(service.abs().mean())
         wanted = 100 * np.abs(expit(log_odds) - expit(log_odds - service)).mean()
         assert table.loc["service", "effect_pp"] == pytest.approx(wanted)
-        assert table.loc["service", ["drivers", "strongest"]].tolist() == [2, "complaint_open_days_max"]
+        assert table.loc["service", ["drivers", "strongest"]].tolist() == [2, "open complaints"]
         assert table["actionable_share"].drop("rhythm").to_dict() == {"value": 1, "service": 1, "season": 0, "other": 0}
         assert table["mean_abs_shap"].is_monotonic_decreasing
         assert table["share"].sum() == pytest.approx(1)
@@ -266,11 +266,11 @@ class TestThemes:
 
     def test_what_can_be_acted_upon(self, fitted):
         model, X = fitted
-        table, parts = action_table(model, X), by_hand(model, X)
+        table, parts = action_table(model, X), pd.DataFrame(Parts.of(model, X).shares, index=X.index, columns=list(X))
         assert table["actionable"].tolist() == [True, False]
-        assert table["drivers"].tolist() == [4, 3]
-        assert table["strongest"].tolist() == ["days_since_last", "silence_probability"]
-        can = ["days_since_last", *MONEY, *SERVICE]
+        assert table["drivers"].tolist() == [4, 2]
+        assert table["strongest"].tolist() == ["silence", "season"]
+        can = ["days_since_last", "silence_probability", *MONEY, *SERVICE]
         assert table["mean_abs_shap"][0] == pytest.approx(parts[can].sum(axis=1).abs().mean())
 
     def test_where_nothing_can_be(self):
@@ -278,7 +278,7 @@ class TestThemes:
         X = pd.DataFrame({"T": rng.random(200)})
         table = action_table(ChurnModel(n_estimators=5).fit(X, X["T"] > 0.5), X)
         assert table["drivers"].tolist() == [0, 1]
-        assert table["strongest"].tolist() == [None, "T"]
+        assert table["strongest"].tolist() == [None, "age"]
         assert table["mean_abs_shap"][0] == table["upper_shap"][0] == 0
 
     def test_a_planted_driver_is_found_and_noise_is_not(self):
@@ -462,7 +462,7 @@ class TestChanges:
         told = risk_changes(model, before, after)
         both = after.index[after.index.isin(before.index)]
         assert told["client_id"].drop_duplicates().tolist() == both.tolist()
-        assert len(told) == 7 * clients
+        assert len(told) == 6 * clients
         sums = told.groupby("client_id")[["change_shap", "change_pp"]].sum().loc[both]
         then, now = risk_of(model, before.loc[both]), risk_of(model, after.loc[both])
         assert sums["change_shap"].tolist() == pytest.approx((logit(now) - logit(then)).tolist(), abs=1e-9)
@@ -504,7 +504,7 @@ class TestChanges:
         before, after = (X[X.index.get_level_values("cutoff") == cutoff] for cutoff in CUTOFFS[:2])
         whole = risk_changes(model, before, after)
         alone = risk_changes(model, before, after[7:8])
-        assert_frame_equal(alone, whole[49:56].reset_index(drop=True), rtol=1e-9)
+        assert_frame_equal(alone, whole[42:48].reset_index(drop=True), rtol=1e-9)
         assert_frame_equal(risk_changes(model, before[::-1], after), whole, rtol=1e-9)
         for of in ("theme", "driver"):
             told = portfolio_changes(model, before[::-1], after.sample(frac=1, random_state=0), of=of)
@@ -607,7 +607,7 @@ class TestSummary:
         )
         assert read.drivers[0].upper_pp == table["upper_pp"][0]
         assert read.changed.composition[-1].effect_pp == plain["changed"]["composition"][-1]["effect_pp"]
-        assert len(read.drivers_over_time) == 14
+        assert len(read.drivers_over_time) == 12
         assert read.driver_stability[0].rank_correlation == plain["driver_stability"][0]["rank_correlation"]
 
     def test_nobody_before(self, one_cutoff):

@@ -272,7 +272,8 @@ class TestCategories:
         together = reason_codes(model, X)
         for place in (0, 1, 2, 599):
             alone = reason_codes(model, X.iloc[[place]])
-            pd.testing.assert_frame_equal(alone, together.iloc[[place]], check_exact=True)
+            # A client alone is explained by LightGBM, many by tables: the last bit of a part may differ, no word may.
+            pd.testing.assert_frame_equal(alone, together.iloc[[place]], rtol=1e-12)
 
     def test_hostile_levels_are_text_in_the_picture(self, plans):
         model, X = plans
