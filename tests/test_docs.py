@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -296,10 +297,28 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 def test_notebooks_ask_answer_and_keep_no_output(path):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     cells = notebook["cells"]
-    assert "**Question.**" in "".join(cells[0]["source"])
+    asked = re.search(r"\*\*Question\.\*\* (.+?)\n\n", "".join(cells[0]["source"]), flags=re.DOTALL)
+    assert asked
+    assert f"| [{path.name}]({path.name}) | {' '.join(asked[1].split())} |" in read("notebooks/README.md")
     assert any("## The answer" in "".join(cell["source"]) for cell in cells)
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
     (switch,) = ast.parse("".join(code[0]["source"])).body
     assert ast.unparse(switch) == "DATA = None"
-    assert path.name in read("notebooks/README.md")
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert [cell["id"] for cell in cells] == [str(number) for number in range(len(cells))]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_every_picture_of_a_notebook_has_a_caption_and_its_axes_have_names(path):
+    cells = [
+        (cell["cell_type"], "".join(cell["source"])) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+    ]
+    pictures = 0
+    for (kind, source), (_, after) in pairwise(cells):
+        by_hand = re.search(r"plt\.(subplots|figure)\(|shap\.plots\.", source)
+        if kind == "code" and (by_hand or re.search(r"\.plot_\w+\(", source)):
+            pictures += 1
+            assert after.startswith("**What to see.**"), source
+            assert not by_hand or "xlabel" in source, source
+    assert pictures

@@ -4,7 +4,9 @@ import datetime as dt
 import decimal
 import functools
 import gzip
+import html
 import random
+import re
 import warnings
 
 import duckdb
@@ -877,6 +879,24 @@ def test_the_summary_counts():
 
 def test_they_say_what_they_are():
     assert repr(Histories(bills())) == "<Histories: purchases 4; observed until 2024-03-02>"
+
+
+def test_they_show_in_a_notebook_what_they_hold():
+    columns = {"client_id": ["ann"], "joined_at": ["2023-01-01"], "<script>alert(1)</script>": [1], "a & b": [2]}
+    twice = bills(event_time=["2024-01-09", "2024-02-01", "2024-02-01", "2024-03-01"])
+    with pytest.warns(HistoriesWarning, match="1 row repeats"):
+        histories = Histories(pd.concat([twice, twice.head(1)]), clients=pd.DataFrame(columns))
+    page = histories._repr_html_()
+    told = {
+        row[0]: [html.unescape(cell) for cell in re.findall("<td[^>]*>(.*?)</td>", row[1])]
+        for row in re.findall("<tr><th>([a-z]+)</th>(.*?)</tr>", page)
+    }
+    names = "client_id, joined_at, known_at, <script>alert(1)</script>, a & b"
+    assert told["purchases"][:4] == ["5", "3", "2024-01-09", "2024-03-01"]
+    assert told["clients"] == ["1", "1", "2023-01-01", "2023-01-01", names]
+    assert "<script>" not in page
+    assert "observed until 2024-03-02" in page
+    assert "1 row repeats" in page
 
 
 def test_the_fingerprint_does_not_see_the_order_of_rows_and_columns():

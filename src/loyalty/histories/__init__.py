@@ -18,6 +18,7 @@ from loyalty.histories.border import Admission, admit
 from loyalty.histories.expressions import nearest
 from loyalty.histories.problems import HistoriesError, HistoriesWarning, Problem
 from loyalty.histories.schema import TABLES, Column, Table
+from loyalty.histories.showing import as_html
 from loyalty.histories.sources import Source, quoted, text_literal
 from loyalty.histories.store import ClientId, Store
 from loyalty.timeline import Duration, Instant, as_duration, as_instant
@@ -309,6 +310,10 @@ class Histories:
             "everybody looks like a leaver."
         )
 
+    def _count_clients(self, table: str) -> int:
+        """Count the clients of a table; of each part, since no client is in two."""
+        return sum(len(rows.column("client_id").unique()) for rows in self._store.tables[table].all(["client_id"]))
+
     @property
     def purchases(self) -> "ibis.Table":
         """The purchases, sorted by client and time."""
@@ -505,7 +510,7 @@ class Histories:
             gaps = days.diff().dt.days
             described[name] = {
                 "rows": self._store.tables[name].rows,
-                "clients": int(table.client_id.nunique().execute()),
+                "clients": self._count_clients(name),
                 "first": days.min(),
                 "last": days.max(),
                 "refunds": int((table.amount < 0).sum().execute()) if name == "purchases" else 0,
@@ -518,3 +523,18 @@ class Histories:
     def __repr__(self) -> str:
         counted = ", ".join(f"{name} {table.rows:,}" for name, table in self._store.tables.items())
         return f"<Histories: {counted}; observed until {self.observed_until:%Y-%m-%d}>"
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what the tables hold."""
+        days = {name: self._days(name) for name in self.columns}
+        tables = {
+            name: {
+                "rows": table.rows,
+                "clients": self._count_clients(name),
+                "first": days[name].min(),
+                "last": days[name].max(),
+                "columns": self.columns[name],
+            }
+            for name, table in self._store.tables.items()
+        }
+        return as_html(tables, observed_until=self.observed_until, notes=self.notes)
