@@ -241,8 +241,8 @@ def read_columns(model: Any, X: pd.DataFrame | ArrayLike, *, warn: bool = True) 
     return values
 
 
-def written_columns(model: Any) -> dict[str, Any]:
-    """Write the columns of a fitted model for JSON: its features and, if any hold categories, their levels.
+def written_columns(model: Any, *, key: str = "levels") -> dict[str, Any]:
+    """Write the columns of a fitted model for JSON: its features and, if any hold categories, their levels by `key`.
 
     Raises
     ------
@@ -250,14 +250,14 @@ def written_columns(model: Any) -> dict[str, Any]:
         If it was fitted on an array.
     """
     levels = {name: list(kept) for name, kept in model.columns_.levels.items()}
-    return {"features": feature_names(model)} | ({"levels": levels} if levels else {})
+    return {"features": feature_names(model)} | ({key: levels} if levels else {})
 
 
-def restore_columns(model: Any, kept: Mapping[str, Any]) -> None:
+def restore_columns(model: Any, kept: Mapping[str, Any], *, key: str = "levels") -> None:
     """Give a model the columns that `written_columns` wrote."""
     model.feature_names_in_ = np.array(kept["features"], dtype=object)
     model.n_features_in_ = len(kept["features"])
-    levels = {name: tuple(those) for name, those in kept.get("levels", {}).items()}
+    levels = {name: tuple(those) for name, those in kept.get(key, {}).items()}
     model.columns_ = Columns(tuple(kept["features"]), levels)
 
 

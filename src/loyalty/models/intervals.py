@@ -26,6 +26,8 @@ _FEWEST_REFUNDS = 20
 _GROUPS, _FEWEST_IN_GROUP = 10, 200
 #: The text between two models in one file; LightGBM never writes it.
 _BETWEEN = "\f\n"
+#: What the levels of categories are called in the file, where `levels` are the rates of misses.
+_CATEGORIES = "category_levels"
 
 
 class SpendIntervals(BaseEstimator):
@@ -273,7 +275,7 @@ class SpendIntervals(BaseEstimator):
         check_is_fitted(self)
         kept = {
             "parameters": self.get_params() | {"embargo": written_duration(self.embargo)},
-            **written_columns(self),
+            **written_columns(self, key=_CATEGORIES),
             "unit": self.unit_,
             "refund_share": self.refund_share_,
             "refund_sizes": self.refund_sizes_.tolist(),
@@ -293,7 +295,7 @@ class SpendIntervals(BaseEstimator):
         model = cls(**kept["parameters"])
         texts = (folder / "intervals.txt").read_text(encoding="utf-8").split(_BETWEEN)
         model.boosters_ = tuple(lgb.Booster(model_str=text) for text in texts)
-        restore_columns(model, kept)
+        restore_columns(model, kept, key=_CATEGORIES)
         model.unit_, model.refund_share_ = kept["unit"], kept["refund_share"]
         model.refund_sizes_ = np.array(kept["refund_sizes"], dtype=float)
         model.takes_expected_ = kept["takes_expected"]
