@@ -226,6 +226,19 @@ def read_columns(model: Any, X: pd.DataFrame | ArrayLike, *, warn: bool = True) 
     -----
     UserWarning
         If a category has a level that was not known at the fit.
+
+    Examples
+    --------
+    Trees would take columns by their place, and the fee for the age:
+
+    >>> from loyalty.models.value import ValueModel
+    >>> X = pd.DataFrame({"fee": [5.0, 9.0] * 5, "age": [40.0, 30.0] * 5})
+    >>> model = ValueModel(n_estimators=1).fit(X, X["fee"])
+    >>> model.predict(X[["age", "fee"]])
+    Traceback (most recent call last):
+        ...
+    ValueError: column 1 of `X` must be 'fee', as at the fit; got 'age'. Take X[list(model.feature_names_in_)].
+    ...
     """
     columns: Columns = model.columns_
     values: Floats

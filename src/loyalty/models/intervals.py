@@ -47,6 +47,9 @@ class SpendIntervals(BaseEstimator):
     whose interval still holds the true spend [2]_, the ``floor((1 - coverage) (n + 1))``-th smallest is taken, within
     tenths of the predicted value, so that the coverage is right in each of them [3]_.
 
+    Columns may hold categories, which are read as `ChurnModel` reads them: levels are frozen at the fit, and one that
+    was not there then, or that fewer than ten clients had, is none of the known ones, with a warning.
+
     Parameters
     ----------
     coverage : float, default=0.9
@@ -178,7 +181,8 @@ class SpendIntervals(BaseEstimator):
         Raises
         ------
         ValueError
-            If `coverage` is not strictly between 0 and 1, or a held-out row has no expected value.
+            If `coverage` is not strictly between 0 and 1, a held-out row has no expected value, or a category is
+            refused as `ChurnModel` refuses it.
 
         Warns
         -----
@@ -215,8 +219,13 @@ class SpendIntervals(BaseEstimator):
         Raises
         ------
         ValueError
-            If the columns are not those of the fit, in their order, or `expected` is given to one of `fit` and
-            `predict` only.
+            If the columns are not those of the fit, in their order and of their kind, or `expected` is given to one of
+            `fit` and `predict` only.
+
+        Warns
+        -----
+        UserWarning
+            If a category has a level that was not known at the fit.
         """
         check_is_fitted(self)
         values = read_columns(self, X)
@@ -246,7 +255,12 @@ class SpendIntervals(BaseEstimator):
         Raises
         ------
         ValueError
-            If the columns are not those of the fit, in their order, or a level is 0, 1 or beyond.
+            If the columns are not those of the fit, in their order and of their kind, or a level is 0, 1 or beyond.
+
+        Warns
+        -----
+        UserWarning
+            If a category has a level that was not known at the fit.
         """
         check_is_fitted(self)
         values = read_columns(self, X)

@@ -128,6 +128,9 @@ class SurvivalModel(SurvivalCurves):
     trees grown on earlier ones, and only on the periods decided by then, predict, and one logistic (Platt)
     calibrator is fitted on these predictions.
 
+    Columns may hold categories, which are read as `ChurnModel` reads them: levels are frozen at the fit, and one that
+    was not there then, or that fewer than ten clients had, is none of the known ones, with a warning.
+
     Parameters
     ----------
     num_leaves : int, default=7
@@ -240,7 +243,8 @@ class SurvivalModel(SurvivalCurves):
         Raises
         ------
         ValueError
-            If durations and outcomes do not fit together, or nobody leaves, or nobody stays through any period.
+            If durations and outcomes do not fit together, nobody leaves, nobody stays through any period, or a category
+            is refused as `ChurnModel` refuses it.
 
         Warns
         -----
@@ -291,7 +295,12 @@ class SurvivalModel(SurvivalCurves):
         Raises
         ------
         ValueError
-            If the columns are not those of the fit, in their order, or `periods` goes too far.
+            If the columns are not those of the fit, in their order and of their kind, or `periods` goes too far.
+
+        Warns
+        -----
+        UserWarning
+            If a category has a level that was not known at the fit.
         """
         wanted = self._periods(periods)
         values = read_columns(self, X)

@@ -56,6 +56,9 @@ class ValueModel(RegressorMixin, BaseEstimator):
 
     A Tweedie law [2]_ needs no second part and takes no anchor: its compound Poisson-Gamma has a mass at zero.
 
+    Columns may hold categories, which are read as `ChurnModel` reads them: levels are frozen at the fit, and one that
+    was not there then, or that fewer than ten clients had, is none of the known ones, with a warning.
+
     Parameters
     ----------
     law : {"lognormal", "gamma", "tweedie"}, default="lognormal"
@@ -198,7 +201,12 @@ class ValueModel(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the columns are not those of the fit, in their order.
+            If the columns are not those of the fit, in their order and of their kind.
+
+        Warns
+        -----
+        UserWarning
+            If a category has a level that was not known at the fit.
         """
         check_is_fitted(self)
         values = read_columns(self, X)

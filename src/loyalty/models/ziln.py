@@ -35,6 +35,9 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
     So, counted in standard deviations of all log spend, a client's mean stays within 4 of the middle, and its own
     standard deviation between 0.1 and 1; and the means are scaled to the realised total of the rows learned from.
 
+    Columns may hold categories, which are read as `ChurnModel` reads them: levels are frozen at the fit, and one that
+    was not there then, or that fewer than ten clients had, is none of the known ones, with a warning.
+
     Parameters
     ----------
     num_leaves : int, default=7
@@ -150,7 +153,7 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the columns are not those of the fit, in their order.
+            If the columns are not those of the fit, in their order and of their kind.
         """
         mean = self.predict_law(X).mean()
         return self.scale_ * mean
@@ -168,7 +171,7 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the columns are not those of the fit, in their order, or a level is 0, 1 or beyond.
+            If the columns are not those of the fit, in their order and of their kind, or a level is 0, 1 or beyond.
         """
         return self.predict_law(X).quantiles(levels)
 
