@@ -279,6 +279,7 @@ class TestValueModel:
         fewer = X[X["plan"].isin(["monthly", "yearly"])]
         churn = ChurnModel(**QUICK).fit(fewer, left[X["plan"].isin(["monthly", "yearly"])])
         model = ValueModel(**QUICK).fit(X, spend, purchase=churn)
+        ValueModel(anchor="told", **QUICK).fit(X, spend, purchase=churn)  # no warning of what it learns from
         rows = X[X["plan"] == "two years"]
         with pytest.warns(UserWarning, match="column 'plan': 'two years'"):
             told = model.predict(rows)
