@@ -210,7 +210,10 @@ HOSTILE = (
     "</script><!--",
     "=1+1",
     "요금제",
-    "\x01",
+    "\x00",
+    "two\x00",
+    "two\x00lines",
+    "\ud800",
     "plan = monthly",
     "tree\n\nend of trees",
 )
@@ -226,7 +229,7 @@ class TestFiles:
     @pytest.mark.parametrize("name", SAVED)
     def test_hostile_levels_come_back(self, name, tmp_path):
         X, left, spend = panel()
-        X["plan"] = [HOSTILE[i // 3 % len(HOSTILE)] for i in range(len(X))]
+        X["plan"] = pd.Series([HOSTILE[i // 3 % len(HOSTILE)] for i in range(len(X))], X.index, dtype=object)
         model = MODELS[name](X, left, spend)
         assert model.columns_.levels["plan"] == tuple(sorted(HOSTILE))
         files = saved(model, tmp_path / "once")

@@ -138,7 +138,9 @@ class Columns:
 
     def check_kinds(self, X: pd.DataFrame) -> None:
         """Refuse text where there were numbers, and numbers where there were categories."""
-        for i, name in enumerate(self.names):
+        for i, (name, dtype) in enumerate(zip(self.names, X.dtypes, strict=True)):
+            if dtype.kind in "biuf" and name not in self.levels:
+                continue  # by far the most, and one row must not wait for them
             column = X.iloc[:, i]
             is_category = _is_category(column)
             if is_category and name not in self.levels:
@@ -333,10 +335,15 @@ def _levels(column: pd.Series, clients: pd.Index) -> tuple[str, ...]:
 
 def _coded(column: pd.Series) -> tuple[NDArray[np.int_], list[str]]:
     """Give the level of each row by its number, -1 where it is missing, and the levels in the order they come."""
+    place: dict[str, int] = {}
+    if column.dtype == object:
+        # `factorize` would end a Python text at its first NUL, and take a level for another.
+        present = zip(column, column.isna(), strict=True)
+        codes = np.array([-1 if missing else place.setdefault(level, len(place)) for level, missing in present], int)
+        return codes, list(place)
     codes, unique = pd.factorize(column)
-    texts = [str(level) for level in unique]
-    again, merged = pd.factorize(np.array(texts, dtype=object))
-    return np.append(again, -1)[codes], [str(level) for level in merged]
+    again = [place.setdefault(str(level), len(place)) for level in unique]
+    return np.array([*again, -1])[codes], list(place)
 
 
 def _dummies(column: pd.Series, levels: Sequence[str]) -> tuple[Floats, list[str]]:
