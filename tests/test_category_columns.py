@@ -320,6 +320,19 @@ class TestCopies:
         assert learned[0].predict(rows).equals(learned[1].predict(by_hand(rows, LEVELS)))
 
 
+def test_scikit_learn_says_once_that_an_array_had_no_names():
+    X, _, spend = panel()
+    model = ValueModel(**QUICK).fit(X[["fee", "told"]].to_numpy(), spend)
+    with pytest.warns(UserWarning, match="X has feature names, but ValueModel") as caught:
+        model.predict(X[["fee", "told"]])
+    assert len(caught) == 1
+    with (
+        pytest.raises(ValueError, match="X has 1 features, but ValueModel is expecting 2"),
+        pytest.warns(UserWarning, match="X has feature names"),
+    ):
+        model.predict(X[["fee"]])
+
+
 def test_levels_do_not_depend_on_the_order_of_rows():
     X, _, _ = panel()
     order = np.random.default_rng(2).permutation(len(X))

@@ -246,11 +246,11 @@ def read_columns(model: Any, X: pd.DataFrame | ArrayLike, *, warn: bool = True) 
     values: Floats
     if isinstance(X, pd.DataFrame):
         _check_places(model, X)
-        if columns.levels:
-            values = check_array(columns.encode(X, warn=warn), **_NUMBERS)
-            return values
         columns.check_kinds(X)
-    elif columns.levels:
+        table = columns.encode(X, warn=warn) if columns.levels else X
+        values = check_array(table, **_NUMBERS, estimator=model, input_name="X")
+        return values
+    if columns.levels:
         raise ValueError(f"`X` must be a DataFrame, since the model knows categories; got {type(X).__name__}.")
     values = validate_data(model, X, **_NUMBERS, reset=False)
     return values
@@ -282,7 +282,7 @@ def _check_places(model: Any, X: pd.DataFrame) -> None:
         validate_data(model, X, reset=False, skip_check_array=True)
     except ValueError as refused:
         wanted, given = list(getattr(model, "feature_names_in_", ())), list(X.columns)
-        if not wanted or not all(isinstance(name, str) for name in given):
+        if not wanted or wanted == given or not all(isinstance(name, str) for name in given):
             raise
         # scikit-learn's own words stay below ours: its checks of estimators ask for them.
         raise ValueError(f"{_first_wrong(wanted, given)}\n{refused}") from None
@@ -290,7 +290,7 @@ def _check_places(model: Any, X: pd.DataFrame) -> None:
 
 def _first_wrong(wanted: list[str], given: list[str]) -> str:
     """Say which column is the first that is missing, stands twice or is out of place, and what to do."""
-    missing = [name for name in wanted if name not in given]
+    missing = [name for name in wanted if given.count(name) < wanted.count(name)]
     if missing:
         return f"column {missing[0]!r} is missing from `X`. Build the table as that of the fit was built."
     twice = [name for name in wanted if given.count(name) > wanted.count(name)]
