@@ -346,6 +346,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
                 "embargo": written_duration(self.embargo),
                 "monotone": None if self.monotone is None else dict(self.monotone),
             },
+            # Here levels have a place even where there are none, as in bundles written before.
             **({"features": [], "levels": {}} | written_columns(self)),
             "typical": [None if value != value else value for value in self.typical_.tolist()],
             "classes": self.classes_.tolist(),
