@@ -129,13 +129,14 @@ class TestCategories:
         assert expit(parts.sum(axis=1)) == pytest.approx(model.predict_proba(X)[:, 1], rel=1e-9)
         assert parts[X["plan"] == "monthly", 0].mean() > 0.3 > -0.3 > parts[X["plan"] == "two years", 0].mean()
 
-    def test_drivers_know_categories_and_reasons_refuse_them(self, fitted):
+    def test_drivers_and_reasons_know_categories(self, fitted):
         model, X = fitted
         table = driver_table(model, X).set_index("feature")
         assert set(table.index) == {"plan", "fee", "paperless"}
         assert table["direction"][["plan", "fee"]].tolist() == [0, 1]
-        with pytest.raises(ValueError, match="column 'plan' holds categories"):
-            reason_codes(model, X)
+        riskiest = reason_codes(model, X[X["plan"] == "monthly"])
+        assert (riskiest["reason_1"] == "plan").mean() > 0.5
+        assert (riskiest.loc[riskiest["reason_1"] == "plan", "reason_1_value"] == "monthly").all()
 
     def test_missing_alone_is_no_other_kind(self, fitted):
         model, X = fitted

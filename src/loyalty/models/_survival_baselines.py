@@ -9,7 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import ndtri
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
+
+from loyalty.models.categories import freeze_columns, read_columns
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -183,7 +185,7 @@ class KaplanMeier(SurvivalCurves):
         duration, churned : array-like of shape (n_rows,)
             As `SurvivalModel.fit` takes them.
         """
-        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan")
+        values = freeze_columns(self, X, ensure_min_samples=1)
         self.at_risk_, self.left_ = count_lives(*check_durations(X, duration, churned, rows=len(values)))
         if not len(self.at_risk_):
             raise ValueError("`duration` must be at least 1 for somebody: nobody was observed for a period.")
@@ -204,7 +206,7 @@ class KaplanMeier(SurvivalCurves):
             If `periods` passes the longest duration.
         """
         wanted = self._periods(periods)
-        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
+        values = read_columns(self, X)
         return np.tile(self.survival_[:wanted], (len(values), 1))
 
     def interval(self, *, coverage: float = 0.95) -> pd.DataFrame:
@@ -260,8 +262,9 @@ class WeibullModel(SurvivalCurves):
     """Accelerated failure time: every feature stretches or shrinks one Weibull law of life [1]_.
 
     ``S(t) = exp(-(t / scale) ** shape)`` with ``log scale`` linear in the features, which are standardised, missing
-    ones being replaced by their median. Fitted by maximum likelihood, with the chance of leaving within the period
-    and not at its end: durations are whole periods. The ridge keeps features that say the same from running away.
+    ones being replaced by their median. A category is a feature for each of its levels, 0 or 1. Fitted by maximum
+    likelihood, with the chance of leaving within the period and not at its end: durations are whole periods. The ridge
+    keeps features that say the same from running away.
 
     Parameters
     ----------
@@ -271,13 +274,16 @@ class WeibullModel(SurvivalCurves):
     Attributes
     ----------
     coefficients_ : ndarray of shape (n_features,)
-        What one standard deviation more of a feature adds to the logarithm of the scale.
+        What one standard deviation more of a feature adds to the logarithm of the scale; levels of a category in the
+        order of `columns_`.
     intercept_ : float
         Logarithm of the scale, in periods, of a client with average features.
     shape_ : float
         Above 1 the hazard rises with time, below it falls.
     median_, mean_, deviation_ : ndarray of shape (n_features,)
         What replaces a missing value, and what standardises.
+    columns_ : Columns
+        The columns, and the frozen levels of those that hold categories.
     periods_ : int
         The longest duration learned from; the curve goes on beyond it.
 
@@ -315,11 +321,11 @@ class WeibullModel(SurvivalCurves):
         Raises
         ------
         ValueError
-            If nobody left, or `ridge` is negative.
+            If nobody left, `ridge` is negative, or a category is refused as `ChurnModel` refuses it.
         """
         if not self.ridge >= 0:
             raise ValueError(f"`ridge` must be 0 or more; got {self.ridge!r}.")
-        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan")
+        values = freeze_columns(self, X, ensure_min_samples=1)
         lives, left = check_durations(X, duration, churned, rows=len(values))
         if not left.any():
             raise ValueError("`churned` must hold somebody who left; got 1 class, 0.")
@@ -352,7 +358,7 @@ class WeibullModel(SurvivalCurves):
         By default up to the longest duration learned from; further on the form of the law is all that speaks.
         """
         wanted = self._periods(periods)
-        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
+        values = read_columns(self, X)
         level = self.intercept_ + self._standardised(values) @ self.coefficients_
         log_time = np.log(np.arange(1, wanted + 1))
         hazard = np.exp(np.clip(self.shape_ * (log_time - level[:, None]), -_LOG_HAZARD, _LOG_HAZARD))

@@ -8,7 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_array, check_X_y, validate_data
+
+from loyalty.models.trees import feature_names
 
 Floats = NDArray[np.float64]
 
@@ -18,6 +21,8 @@ _MOST_LEVELS = 255
 _RARE = 10
 #: How many levels a message names.
 _NAMED = 5
+#: What scikit-learn is to accept.
+_NUMBERS: Mapping[str, Any] = {"dtype": "float64", "ensure_all_finite": "allow-nan"}
 
 
 @dataclass(frozen=True)
@@ -117,9 +122,25 @@ class Columns:
             )
         return np.concatenate(parts, axis=1)
 
+    def spell_out(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Write a table of categories as one of numbers, which copies of a model can learn from part by part.
+
+        Its index and notes are those of `X`, and so are the names of columns that hold numbers.
+        """
+        if not self.levels:
+            return X
+        names = [f"{name} = {level}" for name in self.names for level in self.levels.get(name, ())]
+        told = iter(names)
+        spelled = [next(told) if self.names[i] in self.levels else self.names[i] for i in self.owner]
+        table = pd.DataFrame(self.encode(X, warn=False), index=X.index, columns=spelled)
+        table.attrs = dict(X.attrs)
+        return table
+
     def check_kinds(self, X: pd.DataFrame) -> None:
         """Refuse text where there were numbers, and numbers where there were categories."""
-        for i, name in enumerate(self.names):
+        for i, (name, dtype) in enumerate(zip(self.names, X.dtypes, strict=True)):
+            if dtype.kind in "biuf" and name not in self.levels:
+                continue  # by far the most, and one row must not wait for them
             column = X.iloc[:, i]
             is_category = _is_category(column)
             if is_category and name not in self.levels:
@@ -157,6 +178,129 @@ class Columns:
         return usual
 
 
+def freeze_columns(model: Any, X: pd.DataFrame | ArrayLike, y: Any = "no_validation", **rules: Any) -> Any:
+    """Check the table of a fit, freeze its levels as `model.columns_`, and write it as the trees read it.
+
+    Parameters
+    ----------
+    model : estimator
+        Gets `columns_`, `n_features_in_` and, from a table with named columns, `feature_names_in_`.
+    X : DataFrame or array of shape (n_rows, n_features)
+        Features; a DataFrame may hold categories.
+    y : array-like of shape (n_rows,), optional
+        The target, where scikit-learn is to check one.
+    **rules
+        For scikit-learn's `validate_data`, beside those that all models share.
+
+    Returns
+    -------
+    ndarray or tuple of ndarray
+        The table for the trees, and the target if there is one.
+
+    Raises
+    ------
+    ValueError
+        If a category is refused by `Columns.of`, or scikit-learn refuses table or target.
+    """
+    rules = {**_NUMBERS, "ensure_min_samples": 2, **rules}
+    columns = Columns.of(X) if isinstance(X, pd.DataFrame) else Columns(())
+    if not isinstance(X, pd.DataFrame) or not columns.levels:
+        checked = validate_data(model, X, y, **rules)
+        model.columns_ = Columns(tuple(map(str, getattr(model, "feature_names_in_", range(model.n_features_in_)))))
+        return checked
+    validate_data(model, X, y, skip_check_array=True)
+    model.columns_ = columns
+    values = columns.encode(X, warn=False)
+    if isinstance(y, str):
+        return check_array(values, **rules)
+    return check_X_y(values, y, **rules)
+
+
+def read_columns(model: Any, X: pd.DataFrame | ArrayLike, *, warn: bool = True) -> Floats:
+    """Check a table against that of the fit, and write it as the trees read it.
+
+    Raises
+    ------
+    ValueError
+        If the columns are not those of the fit, in their order and of their kind.
+
+    Warns
+    -----
+    UserWarning
+        If a category has a level that was not known at the fit.
+
+    Examples
+    --------
+    Trees would take columns by their place, and the fee for the age:
+
+    >>> from loyalty.models.value import ValueModel
+    >>> X = pd.DataFrame({"fee": [5.0, 9.0] * 5, "age": [40.0, 30.0] * 5})
+    >>> model = ValueModel(n_estimators=1).fit(X, X["fee"])
+    >>> model.predict(X[["age", "fee"]])
+    Traceback (most recent call last):
+        ...
+    ValueError: column 1 of `X` must be 'fee', as at the fit; got 'age'. Take X[list(model.feature_names_in_)].
+    ...
+    """
+    columns: Columns = model.columns_
+    values: Floats
+    if isinstance(X, pd.DataFrame):
+        _check_places(model, X)
+        columns.check_kinds(X)
+        table = columns.encode(X, warn=warn) if columns.levels else X
+        values = check_array(table, **_NUMBERS, estimator=model, input_name="X")
+        return values
+    if columns.levels:
+        raise ValueError(f"`X` must be a DataFrame, since the model knows categories; got {type(X).__name__}.")
+    values = validate_data(model, X, **_NUMBERS, reset=False)
+    return values
+
+
+def written_columns(model: Any, *, key: str = "levels") -> dict[str, Any]:
+    """Write the columns of a fitted model for JSON: its features and, if any hold categories, their levels by `key`.
+
+    Raises
+    ------
+    ValueError
+        If it was fitted on an array.
+    """
+    levels = {name: list(kept) for name, kept in model.columns_.levels.items()}
+    return {"features": feature_names(model)} | ({key: levels} if levels else {})
+
+
+def restore_columns(model: Any, kept: Mapping[str, Any], *, key: str = "levels") -> None:
+    """Give a model the columns that `written_columns` wrote."""
+    model.feature_names_in_ = np.array(kept["features"], dtype=object)
+    model.n_features_in_ = len(kept["features"])
+    levels = {name: tuple(those) for name, those in kept.get(key, {}).items()}
+    model.columns_ = Columns(tuple(kept["features"]), levels)
+
+
+def _check_places(model: Any, X: pd.DataFrame) -> None:
+    """Refuse other columns than those of the fit, or another order, and name the first that is wrong."""
+    try:
+        validate_data(model, X, reset=False, skip_check_array=True)
+    except ValueError as refused:
+        wanted, given = list(getattr(model, "feature_names_in_", ())), list(X.columns)
+        if not wanted or wanted == given or not all(isinstance(name, str) for name in given):
+            raise
+        # scikit-learn's own words stay below ours: its checks of estimators ask for them.
+        raise ValueError(f"{_first_wrong(wanted, given)}\n{refused}") from None
+
+
+def _first_wrong(wanted: list[str], given: list[str]) -> str:
+    """Say which column is the first that is missing, stands twice or is out of place, and what to do."""
+    missing = [name for name in wanted if given.count(name) < wanted.count(name)]
+    if missing:
+        return f"column {missing[0]!r} is missing from `X`. Build the table as that of the fit was built."
+    twice = [name for name in wanted if given.count(name) > wanted.count(name)]
+    if twice:
+        return f"column {twice[0]!r} stands twice in `X`. Keep one of them."
+    at = next(i for i, name in enumerate([*wanted, None]) if i == len(wanted) or given[i] != name)
+    rule = f"must be {wanted[at]!r}, as at the fit" if at < len(wanted) else "was not there at the fit"
+    return f"column {at + 1} of `X` {rule}; got {given[at]!r}. Take X[list(model.feature_names_in_)]."
+
+
 def _is_category(column: pd.Series) -> bool:
     """Tell whether a column holds categories: text, or what pandas calls one."""
     if isinstance(column.dtype, pd.CategoricalDtype | pd.StringDtype):
@@ -191,10 +335,15 @@ def _levels(column: pd.Series, clients: pd.Index) -> tuple[str, ...]:
 
 def _coded(column: pd.Series) -> tuple[NDArray[np.int_], list[str]]:
     """Give the level of each row by its number, -1 where it is missing, and the levels in the order they come."""
+    place: dict[str, int] = {}
+    if column.dtype == object:
+        # `factorize` would end a Python text at its first NUL, and take a level for another.
+        present = zip(column, column.isna(), strict=True)
+        codes = np.array([-1 if missing else place.setdefault(level, len(place)) for level, missing in present], int)
+        return codes, list(place)
     codes, unique = pd.factorize(column)
-    texts = [str(level) for level in unique]
-    again, merged = pd.factorize(np.array(texts, dtype=object))
-    return np.append(again, -1)[codes], [str(level) for level in merged]
+    again = [place.setdefault(str(level), len(place)) for level in unique]
+    return np.array([*again, -1])[codes], list(place)
 
 
 def _dummies(column: pd.Series, levels: Sequence[str]) -> tuple[Floats, list[str]]:

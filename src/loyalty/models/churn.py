@@ -15,17 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, check_is_fitted, check_X_y, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from loyalty.models.calibration import PlattScaling, fit_anchored, fit_platt, level_errors, log_odds, seasonal_error
-from loyalty.models.categories import Columns
+from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
 from loyalty.models.rehearsal import perform, rehearse
 from loyalty.models.shapley import tree_interactions, tree_shares
 from loyalty.models.trees import (
     TREE_PARAMETERS,
     cutoffs_of,
     embargo_of,
-    feature_names,
     held_out_in_time,
     leaf_size,
     model_text,
@@ -36,8 +35,6 @@ from loyalty.models.trees import (
 from loyalty.timeline import Duration
 
 _FOLDS = 5
-#: What scikit-learn is to accept.
-_NUMBERS: Mapping[str, Any] = {"dtype": "float64", "ensure_all_finite": "allow-nan"}
 #: Leaves, trees, learning rate and fewest rows of a leaf for panels of many cutoffs.
 PANEL_DEFAULTS = {"num_leaves": 7, "n_estimators": 300, "learning_rate": 0.02, "min_child_samples": 100}
 
@@ -178,7 +175,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             If there are several cutoffs and nothing says how long an outcome takes to be decided.
         """
         cutoffs = cutoffs_of(X)
-        values, target = self._read(X, y)
+        values, target = freeze_columns(self, X, y)
         check_classification_targets(target)
         self.classes_, codes = np.unique(target, return_inverse=True)
         if len(self.classes_) != 2:
@@ -235,10 +232,13 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             If a category has a level that was not known at the fit.
         """
         check_is_fitted(self)
-        values = self._checked(X)
-        margin = self._margin(self.booster_, values)
-        churn = self.calibration_(margin, self._anchor(values, margin))
+        churn = self.predict_read(read_columns(self, X))
         return np.column_stack([1 - churn, churn])
+
+    def predict_read(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the churn probability of rows that `read_columns` has written for the trees, shape (n_rows,)."""
+        margin = self._margin(self.booster_, values)
+        return self.calibration_(margin, self._anchor(values, margin))
 
     def predict(self, X: pd.DataFrame) -> NDArray[Any]:
         """Return the likelier outcome of each row."""
@@ -248,7 +248,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
     def predict_margin(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """Return the trees' log-odds, before calibration."""
         check_is_fitted(self)
-        return self._margin(self.booster_, self._checked(X))
+        return self._margin(self.booster_, read_columns(self, X))
 
     def contributions(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """Divide the calibrated log-odds of each row among the features.
@@ -260,7 +260,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             adds beyond its mean is that column's; where it is missing, the trees speak for it.
         """
         check_is_fitted(self)
-        values = self._checked(X)
+        values = read_columns(self, X)
         slopes, beyond, level = self._calibrated(values)
         parts = tree_shares(self.booster_, values, n_jobs=self.n_jobs) * slopes[:, None]
         if self.anchor is not None:
@@ -283,7 +283,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             If they take more than 1 GiB.
         """
         check_is_fitted(self)
-        values = self._checked(X)
+        values = read_columns(self, X)
         slopes, beyond, _ = self._calibrated(values)
         pairs = tree_interactions(self.booster_, values) * slopes[:, None, None]
         if self.anchor is not None:
@@ -303,30 +303,6 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         beyond = np.where(missing, 0.0, log_odds(told, np.zeros(len(values))) - self.anchor_mean_)
         return slope + weight * missing, weight * beyond, level + weight * self.anchor_mean_ * ~missing
 
-    def _read(self, X: pd.DataFrame, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[Any]]:
-        """Check the table of the fit, and write it as the trees read it."""
-        columns = Columns.of(X) if isinstance(X, pd.DataFrame) else Columns(())
-        if columns.levels:
-            validate_data(self, X, y, skip_check_array=True)
-            X = pd.DataFrame(columns.encode(X, warn=False))
-            values, target = check_X_y(X, y, **_NUMBERS, ensure_min_samples=2)
-        else:
-            values, target = validate_data(self, X, y, **_NUMBERS, ensure_min_samples=2)
-            columns = Columns(tuple(map(str, getattr(self, "feature_names_in_", range(values.shape[1])))))
-        self.columns_ = columns
-        return values, target
-
-    def _checked(self, X: pd.DataFrame) -> NDArray[np.float64]:
-        """Check a table against that of the fit, and write it as the trees read it."""
-        if not self.columns_.levels:
-            if isinstance(X, pd.DataFrame) and X.shape[1] == len(self.columns_.names):
-                self.columns_.check_kinds(X)
-            return validate_data(self, X, **_NUMBERS, reset=False)
-        if not isinstance(X, pd.DataFrame):
-            raise ValueError(f"`X` must be a DataFrame, since the model knows categories; got {type(X).__name__}.")
-        validate_data(self, X, reset=False, skip_check_array=True)
-        return check_array(self.columns_.encode(X), **_NUMBERS)
-
     def _standing(
         self, values: NDArray[np.float64], cutoffs: pd.DatetimeIndex, latest: pd.DataFrame | None
     ) -> tuple[NDArray[np.float64], pd.Timestamp]:
@@ -336,7 +312,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         when = cutoffs_of(latest)
         if when is None:
             raise ValueError("`latest` must be a panel, with `cutoff` in its index as `X` has it.")
-        return self._checked(latest), when.max()
+        return read_columns(self, latest), when.max()
 
     def _check_monotone(self) -> None:
         for name, direction in (self.monotone or {}).items():
@@ -370,8 +346,8 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
                 "embargo": written_duration(self.embargo),
                 "monotone": None if self.monotone is None else dict(self.monotone),
             },
-            "features": feature_names(self),
-            "levels": {name: list(levels) for name, levels in self.columns_.levels.items()},
+            # Here levels have a place even where there are none, as in bundles written before.
+            **({"features": [], "levels": {}} | written_columns(self)),
             "typical": [None if value != value else value for value in self.typical_.tolist()],
             "classes": self.classes_.tolist(),
             "calibration": asdict(self.calibration_),
@@ -387,13 +363,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         kept = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         model = cls(**kept["parameters"])
         model.booster_ = lgb.Booster(model_str=(folder / f"{name}.txt").read_text(encoding="utf-8"))
-        model.feature_names_in_ = np.array(kept["features"], dtype=object)
-        model.n_features_in_ = len(kept["features"])
-        # Bundles written before there were categories hold none.
-        levels = {column: tuple(those) for column, those in kept.get("levels", {}).items()}
-        model.columns_ = Columns(tuple(kept["features"]), levels)
+        restore_columns(model, kept)
         typical = [np.nan if value is None else value for value in kept["typical"]]
-        model.typical_ = np.array(typical, dtype=object if levels else float)
+        model.typical_ = np.array(typical, dtype=object if model.columns_.levels else float)
         model.classes_ = np.array(kept["classes"])
         model.calibration_ = PlattScaling(**kept["calibration"])
         model.anchor_mean_ = kept["anchor_mean"]

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import column_or_1d
 
 from loyalty.models.calibration import lasting_share
+from loyalty.models.categories import Columns
 from loyalty.models.trees import cutoffs_of, embargo_of, held_out_in_time
 from loyalty.timeline import Duration
 
@@ -184,6 +185,7 @@ def held_out_values(model: Any, X: pd.DataFrame, y: ArrayLike, *, embargo: Durat
     array([nan,  3., nan,  3., nan,  3.])
     """
     target = one_for_each(y, len(X), "y")
+    X = Columns.of(X).spell_out(X)  # or a copy might not know a level that few clients have
     told = np.full(len(X), np.nan)
     for seen, held in hold_out(X, embargo=embargo).pairs:
         told[held] = clone(model).fit(X.iloc[seen], target[seen], latest=X.iloc[held]).predict(X.iloc[held])

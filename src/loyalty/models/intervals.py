@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from loyalty.models._spend_law import LEVELS, SpendLaw, apart
+from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
 from loyalty.models.holding_out import HeldOut, hold_out, one_for_each
-from loyalty.models.trees import TREE_PARAMETERS, feature_names, leaf_size, model_text, threads, written_duration
+from loyalty.models.trees import TREE_PARAMETERS, leaf_size, model_text, threads, written_duration
 from loyalty.timeline import Duration
 
 Floats = NDArray[np.float64]
@@ -25,6 +26,8 @@ _FEWEST_REFUNDS = 20
 _GROUPS, _FEWEST_IN_GROUP = 10, 200
 #: The text between two models in one file; LightGBM never writes it.
 _BETWEEN = "\f\n"
+#: What the levels of categories are called in the file, where `levels` are the rates of misses.
+_CATEGORIES = "category_levels"
 
 
 class SpendIntervals(BaseEstimator):
@@ -43,6 +46,9 @@ class SpendIntervals(BaseEstimator):
     Which `a` keeps the coverage is learned from rows that the trees have not seen: of their scores, the largest `a`
     whose interval still holds the true spend [2]_, the ``floor((1 - coverage) (n + 1))``-th smallest is taken, within
     tenths of the predicted value, so that the coverage is right in each of them [3]_.
+
+    Columns may hold categories, which are read as `ChurnModel` reads them: levels are frozen at the fit, and one that
+    was not there then, or that fewer than ten clients had, is none of the known ones, with a warning.
 
     Parameters
     ----------
@@ -83,6 +89,8 @@ class SpendIntervals(BaseEstimator):
         What the levels were learned from; see Notes.
     held_out_coverage_ : dict of Timestamp to float
         Coverage at each held-out cutoff with these levels; empty for rows without a cutoff.
+    columns_ : Columns
+        The columns, and the frozen levels of those that hold categories.
     feature_names_in_ : ndarray of str
         The columns, in order.
 
@@ -173,7 +181,8 @@ class SpendIntervals(BaseEstimator):
         Raises
         ------
         ValueError
-            If `coverage` is not strictly between 0 and 1, or a held-out row has no expected value.
+            If `coverage` is not strictly between 0 and 1, a held-out row has no expected value, or a category is
+            refused as `ChurnModel` refuses it.
 
         Warns
         -----
@@ -182,9 +191,7 @@ class SpendIntervals(BaseEstimator):
         """
         if not 0 < self.coverage < 1:
             raise ValueError(f"`coverage` must lie strictly between 0 and 1, as 0.9; got {self.coverage!r}.")
-        values, spend = validate_data(
-            self, X, y, dtype="float64", ensure_all_finite="allow-nan", ensure_min_samples=2, y_numeric=True
-        )
+        values, spend = freeze_columns(self, X, y, y_numeric=True)
         held_out = hold_out(X, embargo=self.embargo, random_state=self.random_state)
         spend = np.asarray(spend, dtype=float)
         buyers = spend[spend > 0]
@@ -212,11 +219,16 @@ class SpendIntervals(BaseEstimator):
         Raises
         ------
         ValueError
-            If the columns are not those of the fit, in their order, or `expected` is given to one of `fit` and
-            `predict` only.
+            If the columns are not those of the fit, in their order and of their kind, or `expected` is given to one of
+            `fit` and `predict` only.
+
+        Warns
+        -----
+        UserWarning
+            If a category has a level that was not known at the fit.
         """
         check_is_fitted(self)
-        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
+        values = read_columns(self, X)
         if (expected is not None) != self.takes_expected_:
             raise ValueError(
                 "`expected` must be given to both `fit` and `predict` or to neither, since it makes the groups; "
@@ -243,10 +255,15 @@ class SpendIntervals(BaseEstimator):
         Raises
         ------
         ValueError
-            If the columns are not those of the fit, in their order, or a level is 0, 1 or beyond.
+            If the columns are not those of the fit, in their order and of their kind, or a level is 0, 1 or beyond.
+
+        Warns
+        -----
+        UserWarning
+            If a category has a level that was not known at the fit.
         """
         check_is_fitted(self)
-        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
+        values = read_columns(self, X)
         level = np.atleast_1d(np.asarray(levels, dtype=float))
         if not ((level > 0) & (level < 1)).all():
             raise ValueError(f"`levels` must lie strictly between 0 and 1, as [0.5, 0.9]; got {levels!r}.")
@@ -272,7 +289,7 @@ class SpendIntervals(BaseEstimator):
         check_is_fitted(self)
         kept = {
             "parameters": self.get_params() | {"embargo": written_duration(self.embargo)},
-            "features": feature_names(self),
+            **written_columns(self, key=_CATEGORIES),
             "unit": self.unit_,
             "refund_share": self.refund_share_,
             "refund_sizes": self.refund_sizes_.tolist(),
@@ -292,8 +309,7 @@ class SpendIntervals(BaseEstimator):
         model = cls(**kept["parameters"])
         texts = (folder / "intervals.txt").read_text(encoding="utf-8").split(_BETWEEN)
         model.boosters_ = tuple(lgb.Booster(model_str=text) for text in texts)
-        model.feature_names_in_ = np.array(kept["features"], dtype=object)
-        model.n_features_in_ = len(kept["features"])
+        restore_columns(model, kept, key=_CATEGORIES)
         model.unit_, model.refund_share_ = kept["unit"], kept["refund_share"]
         model.refund_sizes_ = np.array(kept["refund_sizes"], dtype=float)
         model.takes_expected_ = kept["takes_expected"]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from loyalty.models._survival_baselines import (
     KaplanMeier,
@@ -23,10 +23,10 @@ from loyalty.models._survival_baselines import (
     medians_of,
 )
 from loyalty.models.calibration import PlattScaling, fit_platt
+from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
 from loyalty.models.trees import (
     TREE_PARAMETERS,
     cutoffs_of,
-    feature_names,
     held_out_in_time,
     leaf_size,
     model_text,
@@ -128,6 +128,9 @@ class SurvivalModel(SurvivalCurves):
     trees grown on earlier ones, and only on the periods decided by then, predict, and one logistic (Platt)
     calibrator is fitted on these predictions.
 
+    Columns may hold categories, which are read as `ChurnModel` reads them: levels are frozen at the fit, and one that
+    was not there then, or that fewer than ten clients had, is none of the known ones, with a warning.
+
     Parameters
     ----------
     num_leaves : int, default=7
@@ -161,6 +164,8 @@ class SurvivalModel(SurvivalCurves):
         and where no period of an earlier cutoff was decided in time: the log-odds then stand as they are.
     changing_ : tuple of str
         Names of the features that change from period to period.
+    columns_ : Columns
+        The columns, and the frozen levels of those that hold categories.
     feature_names_in_ : ndarray of str
         The columns, in order.
 
@@ -238,7 +243,8 @@ class SurvivalModel(SurvivalCurves):
         Raises
         ------
         ValueError
-            If durations and outcomes do not fit together, or nobody leaves, or nobody stays through any period.
+            If durations and outcomes do not fit together, nobody leaves, nobody stays through any period, or a category
+            is refused as `ChurnModel` refuses it.
 
         Warns
         -----
@@ -246,7 +252,7 @@ class SurvivalModel(SurvivalCurves):
             If there are several cutoffs and nothing says how long a period is.
         """
         cutoffs = cutoffs_of(X)
-        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", ensure_min_samples=2)
+        values = freeze_columns(self, X)
         lives, left = check_durations(X, duration, churned, rows=len(values))
         if not 0 < left.sum() < lives.sum():
             said = "nobody left" if not left.any() else "nobody stayed through any period"
@@ -289,10 +295,15 @@ class SurvivalModel(SurvivalCurves):
         Raises
         ------
         ValueError
-            If the columns are not those of the fit, in their order, or `periods` goes too far.
+            If the columns are not those of the fit, in their order and of their kind, or `periods` goes too far.
+
+        Warns
+        -----
+        UserWarning
+            If a category has a level that was not known at the fit.
         """
         wanted = self._periods(periods)
-        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
+        values = read_columns(self, X)
         given = changing or {}
         if set(given) != set(self.changing_):
             raise ValueError(
@@ -335,7 +346,7 @@ class SurvivalModel(SurvivalCurves):
         lengths = {name: written_duration(getattr(self, name), name=name) for name in ("period", "silence")}
         kept = {
             "parameters": self.get_params() | lengths,
-            "features": feature_names(self),
+            **written_columns(self),
             "changing": list(self.changing_),
             "periods": self.periods_,
             "calibration": {"slope": self.calibration_.slope, "level": self.calibration_.level},
@@ -350,8 +361,7 @@ class SurvivalModel(SurvivalCurves):
         kept = json.loads((folder / "survival.json").read_text(encoding="utf-8"))
         model = cls(**kept["parameters"])
         model.booster_ = lgb.Booster(model_str=(folder / "survival.txt").read_text(encoding="utf-8"))
-        model.feature_names_in_ = np.array(kept["features"], dtype=object)
-        model.n_features_in_ = len(kept["features"])
+        restore_columns(model, kept)
         model.changing_ = tuple(kept["changing"])
         model.periods_ = kept["periods"]
         model.calibration_ = PlattScaling(**kept["calibration"])

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from loyalty.histories import OutcomeKind
+from loyalty.models.categories import Columns
 from loyalty.models.churn import ChurnModel
 from loyalty.models.holding_out import Floats, Rows, hold_out
 from loyalty.models.intervals import SpendIntervals
@@ -166,11 +167,12 @@ class Uncertainty:
         ([[0.0, 0.0]], {})
         """
         pairs = hold_out(X, embargo=reach).pairs
+        table = Columns.of(X).spell_out(X)  # or a copy might not know a level that few clients have
         risk, expected = np.full(len(X), np.nan), np.full(len(X), np.nan)
         # LightGBM lets other threads run, and is itself quickest in one, but for the largest tables.
         with ThreadPoolExecutor(2 if threads(None, len(X)) == 1 else 1) as pool:
             intervals = pool.submit(SpendIntervals(embargo=reach, random_state=random_state).fit, X, labels["value"])
-            told = pool.map(lambda pair: _predict_held_out(X, labels, *pair, churn=churn, value=value), pairs)
+            told = pool.map(lambda pair: _predict_held_out(table, labels, *pair, churn=churn, value=value), pairs)
             for (_, held), (leaving, spending) in zip(pairs, told, strict=True):
                 risk[held], expected[held] = leaving, spending
         actual: dict[Total, Floats] = {

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from loyalty.models.calibration import YEAR, lasting_share, seasonal_error
+from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
 from loyalty.models.churn import ChurnModel
 from loyalty.models.trees import (
     TREE_PARAMETERS,
     cutoffs_of,
     embargo_of,
-    feature_names,
     leaf_size,
     model_text,
     threads,
@@ -56,6 +56,9 @@ class ValueModel(RegressorMixin, BaseEstimator):
 
     A Tweedie law [2]_ needs no second part and takes no anchor: its compound Poisson-Gamma has a mass at zero.
 
+    Columns may hold categories, which are read as `ChurnModel` reads them: levels are frozen at the fit, and one that
+    was not there then, or that fewer than ten clients had, is none of the known ones, with a warning.
+
     Parameters
     ----------
     law : {"lognormal", "gamma", "tweedie"}, default="lognormal"
@@ -89,6 +92,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
         What the trees count in: the mean spend.
     purchase_ : ChurnModel or None
         Who spends nothing; None for a Tweedie law, and where nobody or everybody spent something.
+    columns_ : Columns
+        The columns, and the frozen levels of those that hold categories.
     feature_names_in_ : ndarray of str
         The columns, in order.
 
@@ -159,15 +164,15 @@ class ValueModel(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no such law, or `anchor` names no column.
+            If there is no such law, `anchor` names no column of numbers, or a category is refused as `ChurnModel`
+            refuses it.
         """
         if self.law not in get_args(Law):
             raise ValueError(f"`law` must be one of {', '.join(map(repr, get_args(Law)))}; got {self.law!r}.")
-        values, spend = validate_data(
-            self, X, y, dtype="float64", ensure_all_finite="allow-nan", ensure_min_samples=2, y_numeric=True
-        )
-        if self.anchor is not None and self.anchor not in getattr(self, "feature_names_in_", ()):
-            raise ValueError(f"`anchor` names {self.anchor!r}, which is not a column.")
+        values, spend = freeze_columns(self, X, y, y_numeric=True)
+        named = getattr(self, "feature_names_in_", ())
+        if self.anchor is not None and (self.anchor not in named or self.anchor in self.columns_.levels):
+            raise ValueError(f"`anchor` names {self.anchor!r}, which is not a column of numbers.")
         spend = np.asarray(spend, dtype=float)
         spends = spend > 0
         self.booster_, self.purchase_, self.scale_, self.unit_, self.level_ = None, None, 0.0, 1.0, 1.0
@@ -187,9 +192,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
                 own = ChurnModel(embargo=self.embargo, random_state=self.random_state, n_jobs=self.n_jobs)
                 self.purchase_ = own.fit(X, (~spends).astype(int))
             if self.anchor is not None:
-                cutoffs = cutoffs_of(X)
-                now = (X if cutoffs is None else X[cutoffs == cutoffs.max()]) if latest is None else latest
-                self.level_ = self._find_level(X, spend, now)
+                self.level_ = self._find_level(X, values, spend, latest)
         return self
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.float64]:
@@ -198,10 +201,19 @@ class ValueModel(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the columns are not those of the fit, in their order.
+            If the columns are not those of the fit, in their order and of their kind.
+
+        Warns
+        -----
+        UserWarning
+            If a category has a level that was not known at the fit.
         """
         check_is_fitted(self)
-        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
+        values = read_columns(self, X)
+        return self._expect(values, self._buys(X, values))
+
+    def _expect(self, values: NDArray[np.float64], buys: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Expect the spend of each row, given the probability that it buys anything."""
         if self.booster_ is None:
             return np.zeros(len(values))
         spend = self.scale_ * self._conditional(values)
@@ -210,21 +222,50 @@ class ValueModel(RegressorMixin, BaseEstimator):
             # Where there is no opinion, or none that a mean of logarithms could use, the trees stand alone.
             other = np.where(told > 0, told, spend)
             spend = self.level_ * spend ** (1 - _ANCHOR_WEIGHT) * other**_ANCHOR_WEIGHT
-        return spend if self.purchase_ is None else spend * self.purchase_.predict_proba(X)[:, 0]
+        return spend * buys
+
+    def _buys(self, X: pd.DataFrame, values: NDArray[np.float64], *, warn: bool = True) -> NDArray[np.float64]:
+        """Tell how probable it is that each row, read as `values`, buys anything; 1 where that is not asked."""
+        if self.purchase_ is None:
+            return np.ones(len(values))
+        if self.purchase_.columns_ != self.columns_:
+            values = read_columns(self.purchase_, X, warn=warn)
+        return 1 - self.purchase_.predict_read(values)
 
     def _if_buying(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return values[:, int(np.flatnonzero(self.feature_names_in_ == self.anchor)[0])]
+        assert self.anchor is not None  # noqa: S101 - the callers have looked
+        return values[:, self.columns_.first(self.anchor)]
 
-    def _find_level(self, X: pd.DataFrame, spend: NDArray[np.float64], now: pd.DataFrame) -> float:
+    def _find_level(
+        self,
+        X: pd.DataFrame,
+        values: NDArray[np.float64],
+        spend: NDArray[np.float64],
+        latest: pd.DataFrame | None,
+    ) -> float:
         """Find what brings the sum of the predictions to that of the anchor, which is moved by its lasting error."""
-        own = self.predict(now)
-        told = self._opinion(now)
+        cutoffs = cutoffs_of(X)
+        now, seen = X, values
+        if latest is not None:
+            now, seen = latest, read_columns(self, latest)
+        elif cutoffs is not None:
+            last = np.asarray(cutoffs == cutoffs.max())
+            now, seen = X[last], values[last]
+        own = self._expect(seen, self._buys(now, seen, warn=latest is not None))
+        told = self._opinion(now, seen)
         known = told > 0
         if not (own[known].sum() > 0 and known.any()):
             return 1.0
-        return float(told[known].sum() / own[known].sum() * np.exp(self._error_to_come(X, spend, cutoffs_of(now))))
+        error = self._error_to_come(X, spend, self._opinion(X, values), cutoffs_of(now))
+        return float(told[known].sum() / own[known].sum() * np.exp(error))
 
-    def _error_to_come(self, X: pd.DataFrame, spend: NDArray[np.float64], now: pd.DatetimeIndex | None) -> float:
+    def _error_to_come(
+        self,
+        X: pd.DataFrame,
+        spend: NDArray[np.float64],
+        told: NDArray[np.float64],
+        now: pd.DatetimeIndex | None,
+    ) -> float:
         """Estimate how far, in logarithms, the anchor's sum will fall short of the true one.
 
         Of the mean over the cutoffs learned from, the share is taken that as many years can tell to last: cutoffs
@@ -233,7 +274,6 @@ class ValueModel(RegressorMixin, BaseEstimator):
         cutoffs = cutoffs_of(X)
         if cutoffs is None or now is None:
             return 0.0
-        told = self._opinion(X)
         known = told > 0
         sums = pd.DataFrame({"spend": spend[known], "told": told[known]}).groupby(cutoffs[known]).sum()
         sums = sums[sums["spend"] > 0]
@@ -243,13 +283,11 @@ class ValueModel(RegressorMixin, BaseEstimator):
         errors = np.log(sums["spend"]) - np.log(sums["told"])
         return lasting_share(years) * float(errors.mean()) + seasonal_error(errors, now=now.max())
 
-    def _opinion(self, X: pd.DataFrame) -> NDArray[np.float64]:
+    def _opinion(self, X: pd.DataFrame, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Expect the spend of each row as the anchor does; NaN where it has no opinion."""
-        if_buying = self._if_buying(X.to_numpy(dtype=float))
-        if self.purchase_ is None:
-            return if_buying
-        silent = self.purchase_.anchor
-        buys = self.purchase_.predict_proba(X)[:, 0] if silent is None else 1 - X[silent].to_numpy(dtype=float)
+        if_buying = self._if_buying(values)
+        silent = None if self.purchase_ is None else self.purchase_.anchor
+        buys = self._buys(X, values, warn=False) if silent is None else 1 - X[silent].to_numpy(dtype=float)
         return buys * if_buying
 
     def _grow(self, values: NDArray[np.float64], target: NDArray[np.float64]) -> lgb.Booster:
@@ -280,7 +318,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         own = self.purchase_ is not None and self.purchase_ is not beside
         kept = {
             "parameters": self.get_params() | {"embargo": written_duration(self.embargo)},
-            "features": feature_names(self),
+            **written_columns(self),
             "scale": self.scale_,
             "unit": self.unit_,
             "level": self.level_,
@@ -299,8 +337,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         model = cls(**kept["parameters"])
         trees = (folder / "value.txt").read_text(encoding="utf-8")
         model.booster_ = lgb.Booster(model_str=trees) if trees else None
-        model.feature_names_in_ = np.array(kept["features"], dtype=object)
-        model.n_features_in_ = len(kept["features"])
+        restore_columns(model, kept)
         model.scale_, model.unit_, model.level_ = kept["scale"], kept["unit"], kept["level"]
         model.purchase_ = None
         if kept["purchase"] == "own":

@@ -10,10 +10,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from loyalty.models._zero_inflated import Floats, ZeroInflatedLaw, bounded, slopes
-from loyalty.models.trees import TREE_PARAMETERS, feature_names, leaf_size, model_text, threads
+from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
+from loyalty.models.trees import TREE_PARAMETERS, leaf_size, model_text, threads
 
 __all__ = ["ZeroInflatedLaw", "ZeroInflatedLogNormal"]
 
@@ -33,6 +34,9 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
     The mean of a log-normal is exp(mean + sd² / 2), and a standard deviation a little too large makes it far too large.
     So, counted in standard deviations of all log spend, a client's mean stays within 4 of the middle, and its own
     standard deviation between 0.1 and 1; and the means are scaled to the realised total of the rows learned from.
+
+    Columns may hold categories, which are read as `ChurnModel` reads them: levels are frozen at the fit, and one that
+    was not there then, or that fewer than ten clients had, is none of the known ones, with a warning.
 
     Parameters
     ----------
@@ -61,6 +65,8 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
         Standard deviation of its logarithm.
     scale_ : float
         Realised over predicted total, on the rows learned from. Refunds lower it; half of the spend is always left.
+    columns_ : Columns
+        The columns, and the frozen levels of those that hold categories.
     feature_names_in_ : ndarray of str
         The columns, in order.
 
@@ -124,9 +130,7 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
         y : array-like of shape (n_rows,)
             Net spend within the horizon.
         """
-        values, spend = validate_data(
-            self, X, y, dtype="float64", ensure_all_finite="allow-nan", ensure_min_samples=2, y_numeric=True
-        )
+        values, spend = freeze_columns(self, X, y, y_numeric=True)
         spend = np.asarray(spend, dtype=float)
         spends = spend > 0
         self.booster_, self.share_, self.unit_, self.spread_, self.scale_ = None, 0.0, 1.0, 1.0, 0.0
@@ -149,7 +153,7 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the columns are not those of the fit, in their order.
+            If the columns are not those of the fit, in their order and of their kind.
         """
         mean = self.predict_law(X).mean()
         return self.scale_ * mean
@@ -167,7 +171,7 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the columns are not those of the fit, in their order, or a level is 0, 1 or beyond.
+            If the columns are not those of the fit, in their order and of their kind, or a level is 0, 1 or beyond.
         """
         return self.predict_law(X).quantiles(levels)
 
@@ -178,7 +182,7 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
     def predict_law(self, X: pd.DataFrame) -> ZeroInflatedLaw:
         """Return the law of the spend of each row, in money; `scale_`, which is of the mean alone, is not in it."""
         check_is_fitted(self)
-        values = validate_data(self, X, dtype="float64", ensure_all_finite="allow-nan", reset=False)
+        values = read_columns(self, X)
         return self._law(values)
 
     def _law(self, values: Floats) -> ZeroInflatedLaw:
@@ -219,7 +223,7 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         kept = {
             "parameters": self.get_params(),
-            "features": feature_names(self),
+            **written_columns(self),
             "share": self.share_,
             "unit": self.unit_,
             "spread": self.spread_,
@@ -236,8 +240,7 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
         trees = (folder / "ziln.txt").read_text(encoding="utf-8")
         model = cls(**kept["parameters"])
         model.booster_ = lgb.Booster(model_str=trees) if trees else None
-        model.feature_names_in_ = np.array(kept["features"], dtype=object)
-        model.n_features_in_ = len(kept["features"])
+        restore_columns(model, kept)
         model.share_, model.unit_ = kept["share"], kept["unit"]
         model.spread_, model.scale_ = kept["spread"], kept["scale"]
         return model
