@@ -76,11 +76,11 @@ def driver_table(model: ChurnModel, X: pd.DataFrame, *, by: pd.Series | None = N
     >>> segment = pd.Series(np.where(np.arange(400) < 8, "few", "many"), index=X.index)
     >>> table = driver_table(model, X, by=segment)
     >>> table[["segment", "driver", "theme", "actionable", "effect_pp", "clients"]].round(1)
-      segment           driver    theme  actionable  effect_pp  clients
-    0     few  days_since_last   rhythm        True        NaN        8
-    1     few       complaints  service        True        NaN        8
-    2    many  days_since_last   rhythm        True       26.1      392
-    3    many       complaints  service        True        1.3      392
+      segment      driver    theme  actionable  effect_pp  clients
+    0     few     silence   rhythm        True        NaN        8
+    1     few  complaints  service        True        NaN        8
+    2    many     silence   rhythm        True       26.1      392
+    3    many  complaints  service        True        1.3      392
     """
     return drivers_of(Parts.of(model, X), by=by)
 
