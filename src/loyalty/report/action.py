@@ -1,4 +1,4 @@
-"""Chapter 4 of the managers' page: what is owed to whom, whom to call first, and what a contact would have to return."""
+"""Chapter 4 of the managers' page: who waits for the company, whom to call first, and what a contact must return."""
 
 from typing import Any
 
@@ -16,14 +16,14 @@ from loyalty.segments import VALUE_RISK_SEGMENTS
 from loyalty.wording import sentence
 
 KEPT = (50, 20, 10)
-"""One in so many of those who would leave is taken to be kept by a contact; assumptions, as nothing here measures it."""
+"""One in so many of those who would leave is taken to be kept by a contact: assumptions, which no run measures."""
 _HEADLINE = 20
 
 _ALERTS = ("unanswered_feedback", "silence_after_problem", "promotion_fatigue")
 
 
 def alerts_section(run: RunFolder, speech: Speech) -> Section:
-    """Clients whom the company is failing, by kind, with the plain remedy.
+    """Count the clients whom the company is failing, by kind, with the plain remedy.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def alerts_section(run: RunFolder, speech: Speech) -> Section:
 
 
 def service_section(run: RunFolder, speech: Speech) -> Section:
-    """The service that each segment deserves, those with most money at risk first.
+    """Name the service that each segment deserves, those with most money at risk first.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def service_section(run: RunFolder, speech: Speech) -> Section:
 
 
 def calls_section(run: RunFolder, speech: Speech) -> Section:
-    """Whom to call first when not all can be called: what the first of them hold.
+    """Say whom to call first when not all can be called, and what they hold.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def calls_section(run: RunFolder, speech: Speech) -> Section:
 
 
 def return_section(run: RunFolder, speech: Speech) -> Section | None:
-    """What a contact would have to cost less than, under assumptions that are said to be such.
+    """Reckon what a contact must cost less than, under assumptions that are said to be such.
 
     Parameters
     ----------

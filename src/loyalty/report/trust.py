@@ -25,12 +25,26 @@ MOST_NOTES, LONGEST_NOTE = 40, 600
 
 _COMPARED = ("auc", "found_top_20", "log_loss", "brier", "mae", "gini", "total_error")
 """Measures by which the models are told from a baseline, of those in `MEASURES`."""
-_MOST_GROUPS, _MOST_NAMED = 40, 3
+_MOST_GROUPS = 40
 #: What is written as nothing: a difference of the totals of less than half a percent.
 _EVEN = 0.005
 
 
 def gain_section(metrics: Metrics, speech: Speech) -> Section | None:
+    """Draw how many leavers are found among how many of the riskiest clients.
+
+    Parameters
+    ----------
+    metrics : Metrics
+        Of a run.
+    speech : Speech
+        Language of the words.
+
+    Returns
+    -------
+    dict or None
+        Words and numbers; None where there was no back-test.
+    """
     gain = figures.gain_frame(metrics.gain)
     found, lift = _found(metrics)
     if gain.empty or pd.isna(found):
@@ -60,6 +74,20 @@ def gain_section(metrics: Metrics, speech: Speech) -> Section | None:
 
 
 def calibration_section(run: RunFolder, speech: Speech) -> Section | None:
+    """Draw actual against predicted churn.
+
+    Parameters
+    ----------
+    run : RunFolder
+        What the run left behind.
+    speech : Speech
+        Language of the words.
+
+    Returns
+    -------
+    dict or None
+        Words and numbers; None where it was not measured.
+    """
     frame = figures.calibration_frame(run.metrics.calibration, merged=not run.clients)
     if frame.empty:
         return None
@@ -93,6 +121,20 @@ def calibration_section(run: RunFolder, speech: Speech) -> Section | None:
 
 
 def models_section(metrics: Metrics, speech: Speech) -> Section:
+    """Put the models beside each other, measure by measure.
+
+    Parameters
+    ----------
+    metrics : Metrics
+        Of a run.
+    speech : Speech
+        Language of the words.
+
+    Returns
+    -------
+    dict
+        Words and numbers; no rows where there was no back-test.
+    """
     means = figures.metric_means(metrics.backtest)
     backtests = len({measure.cutoff for measure in metrics.backtest})
     models = [name for name in MODEL_ORDER if name in means.columns]
@@ -122,7 +164,7 @@ def models_section(metrics: Metrics, speech: Speech) -> Section:
 
 
 def comparison_section(metrics: Metrics, speech: Speech) -> Section | None:
-    """The models beside each baseline on the same clients: differences with intervals, and what they say.
+    """Put the models beside each baseline on the same clients, with intervals and what they say.
 
     Parameters
     ----------
@@ -143,34 +185,46 @@ def comparison_section(metrics: Metrics, speech: Speech) -> Section | None:
     forms = {metric: form for metric, _, form in MEASURES}
     by = {name: [_verdict(one) for one in means if one.baseline == name] for name in baselines}
     hardest = min(baselines, key=lambda name: by[name].count("better") - by[name].count("worse"))
-    verdicts = by[hardest]
-    means.sort(key=lambda one: (baselines.index(one.baseline), _COMPARED.index(one.metric)))
+    better, worse = by[hardest].count("better"), by[hardest].count("worse")
+    of = {(one.metric, one.baseline): one for one in means}
     return {
         "headline": speech(
-            "comparison.headline",
+            "comparison.headline.worse" if worse else "comparison.headline",
             baseline=_model_name(hardest, speech),
-            better=speech.number(verdicts.count("better")),
-            worse=speech.number(verdicts.count("worse")),
-            measures=speech.number(len(verdicts)),
+            better=speech.number(better),
+            worse=speech.number(worse),
+            measures=speech.number(len(by[hardest])),
         ),
-        "columns": [speech("models.measure"), *(speech(f"comparison.{name}") for name in _COMPARISON)],
+        "columns": [
+            speech("models.measure"),
+            *(speech("comparison.against", baseline=_model_name(name, speech)) for name in baselines),
+        ],
         "rows": [
             [
-                speech(f"metric.{one.metric}"),
-                _model_name(one.baseline, speech),
-                _difference(one.difference, forms[one.metric], speech),
-                _difference_range(one, forms[one.metric], speech),
-                speech(f"comparison.{_verdict(one)}"),
+                speech(f"metric.{metric}"),
+                *(_compared(of.get((metric, name)), forms[metric], speech) for name in baselines),
             ]
-            for one in means
+            for metric in _COMPARED
+            if any(one.metric == metric for one in means)
         ],
     }
 
 
-_COMPARISON = ("baseline", "difference", "range", "verdict")
-
-
 def cutoffs_section(run: RunFolder, speech: Speech) -> Section:
+    """Put predicted beside actual churn, cutoff by cutoff.
+
+    Parameters
+    ----------
+    run : RunFolder
+        What the run left behind.
+    speech : Speech
+        Language of the words.
+
+    Returns
+    -------
+    dict
+        Words and numbers; no rows where there was no back-test.
+    """
     frame = figures.cutoff_frame(run.metrics.backtest, run.backtest, model=MODEL)
     if not run.clients:
         frame = frame[[tellable(clients) for clients in frame["clients"]]]
@@ -234,15 +288,24 @@ def groups_section(run: RunFolder, speech: Speech) -> Section | None:
     judged = [one for one in run.metrics.groups if one.metric == "mean_error" and one.value is not None]
     if not judged:
         return None
-    off = [one for one in judged if _way(one) in ("high", "low")]
-    named = "; ".join(_group_name(one, speech) for one in off[:_MOST_NAMED]) + ("; …" if len(off) > _MOST_NAMED else "")
+    off = {way: [one for one in judged if _way(one) == way] for way in ("high", "low")}
+    farthest = max((*off["high"], *off["low"]), key=lambda one: abs(one.value or 0.0), default=None)
+    words = (
+        {}
+        if farthest is None
+        else {
+            "name": _group_name(farthest, speech),
+            "gap": speech.points(abs(100 * (farthest.value or 0.0))),
+        }
+    )
     counted = ["clients"] if run.clients else []
     return {
         "headline": speech(
-            "groups.headline" if off else "groups.headline.none",
-            off=speech.number(len(off)),
+            "groups.headline" if farthest else "groups.headline.none",
             groups=speech.number(len(judged)),
-            named=named,
+            high=speech.number(len(off["high"])),
+            low=speech.number(len(off["low"])),
+            **words,
         ),
         "columns": [speech(f"groups.{name}") for name in ("group", *counted, "observed", "error", "verdict")],
         "rows": [
@@ -259,7 +322,7 @@ def groups_section(run: RunFolder, speech: Speech) -> Section | None:
 
 
 def data_section(run: RunFolder, speech: Speech) -> Section | None:
-    """What each table of the histories held; None where the run did not keep it.
+    """Tell what each table of the histories held.
 
     Parameters
     ----------
@@ -271,7 +334,7 @@ def data_section(run: RunFolder, speech: Speech) -> Section | None:
     Returns
     -------
     dict or None
-        Columns and rows.
+        Columns and rows; None where the run did not keep it.
     """
     if not run.metrics.data:
         return None
@@ -289,6 +352,20 @@ def data_section(run: RunFolder, speech: Speech) -> Section | None:
 
 
 def notes_section(run: RunFolder, speech: Speech) -> Section:
+    """Tell the notes of the run on its data.
+
+    Parameters
+    ----------
+    run : RunFolder
+        What the run left behind.
+    speech : Speech
+        Language of the words.
+
+    Returns
+    -------
+    dict
+        Words and numbers; no rows where single clients may not be told of, as notes may name them.
+    """
     if not run.clients:  # free text, in which a client may be named or few of them counted
         return {"rows": [], "none": speech("notes.withheld"), "remark": ""}
     metrics, foreign = run.metrics, False
@@ -394,18 +471,21 @@ def _verdict(one: Difference) -> str:
     return more if one.lower > 0 else less if one.upper < 0 else "same"
 
 
-def _difference(number: float | None, form: str, speech: Speech) -> str:
-    if number is None:
-        return NONE
+def _difference(number: float, form: str, speech: Speech) -> str:
     if form in ("percent", "points"):
         return _with_sign(100 * number, speech.points(abs(100 * number), short=True))
     return _with_sign(number, speech.money(abs(number)) if form == "money" else speech.number(abs(number), digits=3))
 
 
-def _difference_range(one: Difference, form: str, speech: Speech) -> str:
-    if one.lower is None or one.upper is None:
+def _compared(one: Difference | None, form: str, speech: Speech) -> str:
+    """Write a difference, its interval, and what they say."""
+    if one is None or one.difference is None:
         return NONE
-    return speech("range", lower=_difference(one.lower, form, speech), upper=_difference(one.upper, form, speech))
+    difference = _difference(one.difference, form, speech)
+    if one.lower is None or one.upper is None:
+        return difference
+    ends = speech("range", lower=_difference(one.lower, form, speech), upper=_difference(one.upper, form, speech))
+    return f"{speech(f'comparison.{_verdict(one)}')}: {difference} ({ends})"
 
 
 def _with_sign(number: float, size: str) -> str:

@@ -257,6 +257,7 @@ def loyalty_section(run: RunFolder, speech: Speech) -> Section | None:
 
 
 def top_section(run: RunFolder, speech: Speech) -> Section:
+    """Name the clients with the most money at risk, with the reasons of each."""
     clients = figures.top_clients(run.scores)
     held = float(clients["value_at_risk"].fillna(0.0).sum())
     total = float(run.scores["value_at_risk"].fillna(0.0).sum())

@@ -23,7 +23,7 @@ _NO_CHANGE = 0.05
 
 
 def themes_section(metrics: Metrics, speech: Speech, meanings: Meanings) -> Section | None:
-    """Drivers rolled up to themes, with their intervals and what of them can be acted upon.
+    """Roll drivers up to themes, with their intervals and what of them can be acted upon.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def themes_section(metrics: Metrics, speech: Speech, meanings: Meanings) -> Sect
 
 
 def drivers_section(metrics: Metrics, speech: Speech, meanings: Meanings) -> Section:
-    """The strongest drivers, each with its theme, its interval and whether it can be acted upon.
+    """List the strongest drivers, each with its theme, its interval and whether it can be acted upon.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def drivers_section(metrics: Metrics, speech: Speech, meanings: Meanings) -> Sec
 
 
 def differs_section(metrics: Metrics, speech: Speech, meanings: Meanings) -> Section | None:
-    """Segments in which another driver comes first than among all clients.
+    """Find the segments in which another driver comes first than among all clients.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def differs_section(metrics: Metrics, speech: Speech, meanings: Meanings) -> Sec
 
 
 def changed_section(run: RunFolder, speech: Speech) -> Section | None:
-    """What moved the mean risk since an earlier cutoff: by theme, and by who came and went.
+    """Tell what moved the mean risk since an earlier cutoff: by theme, and by who came and went.
 
     Parameters
     ----------
@@ -180,19 +180,20 @@ def changed_section(run: RunFolder, speech: Speech) -> Section | None:
     if not run.clients:
         themes = [one for one in themes if tellable(one.clients)]
     longest = max((abs(one.change_pp) for one in themes), default=0.0)
-    bars = [_change_bar(one, longest, speech) for one in themes]
+    told = [_change_bar(one, longest, speech) for one in themes]
+    bars = [bar for bar, one in zip(told, themes, strict=True) if abs(one.change_pp) >= _NO_CHANGE]
     return {
         "headline": _changed_headline(changed, speech),
         "who": _came_and_went(run, changed, speech),
         "alt": speech("changed.alt", bars="; ".join(f"{bar['name']} {bar['change']}" for bar in bars)),
         "bars": bars,
         "columns": [speech("themes.theme"), speech("changed.change"), speech("drivers.range")],
-        "rows": [[bar["name"], bar["change"], bar["range"]] for bar in bars],
+        "rows": [[bar["name"], bar["change"], bar["range"]] for bar in told],
     }
 
 
 def voice_section(run: RunFolder, speech: Speech) -> Section | None:
-    """What clients write about, with the risk and the money that go with it.
+    """Tell what clients write about, with the risk and the money that go with it.
 
     Parameters
     ----------
@@ -371,8 +372,8 @@ def _voice_row(one: VoiceTheme, speech: Speech) -> dict[str, str]:
     difference, range_ = NONE, ""
     if one.difference is not None and not pd.isna(one.difference):
         difference = f"{signed(100 * one.difference, speech, digits=1)}{_PERCENTAGE[speech.language]}"
-        ends = [None if end is None else 100 * end for end in (one.lower, one.upper)]
-        range_ = f" ({signed_range(*ends, speech)})" if None not in ends else ""
+        if one.lower is not None and one.upper is not None:
+            range_ = f" ({signed_range(100 * one.lower, 100 * one.upper, speech)})"
     change = None if one.change is None else 100 * one.change
     return {
         "words": ", ".join(filter(None, (shown(word, longest=24) for word in one.words[:5]))) or NONE,

@@ -47,8 +47,8 @@ _FRAME: dict[str, tuple[str, str]] = {
     "tile.value.none": ("nobody spent anything in the past 365 days", "최근 365일간 구매액이 없습니다"),
     "contents": ("On this page", "차례"),
     "chapter.stake": ("What is at stake?", "무엇이 걸려 있는가?"),
-    "chapter.who": ("Who is it about?", "누구의 이야기인가?"),
-    "chapter.why": ("Why: what goes with the risk?", "왜: 무엇이 위험과 함께 나타나는가?"),
+    "chapter.who": ("Who is it about?", "누가 해당되는가?"),
+    "chapter.why": ("Why: what goes with risk?", "왜: 무엇이 위험과 함께 나타나는가?"),
     "chapter.action": ("What to do, and what would it return?", "무엇을 하고, 무엇을 얻는가?"),
     "chapter.trust": ("Can we trust it?", "믿을 수 있는가?"),
     "lead": (
@@ -67,8 +67,8 @@ _FRAME: dict[str, tuple[str, str]] = {
         "위험 금액이 없습니다. {days} 안에 고객 {clients} 중 약 {leavers}명이 이탈할 것으로 예상됩니다.",
     ),
     "lead.first": (
-        "The first {number} of them by money hold {share} of it, and that is where to begin.",
-        "위험 금액이 큰 순서로 처음 {number}명이 그중 {share}[을/를] 차지하므로 여기서 시작하세요.",
+        "The {number} clients with the most at stake hold {share} of it: begin with them.",
+        "위험 금액이 큰 고객 {number}명이 그중 {share}[을/를] 차지하므로 이들부터 시작하세요.",
     ),
     "tile.spend": ("Expected spend", "예상 구매액"),
     "tile.spend.sub": ("in the next {days}", "향후 {days}"),

@@ -2,20 +2,20 @@
 
 WORDS: dict[str, tuple[str, str]] = {
     "alerts.headline": (
-        "The company owes {clients} a step of its own; {share} of the money at risk is theirs",
-        "회사가 먼저 조치해야 할 고객은 {clients}이며, 위험 금액의 {share}[을/를] 차지합니다",
+        "{clients} wait for the company to act; {share} of the money at risk is theirs",
+        "회사의 조치를 기다리는 고객은 {clients}이며, 위험 금액의 {share}[을/를] 차지합니다",
     ),
     "alerts.headline.none": (
         "No client waits for an answer, meets silence or is worn out by promotions",
         "답변을 기다리거나 문제 후 연락이 없거나 프로모션에 지친 고객은 없습니다",
     ),
     "alerts.headline.hidden": (
-        "Clients whom the company owes a step of its own; small groups are hidden",
-        "회사가 먼저 조치해야 할 고객(소수 집단은 비공개)",
+        "Clients who wait for the company to act; small groups are hidden",
+        "회사의 조치를 기다리는 고객(소수 집단은 비공개)",
     ),
     "alerts.headline.unknown": (
-        "The data tell of no messages and offers, so nobody can be listed for a step of the company's own",
-        "문의와 혜택 제안 기록이 없어 회사가 먼저 조치해야 할 고객을 알 수 없습니다",
+        "The data tell of no messages and offers, so nobody can be listed who waits for the company",
+        "문의와 혜택 제안 기록이 없어 회사의 조치를 기다리는 고객을 알 수 없습니다",
     ),
     "alerts.sub": (
         "A client can have several, so the three do not add up. Whether the step lowers the risk is not known; it is "
@@ -120,16 +120,16 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "return.sub": (
         "One in twenty is an assumption and not measured in this run; so are the others in the table. Measure it: "
-        "leave a part of the list, chosen by chance, without a contact, and compare who stays. Money is spend of a year, "
-        "before costs; the cost is the mean over the list, and clients further down bring less than it.",
+        "leave a part of the list, chosen by chance, without a contact, and compare who stays. Money is spend of a "
+        "year, before costs; the cost is the mean over the list, and clients further down bring less than it.",
         "20명 중 1명은 이번 실행에서 측정한 값이 아니라 가정이며, 표의 다른 값도 그렇습니다. 목록의 일부를 무작위로 "
         "골라 연락하지 않고 남은 비율을 비교해 측정하세요. 금액은 비용을 빼기 전 1년 구매액입니다. 기준 비용은 목록 "
         "전체의 평균이며, 뒤로 갈수록 지키는 금액은 그보다 작습니다.",
     ),
     "return.sub.margin": (
         "One in twenty is an assumption and not measured in this run; so are the others in the table. Measure it: "
-        "leave a part of the list, chosen by chance, without a contact, and compare who stays. Money is the margin, {margin} "
-        "of the spend of a year; the cost is the mean over the list, and clients further down bring less than it.",
+        "leave a part of the list, chosen by chance, without a contact, and compare who stays. Money is the margin, "
+        "{margin} of the spend of a year; the cost is the mean over the list, and clients further down bring less than it.",
         "20명 중 1명은 이번 실행에서 측정한 값이 아니라 가정이며, 표의 다른 값도 그렇습니다. 목록의 일부를 무작위로 "
         "골라 연락하지 않고 남은 비율을 비교해 측정하세요. 금액은 1년 구매액의 {margin}인 이익입니다. 기준 비용은 목록 "
         "전체의 평균이며, 뒤로 갈수록 지키는 금액은 그보다 작습니다.",

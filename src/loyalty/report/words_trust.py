@@ -126,8 +126,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "전체 구매액은 기준일 {cutoffs}개 중 {held}개에서 {coverage} 범위 안에 들었습니다.",
     ),
     "comparison.headline": (
-        "Clearly better than {baseline} in {better} of {measures} measures, clearly worse in {worse}",
-        "{baseline}보다 지표 {measures}개 중 {better}개에서 뚜렷이 좋고, {worse}개에서 뚜렷이 나쁩니다",
+        "Better than {baseline} by more than chance in {better} of {measures} measures",
+        "지표 {measures}개 중 {better}개에서 {baseline}보다 우연 이상으로 좋습니다",
+    ),
+    "comparison.headline.worse": (
+        "Better than {baseline} by more than chance in {better} of {measures} measures, and worse in {worse}",
+        "지표 {measures}개 중 {better}개에서 {baseline}보다 우연 이상으로 좋고, {worse}개에서 나쁩니다",
     ),
     "comparison.sub": (
         "LightGBM's figure less the baseline's on the same clients, mean over the test cutoffs, with its 95% range. "
@@ -135,17 +139,13 @@ WORDS: dict[str, tuple[str, str]] = {
         "같은 고객에 대한 LightGBM의 값에서 비교 모형의 값을 뺀 차이의 평균과 95% 범위. 범위에 0이 들어 있으면 우연일 "
         "수 있습니다.",
     ),
-    "comparison.baseline": ("Baseline", "비교 모형"),
-    "comparison.difference": ("Difference", "차이"),
-    "comparison.range": ("95% range", "95% 범위"),
-    "comparison.verdict": ("In words", "해석"),
+    "comparison.against": ("Against {baseline}", "{baseline} 대비"),
     "comparison.better": ("better", "더 좋음"),
     "comparison.worse": ("worse", "더 나쁨"),
     "comparison.same": ("no clear difference", "뚜렷한 차이 없음"),
-    "comparison.unknown": ("not known", "알 수 없음"),
     "groups.headline": (
-        "Risk is told too high or too low for {off} of {groups} groups: {named}",
-        "집단 {groups}개 중 {off}개에서 위험이 너무 높거나 낮게 예측되었습니다: {named}",
+        "Of {groups} groups, risk was told too high for {high} and too low for {low}; by {gap} at most ({name})",
+        "집단 {groups}개 중 {high}개에서 위험이 너무 높게, {low}개에서 너무 낮게 예측되었습니다. 최대 {gap}({name})",
     ),
     "groups.headline.none": (
         "In none of {groups} groups is risk told too high or too low by more than chance",

@@ -109,10 +109,9 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "changed.headline.none": ("What moved the risk since {since}", "{since} 이후 위험을 움직인 것"),
     "changed.who": (
-        "Of it, {both} lies with clients who were here before, {new} with {came} who came, {gone} with {left} who went "
-        "out.",
-        "그중 {both}[은/는] 계속 있던 고객, {new}[은/는] 새로 들어온 고객 {came}, {gone}[은/는] 빠져나간 고객 "
-        "{left}에서 나왔습니다.",
+        "Clients who were here both times moved it by {both}; that {came} came in, by {new}; that {left} went out, by "
+        "{gone}.",
+        "두 시점에 모두 있던 고객으로 {both}, 고객 {came}의 유입으로 {new}, 고객 {left}의 유출로 {gone} 움직였습니다.",
     ),
     "changed.sub": (
         "How far each theme moved the mean risk of the clients who were here both times, in percentage points. One "
@@ -142,15 +141,16 @@ WORDS: dict[str, tuple[str, str]] = {
     "voice.sub": (
         "What clients wrote about in the {days} before the cutoff, in words that they used. A client may write about "
         "several themes. The difference is to the clients who wrote about other things, with its 95% range; it goes "
-        "with the theme and need not come from it.",
+        "with the theme and need not come from it. Mood: 0 is bad, 100 good.",
         "기준일 전 {days} 동안 고객이 남긴 글의 주제를 고객이 쓴 단어로 나타냈습니다. 한 고객이 여러 주제에 들 수 "
-        "있습니다. 차이는 다른 내용을 쓴 고객과의 차이와 95% 범위이며, 주제와 함께 나타나는 것일 뿐입니다.",
+        "있습니다. 차이는 다른 내용을 쓴 고객과의 차이와 95% 범위이며, 주제와 함께 나타나는 것일 뿐입니다. "
+        "기분은 0이 나쁨, 100이 좋음입니다.",
     ),
     "voice.theme": ("Written about", "글의 주제"),
     "voice.clients": ("Clients", "고객 수"),
     "voice.share": ("Share of writers", "작성 고객 중 비중"),
     "voice.change": ("Change", "변화"),
-    "voice.mood": ("Mood, 0 bad to 100 good", "기분(0 나쁨~100 좋음)"),
+    "voice.mood": ("Mood, 0 to 100", "기분(0~100)"),
     "voice.risk": ("Mean risk", "평균 위험"),
     "voice.difference": ("Against others", "다른 고객 대비"),
     "voice.money": ("Money at risk", "위험 금액"),
