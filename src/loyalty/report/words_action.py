@@ -129,7 +129,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "return.sub.margin": (
         "One in twenty is an assumption and not measured in this run; so are the others in the table. Measure it: "
         "leave a part of the list, chosen by chance, without a contact, and compare who stays. Money is the margin, "
-        "{margin} of the spend of a year; the cost is the mean over the list, and clients further down bring less than it.",
+        "{margin} of the spend of a year; the cost is the mean over the list, and clients further down "
+        "bring less than it.",
         "20명 중 1명은 이번 실행에서 측정한 값이 아니라 가정이며, 표의 다른 값도 그렇습니다. 목록의 일부를 무작위로 "
         "골라 연락하지 않고 남은 비율을 비교해 측정하세요. 금액은 1년 구매액의 {margin}인 이익입니다. 기준 비용은 목록 "
         "전체의 평균이며, 뒤로 갈수록 지키는 금액은 그보다 작습니다.",
