@@ -16,7 +16,7 @@ from chromium import Visit, chromium, visit
 
 from hostile_fixture import make_hostile_folder
 from loyalty.report import write_report
-from loyalty.report.text import LANGUAGES, Language
+from loyalty.wording import LANGUAGES, Language
 from report_fixture import make_run_folder
 
 pytestmark = pytest.mark.browser
@@ -34,7 +34,7 @@ RUNS = {
         out,
         clients=40,
         **{name: [] for name in ("calibration", "backtest", "drivers", "intervals")},
-        **{name: None for name in ("gain", "movement", "changed", "voice", "alerts", "long_run")},
+        **dict.fromkeys(("gain", "movement", "changed", "voice", "alerts", "long_run")),
         **{name: [] for name in ("themes", "actionable", "drivers_by_segment", "driver_stability", "groups", "data")},
         totals={},
         comparison=[],
