@@ -130,7 +130,7 @@ def test_whom_to_call_first_and_what_it_would_return_are_added_up_client_by_clie
         costs = [
             f"£{cost:,.0f}" if cost >= 99.995 else f"£{cost:,.2f}" for cost in (money / n / count for n in (50, 20, 10))
         ]
-        assert f"{name} {' '.join(costs)} £{money / 20:,.0f}" in text
+        assert f"{name} {' '.join(costs)}" in text
     assert f"The first 100 clients by money at risk hold {money / every:.0%} of it: £{money:,.0f}" in text
     cost = money / 20 / 100
     assert (

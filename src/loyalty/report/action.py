@@ -163,13 +163,11 @@ def return_section(run: RunFolder, speech: Speech) -> Section | None:
         "columns": [
             speech("calls.first"),
             *(speech("return.kept", number=speech.number(one)) for one in KEPT),
-            speech("return.money"),
         ],
         "rows": [
             [
                 _contacts(row, speech),
                 *(speech.money(row.value_at_risk * margin / one / row.clients) for one in KEPT),
-                speech.money(row.value_at_risk * margin / _HEADLINE),
             ]
             for row in rows_of(calls)
         ],

@@ -140,5 +140,4 @@ WORDS: dict[str, tuple[str, str]] = {
         "연락이 이탈할 고객을 다음 비율로 지킬 때, 연락 1회 비용이 아래보다 적으면 이익입니다.",
     ),
     "return.kept": ("1 in {number}", "{number}명 중 1명"),
-    "return.money": ("Kept at 1 in 20", "지키는 금액(20명 중 1명)"),
 }
