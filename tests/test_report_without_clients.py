@@ -68,6 +68,7 @@ def test_no_client_is_named_and_no_small_group_is_counted(folder, language):
     speech = Speech(language)
     assert speech("hidden") in bare
     assert speech("notes.withheld") in bare
+    assert [speech("data.title") in html for html in (usual, bare)] == [True, False]  # of a few rows, few clients
     assert speech("run.privacy.none", number=SMALLEST) in bare
     assert speech("run.privacy") not in bare
 

@@ -334,9 +334,9 @@ def data_section(run: RunFolder, speech: Speech) -> Section | None:
     Returns
     -------
     dict or None
-        Columns and rows; None where the run did not keep it.
+        Columns and rows; None where the run did not keep it, or single clients may not be told of.
     """
-    if not run.metrics.data:
+    if not run.metrics.data or not run.clients:
         return None
     counted = ("rows", "first", "last", "refunds", "duplicates", "gap")
     return {
