@@ -157,6 +157,9 @@ def test_no_money_no_currency_no_reasons(tmp_path, language):
     rewrite_scores(out, amount_sum_365d=0.0, value_at_risk=0.0, expected_value=float("nan"), **gone)
     text = Page(page_of(out, language)).text
     assert Speech(language)("segments.headline.none") in text
+    assert ("No money is at risk" if language == "en" else "위험 금액이 없습니다") in text
+    assert Speech(language)("calls.headline.none") in text
+    assert Speech(language)("return.caption") not in text
     assert Speech(language)("drivers.headline.none") in text
     assert Speech(language)("reason.none") in text
     assert not re.search(r"\bnan\b|None", text)
