@@ -26,7 +26,7 @@ def text_of(out: Path, language: Any = "en") -> str:
 
 def test_drivers_are_rolled_up_to_themes(folder):
     english, korean = text_of(folder), text_of(folder, "ko")
-    assert "Rhythm of buying goes with the risk most: it moves it by 9.4 points on average" in english
+    assert "“Rhythm of buying” goes with the risk most: it moves it by 9.4 points on average" in english
     assert "Rhythm of buying 9.4 8.5 to 11.3 75% 2" in english  # 0.9 and 1.2 times 9.4
     assert "Season 0.8 0.7 to 1.0 0% 1" in english
     assert "82% of what moves the risk lies in what the company can act upon, first of all: days since" in english

@@ -40,7 +40,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "theme.season": ("Season", "계절"),
     "theme.other": ("Other", "기타"),
     "themes.headline": (
-        "{theme} goes with the risk most: it moves it by {effect} on average",
+        "“{theme}” goes with the risk most: it moves it by {effect} on average",
         "위험과 가장 강하게 함께 나타나는 주제는 ‘{theme}’입니다: 평균 {effect}",
     ),
     "themes.sub": (
