@@ -40,11 +40,15 @@ def test_drivers_are_rolled_up_to_themes(folder):
 def test_the_part_that_can_be_acted_upon_and_the_interval_are_drawn_to_scale(folder):
     html = unchanged_page_of(folder)
     bars = re.findall(
-        r'<span class="bar cannot w(\d+)"><span class="piece can w(\d+)">.*?upto w(\d+)"><span .*?w(\d+)"', html
+        r'upto w(\d+)"><span class="bar cannot w(\d+)"><span class="piece can w(\d+)">.*?line w(\d+)"', html
     )
-    # The longest line ends at 11.28, where the room ends; 8.46 to 11.28 is a quarter of it.
-    assert bars[0] == ("83", "75", "100", "25")
-    assert bars[2] == (f"{100 * 0.8 / 11.28:.0f}", "0", f"{100 * 0.96 / 11.28:.0f}", "25")
+    # The longest line ends at 11.28, where the room ends. Of every line's end the bar is 1 / 1.2, and from 0.9 to 1.2
+    # is a quarter.
+    assert bars == [
+        ("100", "83", "75", "25"),
+        (f"{100 * 4.1 / 9.4:.0f}", "83", "100", "25"),
+        (f"{100 * 0.8 / 9.4:.0f}", "83", "0", "25"),
+    ]
 
 
 def test_the_worst_step_says_how_steady_the_drivers_are(folder, tmp_path):

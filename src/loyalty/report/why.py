@@ -276,10 +276,10 @@ def _interval(one: Strength, speech: Speech) -> str:
 
 
 def _reach(one: Strength, longest: float, speech: Speech) -> Section:
-    """Write a bar's lengths and the ends of its interval; the thin line is a part of what reaches to the upper end."""
+    """Write the ends of an interval and its lengths: bar and line are parts of what reaches to the upper end."""
     low, high = (_known(end, _known(one.effect_pp, 0.0)) for end in (one.lower_pp, one.upper_pp))
     return {
-        "width": _width(one.effect_pp, longest),
+        "width": _width(one.effect_pp, high),
         "upper": _width(high, longest),
         "line": _width(high - low, high),
         "low": speech.number(low, digits=1),
