@@ -37,6 +37,8 @@ def make_hostile_folder(out: Path, **metrics: Any) -> Path:
         for name in HOSTILE
     ]
     clients = 3 * len(HOSTILE)
+    amount = {"effect_pp": 1.0, "lower_pp": 0.5, "upper_pp": 2.0, "mean_abs_shap": 0.1}
+    heard = {"texts": 20, "clients": 20, "share": 0.1, "value_at_risk": 5.0}
     said = {
         "question": " ".join(HOSTILE),
         "notes": HOSTILE * 20,
@@ -48,6 +50,32 @@ def make_hostile_folder(out: Path, **metrics: Any) -> Path:
         "btyd": {HOSTILE[0]: {HOSTILE[1]: 1.5, HOSTILE[11]: HOSTILE[12]}},
         "gain": None,
         "calibration": [],
+        "themes": [amount | {"theme": name, "drivers": 1, "strongest": name} for name in HOSTILE],
+        "actionable": [amount | {"actionable": True, "drivers": 1, "strongest": HOSTILE[0], "share": 0.5}],
+        "drivers_by_segment": [
+            amount | {"segment": "top clients, safe", "driver": HOSTILE[1], "feature": HOSTILE[1], "meaning_en": name}
+            for name in HOSTILE
+        ],
+        "voice": {
+            "since": "2011-06-13",
+            "days": 180,
+            "themes": [
+                heard | {"theme": place, "words": [name, HOSTILE[0]], "quotes": [name, HOSTILE[11]]}
+                for place, name in enumerate(HOSTILE)
+            ],
+        },
+        "groups": [
+            {"grouping": name, "group": name, "metric": "mean_error", "value": 0.1, "lower": 0.05, "upper": 0.15}
+            for name in HOSTILE
+        ],
+        "comparison": [
+            {"baseline": name, "metric": "auc", "cutoff": None, "better": "higher"}
+            | {"difference": 0.1, "lower": 0.0, "upper": 0.2}
+            for name in HOSTILE[:2]
+        ],
+        "data": [
+            {"table": name, "rows": 5, "clients": 5, "first": name, "last": name, "columns": name} for name in HOSTILE
+        ],
     }
     make_run_folder(out, clients=clients, **(said | metrics))
     scores = out / "scores.parquet"

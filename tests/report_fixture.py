@@ -25,6 +25,108 @@ MEANINGS: dict[str, dict[str, str]] = {
 DIRECTIONS = (1, -1, -1, 1, 1, 0)
 
 
+def _strength(effect: float, **more: Any) -> dict[str, Any]:
+    points = {"effect_pp": effect, "lower_pp": round(0.9 * effect, 3), "upper_pp": round(1.2 * effect, 3)}
+    return points | {"mean_abs_shap": effect / 10, "share": effect / 20, "clients": 1000} | more
+
+
+def _changes(**changes: float) -> list[dict[str, Any]]:
+    return [
+        {"theme": theme, "change_shap": change / 10, "change_pp": change, "clients": 900, "raised_share": 0.5}
+        | {"lower_pp": change - 0.3, "upper_pp": change + 0.3}
+        for theme, change in changes.items()
+    ]
+
+
+def _group(grouping: str, group: str, *, error: float, low: float, high: float) -> list[dict[str, Any]]:
+    figures = {"clients": (420.0, None, None), "churn_rate": (0.31, 0.28, 0.34), "mean_error": (error, low, high)}
+    return [
+        {"grouping": grouping, "group": group, "metric": metric, "value": value, "lower": lower, "upper": upper}
+        for metric, (value, lower, upper) in figures.items()
+    ]
+
+
+def _voice(theme: int, words: list[str], quotes: list[str], **more: Any) -> dict[str, Any]:
+    return {"theme": theme, "words": words, "quotes": quotes, "texts": 60, "clients": 44, "share": 0.22} | more
+
+
+NEWER: dict[str, Any] = {
+    "themes": [
+        _strength(9.4, theme="rhythm", drivers=2, strongest="days_since_last", actionable_share=0.75),
+        _strength(4.1, theme="value", drivers=1, strongest="amount_sum", actionable_share=1.0),
+        _strength(0.8, theme="season", drivers=1, strongest="month", actionable_share=0.0),
+    ],
+    "actionable": [
+        _strength(11.0, actionable=True, drivers=3, strongest="days_since_last", share=0.82),
+        _strength(2.0, actionable=False, drivers=1, strongest="month", share=0.18),
+    ],
+    "drivers_by_segment": [
+        _strength(8.0, segment="top clients, safe", driver="refunds", feature="refund_share_365d", theme="service"),
+        _strength(3.0, segment="top clients, safe", driver="days_since_last", feature="days_since_last"),
+        _strength(7.0, segment="small clients, safe", driver="days_since_last", feature="days_since_last"),
+    ],
+    "driver_stability": [
+        {"cutoff": "2011-06-01", "previous": "2011-03-01", "drivers": 9, "rank_correlation": 0.92}
+        | {"common_share": 0.88, "stability": "steady"},
+        {"cutoff": "2011-09-01", "previous": "2011-06-01", "drivers": 9, "rank_correlation": 0.7}
+        | {"common_share": 0.71, "stability": "shifting"},
+    ],
+    "changed": {
+        "since": "2011-11-10",
+        "days": 30,
+        "composition": [
+            {"standing": "both", "clients": 1100, "before_pp": 30.0, "after_pp": 32.0, "effect_pp": 1.9},
+            {"standing": "new", "clients": 100, "before_pp": None, "after_pp": 20.0, "effect_pp": -1.0},
+            {"standing": "gone", "clients": 60, "before_pp": 70.0, "after_pp": None, "effect_pp": -2.1},
+            {"standing": "all", "clients": 1260, "before_pp": 32.1, "after_pp": 30.9, "effect_pp": -1.2},
+        ],
+        "themes": _changes(rhythm=2.4, value=-0.5, season=0.01),
+    },
+    "voice": {
+        "since": "2011-06-13",
+        "days": 180,
+        "themes": [
+            _voice(1, ["late", "parcel"], ["The parcel of [number] came late."], churn_probability=0.41)
+            | {"churn_probability_others": 0.3, "difference": 0.11, "lower": 0.02, "upper": 0.2, "mood": 0.12}
+            | {"change": -0.031, "scored": 40, "value_at_risk": 12_345.0, "value_share": 0.05},
+            _voice(2, ["lovely", "colour"], []),
+        ],
+    },
+    "alerts": {
+        "limits": {"reply_days": 5.0, "many_offers": 4},
+        "kinds": [
+            {"kind": "unanswered_feedback", "clients": 31, "share": 0.03, "value_at_risk": 5432.0}
+            | {"value_share": 0.04, "age_days_max": 301.0, "age_days_median": 44.0},
+            {"kind": "silence_after_problem", "clients": 12, "share": 0.01, "value_at_risk": 700.0}
+            | {"value_share": 0.006, "age_days_max": 80.0, "age_days_median": 21.0},
+            {"kind": "promotion_fatigue", "clients": 0, "share": 0.0, "value_at_risk": 0.0}
+            | {"value_share": 0.0, "age_days_max": None, "age_days_median": None},
+            {"kind": "any", "clients": 43, "share": 0.04, "value_at_risk": 6132.0, "value_share": 0.046},
+        ],
+    },
+    "comparison": [
+        {"baseline": baseline, "metric": metric, "cutoff": cutoff, "better": better}
+        | {"difference": middle, "lower": middle - 0.02, "upper": middle + 0.02}
+        for baseline, metric, better, middle in (
+            ("naive", "auc", "higher", 0.3), ("naive", "brier", "lower", -0.06), ("naive", "mae", "lower", 0.01),
+            ("btyd", "auc", "higher", 0.03), ("btyd", "brier", "lower", 0.05), ("btyd", "mae", "lower", -0.5),
+        )
+        for cutoff in ("2011-09-01", None)
+    ],
+    "groups": [
+        *_group("history", "enough", error=0.004, low=-0.01, high=0.02),
+        *_group("history", "little", error=-0.061, low=-0.09, high=-0.03),
+        *_group("region", "north", error=0.035, low=0.01, high=0.06),
+        {"grouping": "region", "group": "isles", "metric": "clients", "value": 7.0},
+    ],
+    "data": [
+        {"table": "purchases", "rows": 541_909, "clients": 4372, "first": "2010-12-01", "last": "2011-12-09"}
+        | {"refunds": 19_494, "duplicates": 34_335, "longest_gap_days": 12},
+    ],
+}  # fmt: skip
+"""What a run has kept since its page had five chapters; an older one has none of it."""
+
+
 def make_run_folder(
     out: Path,
     *,
@@ -74,6 +176,11 @@ def make_run_folder(
         "drivers": [
             {
                 "feature": name,
+                "driver": name,
+                "theme": "rhythm",
+                "actionable": place != 2,
+                "lower_pp": round(8.1 / place, 2),
+                "upper_pp": round(9.9 / place, 2),
                 "meaning_en": words["en"],
                 "meaning_ko": words["ko"],
                 "mean_abs_shap": round(0.6 / place, 3),
@@ -83,6 +190,7 @@ def make_run_folder(
             for place, (direction, (name, words)) in enumerate(zip(DIRECTIONS, MEANINGS.items(), strict=True), start=1)
         ],
         **_portfolio(scores, cuts, test_cutoffs, rng=rng),
+        **NEWER,
         "notes": ["19,494 refunds were kept as negative amounts.", "34,335 rows stood twice and were counted once."],
         "btyd": {"r": 0.6711, "alpha": 47.123, "a": 0.0523, "b": 1.4432},
         "data_fingerprint": "5f9a" * 16,

@@ -1,77 +1,23 @@
-"""The managers' page: right numbers, right words, safe markup, whatever the data hold."""
+"""The managers' page as a file: it stands alone, its markup is safe, and it can be drawn whatever the data hold."""
 
 import base64
-import functools
 import hashlib
 import json
 import re
-import string
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
 from hostile_fixture import make_hostile_folder
-from loyalty.report import clients, figures, write_report
-from loyalty.report.page import reasons_of, render_page
-from loyalty.report.run_folder import CalibrationBin, Driver, Gain, Measure, read_run_folder
-from loyalty.report.text import WORDS, Speech
-from loyalty.wording import LANGUAGES, LONGEST, ends_in_consonant, fit_particles, shown
-from report_fixture import MEANINGS, make_run_folder
+from loyalty.report import write_report
+from loyalty.report.text import Speech
+from loyalty.wording import LANGUAGES, LONGEST, shown
+from report_fixture import NEWER, make_run_folder
+from report_page import NO_CURVES, Page, page_of, rewrite_scores, unchanged_page_of
 
-VOID = {"meta", "br", "img", "input", "hr", "link"}
 KIB = 1024
-
-
-class Page(HTMLParser):
-    """What a page holds; complains about tags that are not closed in order."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-
-def page_of(out: Path, language: Any = "en") -> str:
-    return render_page(read_run_folder(out), language=language, meanings=MEANINGS)
-
-
-@functools.cache
-def unchanged_page_of(out: Path, language: Any = "en") -> str:
-    return page_of(out, language)
-
-
-def rewrite_scores(out: Path, **columns: Any) -> None:
-    path = out / "scores.parquet"
-    pd.read_parquet(path).assign(**columns).to_parquet(path, index=False)
+CHAPTERS = ("stake", "who", "why", "action", "trust")
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +41,9 @@ def test_the_page_stands_alone_and_runs_nothing(folder, language):
     )
     assert not {"script", "link", "iframe", "object", "embed", "img", "form", "base"} & {tag for tag, _ in page.tags}
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
-    assert not [
-        name for _, attributes in page.tags for name in attributes if name in {"src", "href", "xlink:href", "style"}
-    ]
+    assert not [name for _, attributes in page.tags for name in attributes if name in {"src", "xlink:href", "style"}]
+    places = {f"#{attributes['id']}" for _, attributes in page.tags if "id" in attributes}
+    assert {attributes["href"] for _, attributes in page.tags if "href" in attributes} <= places
     assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", html.replace(digest, ""))
     assert len(html.encode()) <= 300 * KIB
 
@@ -114,10 +60,38 @@ def test_ids_are_unique_and_every_reference_finds_its_own(folder, language):
 def test_every_chart_has_an_alternative_in_words_and_a_table_behind_it(folder, language):
     page = Page(unchanged_page_of(folder, language))
     images = [attributes for _, attributes in page.tags if attributes.get("role") == "img"]
-    assert len(images) == 6  # gain, matrix, drivers, calibration, loyalty scores and their parts
+    # Matrix, loyalty scores and their parts, themes, drivers, changes, first calls, gain and calibration.
+    assert len(images) == 9
     assert all(len(image["aria-label"] or "") > 40 for image in images)
-    assert len(page.all("details")) == 6  # the matrix has the table of segments; one holds the largest moves
+    # The matrix has the table of segments, and the calls have theirs in sight; two hold the largest moves and the data.
+    assert len(page.all("details")) == 9
     assert all(svg["aria-hidden"] == "true" for svg in page.all("svg"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_five_chapters_answer_in_order_and_the_contents_lead_to_them(folder, language):
+    page = Page(unchanged_page_of(folder, language))
+    assert tuple(heading["id"] for heading in page.all("h2")) == CHAPTERS
+    assert [link["href"] for link in page.all("a")] == [f"#{chapter}" for chapter in CHAPTERS]
+    assert [tag for tag, _ in page.tags].index("nav") < [tag for tag, _ in page.tags].index("h2")
+    titles = [Speech(language)(f"chapter.{chapter}") for chapter in CHAPTERS]
+    places = [page.text.rindex(title) for title in titles]
+    assert places == sorted(places)
+    assert all(title.endswith("?") for title in titles)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_run_from_before_the_chapters_can_still_be_drawn(tmp_path, language):
+    out = make_run_folder(tmp_path, clients=40, **NO_CURVES)
+    metrics = json.loads((out / "metrics.json").read_text())
+    older = {name: value for name, value in metrics.items() if name not in NEWER}
+    for driver in older["drivers"]:
+        del driver["driver"], driver["theme"], driver["actionable"], driver["lower_pp"], driver["upper_pp"]
+    (out / "metrics.json").write_text(json.dumps(older))
+    page = Page(page_of(out, language))
+    assert tuple(heading["id"] for heading in page.all("h2")) == CHAPTERS
+    assert Speech(language)("alerts.headline.unknown") in page.text
+    assert not re.search(r"\bnan\b|None", page.text)
 
 
 def test_the_same_run_gives_the_same_page(folder):
@@ -133,469 +107,7 @@ def test_write_report_replaces_the_page_whole(folder):
     assert not list(folder.glob(".report-*"))
 
 
-# -- Words and numbers -----------------------------------------------------------------------------------------------
-
-
-FIVE_TOTALS = {
-    "expected_value": [{"segment": "all", "clients": 5, "expected": 5e6, "lower": 4e6, "upper": 6.5e6}],
-    "value_at_risk": [
-        {"segment": "all", "clients": 5, "expected": 5.5e9, "lower": 4e9, "upper": 7e9},
-        {"segment": "top clients, about to leave", "clients": 2, "expected": 4.1e9, "lower": 3e9, "upper": 5.2e9},
-    ],
-}
-FIVE_MOVED = {
-    "since": "2026-10-02",
-    "days": 30,
-    "loyalty_score": 51.25,
-    "segment": [
-        {"from": "top clients, safe", "to": "top clients, about to leave", "clients": 1}
-        | {"value_before": 1e9, "value_after": 3e9},
-        {"from": "top clients, wavering", "to": "small clients, safe", "clients": 1, "value_after": 1e8},
-        {"from": "solid clients, wavering", "to": "solid clients, wavering", "clients": 2, "value_after": 9e9},
-        {"from": "new", "to": "top clients, about to leave", "clients": 1, "value_after": 2e9},
-        {"from": "small clients, safe", "to": "gone", "clients": 4, "value_before": 5e7},
-    ],
-    "rfm_segment": [
-        {"from": "champions", "to": "strong clients cooling off", "clients": 1, "value_after": 4e9},
-        {"from": "champions", "to": "champions", "clients": 4, "value_after": 11e9},
-    ],
-}
-
-
-@pytest.fixture(scope="module")
-def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five clients whose numbers can be added up by hand, and one back-test."""
-    out = make_run_folder(
-        tmp_path_factory.mktemp("five"),
-        clients=5,
-        test_cutoffs=("2026-05-01",),
-        score_cutoff="2026-11-01",
-        currency="KRW",
-        totals=FIVE_TOTALS,
-        movement=FIVE_MOVED,
-        yardsticks={"value_risk": {"value": [1.1e6, 1.5e6], "risk": [0.15, 0.35]}},
-        intervals=[
-            {"cutoff": "2026-05-01", "coverage": 0.9, "clients": 30, "value": 7e6, "expected": 6e6}
-            | {"lower": 4e6, "upper": 9e6},
-            {"cutoff": "2026-08-01", "coverage": 0.8, "clients": 10, "value": 1e6},
-        ],
-        backtest=[
-            {"model": model, "cutoff": "2026-05-01", "metric": metric, "value": value}
-            for model, metric, value in (
-                ("btyd", "auc", 0.75),
-                ("lightgbm", "auc", 0.812),
-                ("lightgbm", "found_top_20", 0.58),
-                ("lightgbm", "lift_top_20", 2.9),
-            )
-        ],
-    )
-    risk, spend = [0.1, 0.2, 0.3, 0.4, 0.5], [1e9, 2e9, 3e9, 4e9, 5e9]
-    pd.DataFrame(
-        {
-            "client_id": list("abcde"),
-            "cutoff": pd.Timestamp("2026-11-01"),
-            "churn_probability": risk,
-            "amount_sum_365d": spend,
-            "value_at_risk": [one * other for one, other in zip(risk, spend, strict=True)],
-            "expected_value": 1e6,
-            "value_lower": [0.0, 0.0, 0.0, 0.0, float("nan")],
-            "value_upper": [9e6, 8e6, 7e6, 6e6, float("nan")],
-            "too_little_history": [False, False, False, False, True],
-            "segment": ["small clients, safe", "solid clients, wavering", "solid clients, wavering"]
-            + 2 * ["top clients, about to leave"],
-            "loyalty_score": [90.0, 70.0, 69.9, 20.0, 0.1],
-            "loyalty_staying": [90.0, 80.0, 70.0, 60.0, 50.0],
-            "loyalty_spend": [10.0, float("nan"), float("nan"), float("nan"), 40.0],
-            "reason_1": "days_since_last",
-            "reason_1_value": 122.0,
-            "reason_1_usual": 40.0,
-            "reason_1_typical": 61.0,
-            "reason_1_shap": 0.4,
-            "reason_1_text": "written in the language of the scores",
-            "reason_2": "amount_sum_90d",
-            "reason_2_value": float("nan"),
-            "reason_2_shap": -0.2,
-            "reason_2_text": None,
-        }
-    ).to_parquet(out / "scores.parquet", index=False)
-    return out
-
-
-def test_english_headlines_carry_the_numbers(five):
-    text = Page(unchanged_page_of(five)).text
-    # Mean risk 1.5 / 5; value at risk .1 + .4 + .9 + 1.6 + 2.5 = 5.5 billion of 15; of the last two, 4.1.
-    assert "Cutoff 1 Nov 2026 5 clients horizon 90 days" in text
-    assert "from 1 Nov 2026 to 29 Jan 2027" in text
-    assert "Expected churn 30.0% about 2 of 5 clients with no purchase in the next 90 days" in text
-    assert "₩5.5 B 90% range ₩4 B to ₩7 B; 37% of the spend of the past 365 days" in text
-    assert "expected to spend ₩5 M in the next 90 days; 90% range ₩4 M to ₩6.5 M." in text
-    assert "Of 1 client (20%) too little is known for numbers of their own: they bought on fewer than two days" in text
-    assert "58% of all leavers: 2.9× better than chance" in text
-    assert "AUC 0.81 LightGBM, calibrated; mean of 1 back-test" in text
-    assert "Calling the riskiest 20% reaches 58% of leavers" in text
-    assert "One back-test, so no band." in text
-    assert "2 top clients are about to leave" in text
-    assert "Top over ₩1.5 M" in text
-    assert "Solid to ₩1.5 M" in text
-    assert "Safe to 15% Wavering to 35% About to leave over 35%" in text
-    assert "75% of the value at risk lies with one segment: top clients, about to leave" in text
-    assert "Top clients, about to leave 2 45% ₩4.1 B ₩3 B to ₩5.2 B 75% Premium service, and a senior contact" in text
-    assert "All clients 5 30% ₩5.5 B ₩4 B to ₩7 B" in text
-    assert "Of the top clients 1 slid to a higher risk in 30 days; 1 moved to a lower one" in text
-    assert "on 2 Oct 2026 and on 1 Nov 2026" in text
-    assert "Top clients, about to leave 0 2 2 0" in text  # before, now, came in, went out
-    assert "Small clients, safe 4 1 1 4" in text
-    assert "From To Clients Value at risk Top clients, safe Top clients, about to leave 1 ₩3 B" in text
-    assert "new Top clients, about to leave 1 ₩2 B" in text
-    assert "Small clients, safe gone 4 ₩50 M" in text
-    assert "1 strong client is cooling off or has gone quiet" in text
-    assert "Champions 5 4 −1 ₩11 B" in text
-    # (90 + 70 + 69.9 + 20 + .1) / 5; 70 and 90 are 70 or more.
-    assert "The loyalty score is 50 of 100 on average; 40% of clients score 70 or more" in text
-    assert "On 2 Oct 2026: 51.2" in text
-    assert "Probability of staying 70" in text
-    assert "Share and breadth of spend 25" in text
-    assert "left out of the score: Regularity, Price independence, Engagement and advocacy, Satisfaction." in text
-    assert "88% of clients spent what their 90% range said" in text  # (30 × .9 + 10 × .8) / 40
-    assert "1 May 2026 30 90.0% ₩6 M ₩4 M to ₩9 M ₩7 M" in text
-    assert "1 Aug 2026 10 80.0% – – ₩1 M" in text
-    assert "e little history 50%" in text
-    assert "₩1 M ₩0 to ₩9 M" in text
-    assert "These 5 clients hold 100% of all value at risk: ₩5.5 B" in text
-    assert "LightGBM ranks leavers better than BTYD: AUC 0.81 against 0.75" in text
-    assert "122 days since the last purchase; usually buys every 40 days (goes with higher risk)" in text
-    assert "Net spend in the last 90 days: not known (goes with lower risk)" in text
-
-
-def test_korean_headlines_carry_the_numbers(five):
-    text = Page(unchanged_page_of(five, "ko")).text
-    assert "기준일 2026년 11월 1일 대상 고객 5명 예측 기간 90일" in text
-    assert "2026년 11월 1일부터 2027년 1월 29일까지 구매가 없으면 이탈로 봅니다." in text
-    assert "예상 이탈률 30.0% 5명 중 약 2명, 향후 90일간 구매 없음" in text
-    assert "위험 금액 55억 원" in text
-    assert "위험 상위 20%에 연락하면 이탈 고객의 58%를 찾습니다" in text
-    assert "55억 원 90% 범위 40억 원~70억 원, 최근 365일 구매액의 37%" in text
-    assert "향후 90일 예상 구매액은 모두 500만 원입니다(90% 범위 400만 원~650만 원)" in text
-    assert "고객 1명(20%)은 구매일이 이틀 미만이어서" in text
-    assert "최상위 고객 2명의 이탈이 임박했습니다" in text
-    assert "위험 금액의 75%가 한 구간에 있습니다: 최상위 고객(이탈 임박)" in text
-    assert "최근 30일 동안 최상위 고객 중 1명의 위험이 높아졌고 1명은 낮아졌습니다" in text
-    assert "소액 고객(안정) 이탈 4 5,000만 원" in text
-    assert "우수 고객 1명이 뜸해졌거나 구매가 끊겼습니다" in text
-    assert "충성도 점수는 평균 100점 만점에 50점이며, 70점 이상 고객은 40%입니다" in text
-    assert "점수에서 제외한 항목: 구매 규칙성, 가격 독립성, 참여와 추천, 만족도." in text
-    assert "고객의 88%가 90% 범위 안에서 구매했습니다" in text
-    assert "e 이력 부족 50%" in text
-    assert "‘마지막 구매 후 일수’가 예측을 가장 크게 움직입니다: 평균 9.1%p" in text
-    assert "아래 고객 5명이 전체 위험 금액의 100%인 55억 원을 차지합니다" in text
-    assert "마지막 구매 후 122일이 지났습니다(평소 구매 간격 40일) (높은 위험과 함께 나타남)" in text
-    assert "최근 90일 순구매액은 알 수 없습니다 (낮은 위험과 함께 나타남)" in text
-    assert "language of the scores" not in text
-
-
-def test_contracts_end_where_purchases_stop(folder, tmp_path):
-    out = make_run_folder(tmp_path, clients=30, kind="contractual", gap_days=7, **NO_CURVES)
-    english, korean = (Page(page_of(out, language)).text for language in LANGUAGES)
-    assert "contract ends between 17 Dec 2011 and 15 Mar 2012" in english
-    assert "no purchase" not in english
-    assert "계약이 종료되면 이탈로 봅니다" in korean
-    assert "gap 7 days" in english
-    assert "유예 기간 7일" in korean
-
-
-def long_run(value: float | None, staying: tuple[tuple[int, float], ...] = (), **terms: float) -> dict[str, Any]:
-    shares = [{"days": days, "share": share} for days, share in staying]
-    return {"years": 3.0, "discount_rate": 0.1, "margin": 1.0, "value": value, "staying": shares} | terms
-
-
-@pytest.mark.parametrize(
-    ("terms", "english", "korean"),
-    [
-        (
-            {},
-            "Over the next 3 years these clients will be worth £1.23 M at today's pace, net spend discounted at 10% a",
-            "향후 3년 가치는 123만 파운드입니다(순구매액, 연 10% 할인, 신규 고객 제외)",
-        ),
-        (
-            {"years": 1.0, "discount_rate": 0.085},
-            "Over the next year these clients will be worth £1.23 M at today's pace, net spend discounted at 8.5% a",
-            "향후 1년 가치는 123만 파운드입니다(순구매액, 연 8.5% 할인, 신규 고객 제외)",
-        ),
-        (
-            {"years": 2.5, "margin": 0.3},
-            "Over the next 2.5 years these clients will be worth £1.23 M at today's pace, 30% of net spend discounted",
-            "향후 2.5년 가치는 123만 파운드입니다(순구매액의 30%, 연 10% 할인, 신규 고객 제외)",
-        ),
-    ],
-)
-def test_what_clients_are_worth_in_the_long_run_and_on_which_terms(tmp_path, terms, english, korean):
-    out = make_run_folder(tmp_path, clients=30, long_run=long_run(1_234_567.0, **terms), **NO_CURVES)
-    assert english in Page(page_of(out)).text
-    assert korean in Page(page_of(out, "ko")).text
-
-
-def test_a_long_run_value_that_is_not_known_is_not_told(tmp_path):
-    for name, given in (("none", long_run(None)), ("older", None)):
-        text = Page(page_of(make_run_folder(tmp_path / name, clients=30, long_run=given, **NO_CURVES))).text
-        assert "at today's pace" not in text
-        assert "in force" not in text
-
-
-def test_how_many_contracts_are_there_a_year_on_as_far_as_it_is_known(tmp_path):
-    staying = ((90, 0.981), (180, 0.954), (270, 0.916), (360, 0.872), (450, 0.8))
-    given = long_run(1e6, staying)
-    out = make_run_folder(tmp_path, clients=30, kind="contractual", long_run=given, **NO_CURVES)
-    assert "87% of the contracts are expected to be in force 360 days from now." in Page(page_of(out)).text
-    assert "360일 뒤에도 계약의 87%가 유효할 것으로 예상됩니다" in Page(page_of(out, "ko")).text
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_no_words_claim_a_cause(folder, language):
-    text = Page(unchanged_page_of(folder, language)).text.lower()
-    assert not re.search(r"because|due to|leads to|results in|prevents|때문에|유발|초래", text)
-
-
-def test_both_languages_have_every_word_with_the_same_gaps():
-    for key, pair in WORDS.items():
-        gaps = [{name for _, name, _, _ in string.Formatter().parse(words) if name} for words in pair]
-        assert all(pair) or key == "notes.language", key
-        assert gaps[0] == gaps[1], key
-    assert all(
-        re.search("[가-힣]", korean) for key, (_, korean) in WORDS.items() if re.search("headline|sub|advice", key)
-    )
-
-
-@pytest.mark.parametrize(
-    ("language", "currency", "amount", "expected"),
-    [
-        ("en", "KRW", 3_890_000_000, "₩3.89 B"),
-        ("en", "GBP", 842_300, "£842,300"),
-        ("en", "GBP", 11.471, "£11.47"),
-        ("en", "GBP", 99.999, "£100"),
-        ("en", "GBP", 999_999.7, "£1 M"),
-        ("en", "USD", 999_999_999, "$1 B"),
-        ("en", "GBP", -0.001, "£0.00"),
-        ("en", "EUR", -1500, "−€1,500"),
-        ("en", "CHF", 1500, "CHF 1,500"),
-        ("en", None, 1234.5, "1,234"),
-        ("en", None, float("nan"), "–"),
-        ("en", "KRW", 0, "₩0"),
-        ("ko", "KRW", 3_890_000_000, "38.9억 원"),
-        ("ko", "KRW", 842_300, "842,300원"),
-        ("ko", "KRW", 12_340_000, "1,234만 원"),
-        ("ko", "KRW", 1.23e12, "1.23조 원"),
-        ("ko", "USD", 1_234_567, "123만 달러"),
-        ("ko", None, 2e8, "2억"),
-        ("ko", "CHF", 50, "50 CHF"),
-    ],
-)
-def test_money_in_the_manner_of_each_language(language, currency, amount, expected):
-    assert Speech(language, currency=currency).money(amount).replace("\u00a0", " ") == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("일수[이/가]", "일수가"),
-        ("구매액[이/가]", "구매액이"),
-        ("20[을/를]", "20을"),
-        ("5[을/를]", "5를"),
-        ("1.9%p[을/를]", "1.9%p를"),
-        ("횟수(90일)[은/는]", "횟수(90일)는"),
-        ("‘금액’[과/와]", "‘금액’과"),
-        ("AUC[은/는]", "AUC는"),
-        ("URL[은/는]", "URL은"),
-        ("visits_90d[은/는]", "visits_90d은(는)"),
-        ("[이/가]", "이(가)"),
-        ("(전체)[이/가]", "(전체)가"),
-        ("GBP 7[을/를]", "GBP 7을"),
-    ],
-)
-def test_particles_follow_the_word_before(text, expected):
-    assert fit_particles(text) == expected
-
-
-def test_a_consonant_is_told_from_the_jamo():
-    assert [ends_in_consonant(word) for word in ("가", "각", "힣", "하", "")] == [False, True, True, False, None]
-
-
-def test_numbers_in_the_units_of_features():
-    english, korean = Speech("en", currency="GBP"), Speech("ko", currency="GBP")
-    assert [
-        english.value(*pair).replace("\u00a0", " ")
-        for pair in (
-            (1, "days"), (2, "days"), (9.96, "days"), (2.44, "days"), (62.6, "days"), (0.256, "share"),
-            (0.0049, "share"), (2.345, "ratio"), (0.987, "ratio"), (12.34, "count"), (0.00123, "count"),
-            (-3, "count"), (-0.001, "ratio"),
-        )
-    ] == [
-        "1 day", "2 days", "10 days", "2.4 days", "63 days", "26%", "0.5%",
-        "2.35", "0.99", "12.3", "0.0012", "−3", "−0.001",
-    ]  # fmt: skip
-    assert [korean.value(*pair) for pair in ((122, "days"), (3, "count"), (1234, "money"))] == [
-        "122일",
-        "3",
-        "1,234파운드",
-    ]
-    assert Speech("ko", currency="£").money(1234) == "1,234파운드"
-
-
-def test_a_feature_that_is_not_in_the_catalogue_is_told_as_the_scores_have_it_else_by_its_name():
-    client = {
-        "reason_1": "new_thing",
-        "reason_1_value": 2.0,
-        "reason_1_shap": 0.1,
-        "reason_2": None,
-        "reason_3": float("nan"),
-    }
-    assert reasons_of(client, speech=Speech("ko")) == [{"text": "new_thing: 2", "direction": "up"}]
-    told = reasons_of(client | {"reason_1_text": "Two new things.", "reason_1_shap": float("nan")}, speech=Speech("ko"))
-    assert told == [{"text": "Two new things.", "direction": "down"}]
-
-
-# -- Tidy frames -----------------------------------------------------------------------------------------------------
-
-
-def measure(model: str, cutoff: str, metric: str, value: float | None) -> Measure:
-    return Measure.model_validate({"model": model, "cutoff": cutoff, "metric": metric, "value": value})
-
-
-def test_metric_means_are_over_the_cutoffs_that_measured():
-    means = figures.metric_means(
-        [
-            measure("btyd", "2024-01-01", "auc", 0.6),
-            measure("btyd", "2024-04-01", "auc", None),
-            measure("lightgbm", "2024-01-01", "auc", 0.7),
-            measure("lightgbm", "2024-04-01", "auc", 0.8),
-            measure("naive", "2024-01-01", "mae", 5.0),
-        ]
-    )
-    assert list(means.columns) == ["btyd", "lightgbm", "naive"]
-    assert figures.mean_of(means, metric="auc", model="btyd") == pytest.approx(0.6)
-    assert figures.mean_of(means, metric="auc", model="lightgbm") == pytest.approx((0.7 + 0.8) / 2)
-    assert pd.isna(figures.mean_of(means, metric="auc", model="naive"))
-    assert pd.isna(figures.mean_of(means, metric="auc", model="absent"))
-
-
-def test_gain_is_read_between_its_points():
-    gain = figures.gain_frame(
-        Gain(contacted=[0, 0.5, 1], found_mean=[0, 0.8, 1], found_low=[0, 0.7, 1], found_high=[0, 0.9, 1])
-    )
-    assert figures.found_at(gain, contacted=0.25) == pytest.approx(0.4)
-    assert gain["by_chance"].tolist() == [0.0, 0.5, 1.0]
-    assert pd.isna(figures.found_at(figures.gain_frame(None), contacted=0.2))
-
-
-def test_segments_count_every_client_once():
-    names = ["top clients, safe", "중간 가치 고객(주의)", "solid clients, wavering", "small clients, about to leave"]
-    scores = pd.DataFrame(
-        {
-            "segment": [names[0], names[0], names[1], names[2], names[3], names[3]],
-            "churn_probability": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
-            "value_at_risk": [60.0, 100.0, 120.0, 120.0, 0.0, float("nan")],
-        }
-    )
-    frame = clients.segment_frame(scores).set_index(["tier", "level"])
-    assert list(frame.index) == [(tier, level) for tier in (2, 1, 0) for level in (0, 1, 2)]
-    assert frame.loc[frame["clients"] > 0, "clients"].to_dict() == {(2, 0): 2, (1, 1): 2, (0, 2): 2}
-    assert frame.loc[(2, 0), "value_at_risk"] == pytest.approx(160.0)
-    assert frame.loc[(2, 0), "churn_probability"] == pytest.approx(0.15)
-    assert frame.loc[(1, 1), "share"] == pytest.approx(240 / 400)
-    assert pd.isna(frame.loc[(2, 2), "churn_probability"])
-
-
-def test_a_segment_that_is_none_is_refused(tmp_path):
-    out = make_run_folder(tmp_path, clients=4, **NO_CURVES)
-    rewrite_scores(out, segment="whales")
-    with pytest.raises(ValueError, match=r"scores\.parquet: 'whales' is no segment .*\. Run `loyalty run` again"):
-        page_of(out)
-
-
-def test_loyalty_scores_at_a_border_count_above_it():
-    bands = clients.loyalty_bands(pd.DataFrame({"loyalty_score": [0.0, 9.99, 10.0, 100.0, float("nan")]}))
-    assert bands["low"].tolist() == list(range(90, -1, -10))
-    assert bands["clients"].tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 1, 2]
-    assert bands["share"].sum() == pytest.approx(1)
-
-
-def test_drivers_go_by_effect_and_speak_the_language():
-    drivers = [
-        Driver(feature="a", effect_pp=2.0, mean_abs_shap=0.2, direction=-1, meaning_en="alpha", meaning_ko="알파"),
-        Driver(feature="b", effect_pp=4.0, mean_abs_shap=0.1, direction=3),
-        Driver(feature="c", mean_abs_shap=0.3),
-    ]
-    frame = figures.driver_frame(drivers, language="ko", meanings={"b": {"ko": "베타"}})
-    assert frame["meaning"].tolist() == ["베타", "알파", "c"]
-    assert frame["width"].tolist() == [1.0, 0.5, 0.0]
-    assert frame["direction"].tolist() == [1, -1, 0]
-
-
-def test_calibration_shows_what_chance_explains():
-    bins = [
-        CalibrationBin(predicted=0.6, observed=0.5, clients=300),
-        CalibrationBin(predicted=0.1, observed=0.1, clients=100),
-    ]
-    frame = figures.calibration_frame([*bins, CalibrationBin(predicted=0.9, observed=0.0, clients=0)])
-    assert frame["clients"].tolist() == [100, 300]
-    # Wilson's interval of 10 in 100: centre (.1 + 1.9207 / 100) / (1 + 3.8415 / 100) = .11480, half width .05957.
-    assert frame.loc[0, ["low", "high"]].tolist() == pytest.approx([0.05523, 0.17437], abs=1e-5)
-    assert figures.calibration_error(frame) == pytest.approx((300 * 0.1 + 100 * 0.0) / 400)
-
-
-def test_cutoffs_put_predictions_beside_what_happened():
-    backtest = pd.DataFrame(
-        {"cutoff": pd.to_datetime(["2024-01-01", "2024-01-01", "2024-04-01"]), "churn_probability": [0.2, 0.4, 0.5]}
-    )
-    measures = [measure("lightgbm", "2024-01-01", "churn_rate", 0.25), measure("btyd", "2024-04-01", "churn_rate", 0.9)]
-    frame = figures.cutoff_frame(measures, backtest)
-    assert frame["clients"].tolist() == [2, 1]
-    assert frame["predicted"].tolist() == pytest.approx([0.3, 0.5])
-    assert frame["observed"].tolist() == pytest.approx([0.25, float("nan")], nan_ok=True)
-
-
-def test_top_clients_break_ties_by_risk_then_name():
-    scores = pd.DataFrame(
-        {
-            "client_id": ["d", "c", "b", "a"],
-            "churn_probability": [0.5, 0.5, 0.9, 0.1],
-            "value_at_risk": [5.0, 5.0, 5.0, float("nan")],
-        }
-    )
-    assert figures.top_clients(scores, count=3)["client_id"].tolist() == ["b", "c", "d"]
-    assert figures.top_clients(scores[::-1])["client_id"].tolist() == ["b", "c", "d", "a"]
-
-
-def luminance(colour: str) -> float:
-    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-@pytest.mark.parametrize("ground", [0, 1], ids=["light", "dark"])
-def test_words_stand_out_from_their_ground(ground):
-    def contrast(ink: str, paper: str) -> float:
-        dark, light = sorted((luminance(figures.PALETTE[ink][ground]), luminance(figures.PALETTE[paper][ground])))
-        return (light + 0.05) / (dark + 0.05)
-
-    assert all(contrast(ink, paper) >= 4.5 for ink in ("ink", "muted", "accent") for paper in ("card", "page"))
-    assert all(contrast("on_light", f"heat{step}") >= 4.5 for step in range(4))
-    assert all(contrast("on_dark", f"heat{step}") >= 4.5 for step in (4, 5))
-    assert all(contrast(mark, "card") >= 3 for mark in ("raises", "lowers", "neutral", "chance"))
-
-
-def test_every_colour_in_a_drawing_has_one_for_dark_ground(folder):
-    html = unchanged_page_of(folder)
-    drawn = set(re.findall(r'(?:fill|stroke)="(#[0-9a-f]+)"', "".join(re.findall(r"<svg.*?</svg>", html, re.DOTALL))))
-    assert drawn <= {figures.COLOUR[role] for role in figures.DRAWN}
-    assert all(f'[stroke="{colour}"]' in html for colour in drawn)
-
-
 # -- Hostile and unusual data ----------------------------------------------------------------------------------------
-
-NO_CURVES: dict[str, Any] = {
-    "gain": None,
-    "calibration": [],
-}  # curves take longest, and are not what these tests are about
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -603,7 +115,8 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path, language):
     out = make_hostile_folder(tmp_path)
     html = page_of(out, language)
     page = Page(html)
-    assert not {"script", "img", "a", "base", "link"} & {tag for tag, _ in page.tags}
+    assert not {"script", "img", "base", "link"} & {tag for tag, _ in page.tags}
+    assert [link["href"] for link in page.all("a")] == [f"#{chapter}" for chapter in CHAPTERS]
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
     assert "<script>alert(1)</script>" in page.text
     assert "{{ 7 * 7 }}" in page.text
@@ -634,7 +147,7 @@ def test_few_clients(tmp_path, language, count):
     pd.read_parquet(path).head(count).to_parquet(path, index=False)
     text = Page(page_of(out, language)).text
     assert not re.search(r"\bnan\b|\binf\b|None", text)
-    assert ("No client holds value at risk" in text) == (count == 0 and language == "en")
+    assert ("No client holds money at risk" in text) == (count == 0 and language == "en")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -644,6 +157,9 @@ def test_no_money_no_currency_no_reasons(tmp_path, language):
     rewrite_scores(out, amount_sum_365d=0.0, value_at_risk=0.0, expected_value=float("nan"), **gone)
     text = Page(page_of(out, language)).text
     assert Speech(language)("segments.headline.none") in text
+    assert ("No money is at risk" if language == "en" else "위험 금액이 없습니다") in text
+    assert Speech(language)("calls.headline.none") in text
+    assert Speech(language)("return.caption") not in text
     assert Speech(language)("drivers.headline.none") in text
     assert Speech(language)("reason.none") in text
     assert not re.search(r"\bnan\b|None", text)
@@ -656,7 +172,7 @@ def test_a_run_that_measured_nothing_says_so(tmp_path, language):
     speech, text = Speech(language), Page(page_of(out, language)).text
     for key in ("movement.headline.none", "loyalty.sub.bare"):
         assert speech(key) in text
-    for key in ("gain.headline.none", "calibration.headline.none", "models.headline.none", "notes.none", "unmeasured"):
+    for key in ("gain.headline.none", "calibration.headline.none", "models.headline.none", "notes.none"):
         assert speech(key) in text
     assert not re.search(r"\bnan\b|None", text)
 

@@ -1,5 +1,6 @@
 """The managers' page without clients: it names none, and no small group is told or follows from what is told."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -16,12 +17,12 @@ from loyalty.report import clients, figures, write_report
 from loyalty.report.run_folder import CalibrationBin
 from loyalty.report.small_cells import SMALLEST, hidden_rows, merged_groups
 from loyalty.report.text import LANGUAGES, Speech
-from report_fixture import make_run_folder
+from report_fixture import NEWER, make_run_folder
 
 NO_CURVES: dict[str, Any] = {"gain": None, "calibration": []}
 COUNTED = (
     "segments.clients", "movement.before", "movement.now", "movement.came", "movement.left", "calibration.clients",
-    "cutoffs.clients",
+    "cutoffs.clients", "voice.clients",
 )  # fmt: skip
 """Headings of columns that count clients."""
 
@@ -30,7 +31,9 @@ COUNTED = (
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of so few clients that every table has small cells, whose notes name one."""
     notes = ["2 rows of client C12003 were left out."]
-    return make_run_folder(tmp_path_factory.mktemp("run"), clients=150, notes=notes)
+    few = [one | {"clients": 4} if one["kind"] == "silence_after_problem" else one for one in NEWER["alerts"]["kinds"]]
+    alerts = NEWER["alerts"] | {"kinds": few}
+    return make_run_folder(tmp_path_factory.mktemp("run"), clients=150, notes=notes, alerts=alerts)
 
 
 def small_counts(html: str, language: Any) -> list[tuple[str, str]]:
@@ -46,6 +49,7 @@ def small_counts(html: str, language: Any) -> list[tuple[str, str]]:
                 for head, cell in zip(columns, cells, strict=False)
                 if head in heads and re.fullmatch(r"[1-9]", cell)
             ]
+    found += [("alerts", one) for one in re.findall(r"</h4><strong>([1-9])(?: clients?|명)<", html)]
     found += [("matrix", one) for one in re.findall(r'class="cell h\d"><b>([1-9])</b>', html)]
     return found + [("words", one) for one in re.findall(r": ([1-9])(?: clients?|명),", html)]
 
@@ -57,13 +61,51 @@ def test_no_client_is_named_and_no_small_group_is_counted(folder, language):
     ids = pd.read_parquet(folder / "scores.parquet")["client_id"]
     assert sum(client in usual for client in ids) >= 20
     assert [client for client in ids if client in bare] == []
-    assert {"matrix", "words", Speech(language)("movement.came")} < {head for head, _ in small_counts(usual, language)}
+    assert {"alerts", "matrix", "words", Speech(language)("movement.came")} < {
+        head for head, _ in small_counts(usual, language)
+    }
     assert small_counts(bare, language) == []
     speech = Speech(language)
     assert speech("hidden") in bare
     assert speech("notes.withheld") in bare
+    assert [speech("data.title") in html for html in (usual, bare)] == [True, False]  # of a few rows, few clients
     assert speech("run.privacy.none", number=SMALLEST) in bare
     assert speech("run.privacy") not in bare
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_quote_and_no_age_of_a_single_client_is_told(folder, language):
+    usual = write_report(folder, language=language).read_text(encoding="utf-8")
+    bare = write_report(folder, language=language, clients=False).read_text(encoding="utf-8")
+    speech, (told,) = Speech(language), NEWER["voice"]["themes"][0]["quotes"]
+    assert told in usual
+    assert told not in bare
+    assert "late, parcel" in bare
+    assert [speech.days(301) in html for html in (usual, bare)] == [True, False]  # who waits longest
+    assert [speech.days(44) in html for html in (usual, bare)] == [True, True]
+    assert speech("alerts.headline.hidden") in bare  # with 43 in all and 31 in one kind, the others would follow
+    assert [speech("return.caption") in html for html in (usual, bare)] == [True, True]
+
+
+@pytest.mark.parametrize(("new", "gone", "said"), [(10, 10, True), (9, 60, False), (60, 9, False), (0, 10, True)])
+def test_who_came_and_went_is_counted_only_where_both_are_many(tmp_path, new, gone, said):
+    counts = {"both": 140, "new": new, "gone": gone, "all": 140 + new + gone}
+    changed = NEWER["changed"] | {
+        "composition": [one | {"clients": counts[one["standing"]]} for one in NEWER["changed"]["composition"]]
+    }
+    out = make_run_folder(tmp_path, clients=150, changed=changed, **NO_CURVES)
+    page = write_report(out, clients=False).read_text(encoding="utf-8")
+    assert ("came in, by" in page) == said
+    assert "came in, by" in write_report(out).read_text(encoding="utf-8")
+
+
+@given(st.integers(10, 400), st.integers(0, 2**32 - 1))
+def test_no_sum_over_first_calls_tells_of_few_clients(size, seed):
+    rng = np.random.default_rng(seed)
+    scores = pd.DataFrame({"churn_probability": rng.random(size), "value_at_risk": rng.lognormal(3, 1, size)})
+    counts = [0, *clients.first_calls(scores, hidden=True)["clients"], size]
+    assert all(after - before >= SMALLEST for before, after in itertools.pairwise(counts) if before)
+    assert counts[1] >= SMALLEST
 
 
 def test_no_hostile_client_is_named(tmp_path):
@@ -74,6 +116,8 @@ def test_no_hostile_client_is_named(tmp_path):
         "versions": {},
         "btyd": None,
         "currency": None,
+        "voice": None,
+        **{name: [] for name in ("themes", "actionable", "drivers_by_segment", "groups", "comparison", "data")},
     }
     out = make_hostile_folder(tmp_path, data_fingerprint="", label_fingerprint="", **nothing)
     path = out / "scores.parquet"
@@ -81,7 +125,7 @@ def test_no_hostile_client_is_named(tmp_path):
     pd.read_parquet(path).assign(client_id=ids).to_parquet(path, index=False)
     html = write_report(out, clients=False).read_text(encoding="utf-8")
     assert "so on" not in html
-    assert "alert" not in html  # nor a reason
+    assert "alert(1)" not in html  # nor a reason
     assert len(html.encode()) <= 300 * 1024
 
 

@@ -1,4 +1,4 @@
-"""The clients as a whole, as tidy frames: by segment, who moved between segments, and how loyal they are."""
+"""The clients as a whole, as tidy frames: by segment, who moved, whom to call first, and how loyal they are."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,10 @@ from loyalty.loyalty_scores import LOYALTY_PARTS
 from loyalty.report.run_folder import Move
 from loyalty.report.small_cells import hidden_rows, merged_groups, tellable
 from loyalty.segments import VALUE_RISK_SEGMENTS
+
+CALLS = (50, 100, 0.05, 0.1)
+"""How many clients are called first: numbers, and shares of all."""
+HUNDRED = 100
 
 _CELLS = {name: cell for cell, words in VALUE_RISK_SEGMENTS.items() for name in words.name.values()}
 
@@ -202,3 +206,74 @@ def loyalty_means(scores: pd.DataFrame) -> pd.DataFrame:
     told = [scores.get(f"loyalty_{part}", pd.Series(np.nan, index=scores.index)) for part in parts]
     rows = [(float(one.mean()), float(one.notna().mean()) if len(one) else 0.0) for one in told]
     return pd.DataFrame(rows, columns=["mean", "known"], index=pd.Index(parts, name="part"))
+
+
+def first_calls(scores: pd.DataFrame, *, hidden: bool = False) -> pd.DataFrame:
+    """Add up the clients with the most money at risk, for so many as can be called.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        `churn_probability` and `value_at_risk` per client.
+    hidden : bool, default=False
+        Leave out what would tell of fewer than ten clients, be it as a difference of two rows.
+
+    Returns
+    -------
+    DataFrame
+        A row for each of `CALLS` that is not all clients, fewest first (a share is left out where it is nearly one of
+        the numbers): `clients`; `of`, the share of all that was
+        asked for, NaN where a number was; `value_at_risk` in total, and its `share` of all; `leavers` expected, the
+        sum of the probabilities. Empty where there is no money at risk.
+
+    Examples
+    --------
+    Forty clients, each with more at risk than the one before; neither 50 nor 100 can be called:
+
+    >>> scores = pd.DataFrame({"churn_probability": 0.5, "value_at_risk": np.arange(1.0, 41.0)})
+    >>> first_calls(scores)
+       clients    of  value_at_risk     share  leavers
+    0        2  0.05           79.0  0.096341      1.0
+    1        4  0.10          154.0  0.187805      2.0
+    """
+    money = scores["value_at_risk"].fillna(0.0).to_numpy(dtype="float64")
+    order = np.lexsort((-scores["churn_probability"].to_numpy(), -money))
+    total, size = float(money.sum()), len(scores)
+    sums = np.cumsum(money[order]), np.cumsum(scores["churn_probability"].to_numpy(dtype="float64")[order])
+    rows: list[tuple[int, float, float, float, float]] = []
+    for count, share in _calls(size) if total > 0 else []:
+        before = rows[-1][0] if rows else 0
+        if hidden and not (tellable(count - before) and tellable(count, of=size)):
+            continue
+        at_risk = float(sums[0][count - 1])
+        rows.append((count, share, at_risk, at_risk / total, float(sums[1][count - 1])))
+    return pd.DataFrame(rows, columns=["clients", "of", "value_at_risk", "share", "leavers"])
+
+
+def first_to_call(calls: pd.DataFrame) -> pd.Series:
+    """Choose the row of `first_calls` that headlines are made of: the most clients up to a hundred.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        Result of `first_calls`, not empty.
+
+    Returns
+    -------
+    Series
+        The row.
+    """
+    few = calls[calls["clients"] <= HUNDRED]
+    return few.iloc[-1] if len(few) else calls.iloc[0]
+
+
+def _calls(size: int) -> list[tuple[int, float]]:
+    """Count the clients of each of `CALLS`, fewest first, with the share of all that was asked for."""
+    numbers = [int(call) for call in CALLS if call >= 1 and call < size]
+    shares = {int(np.ceil(round(size * call, 6))): call for call in CALLS if call < 1}
+    kept = [
+        (count, share)
+        for count, share in shares.items()
+        if 0 < count < size and all(abs(count - number) > number / 5 for number in numbers)
+    ]
+    return sorted([(number, np.nan) for number in numbers] + kept)

@@ -66,7 +66,7 @@ def hidden_rows(counts: pd.DataFrame, *, totals: list[str], already: pd.Series |
     >>> hidden_rows(counts, totals=["clients"]).tolist()
     [True, False, True, False]
     """
-    hidden = ((counts >= 1) & (counts < SMALLEST)).any(axis=1).to_numpy()
+    hidden = ((counts >= 1) & (counts < SMALLEST)).any(axis=1).to_numpy(copy=True)
     if already is not None:
         hidden = hidden | already.to_numpy()
     columns = [counts[name].to_numpy() for name in totals]

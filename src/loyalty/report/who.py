@@ -1,10 +1,12 @@
-"""The clients as a whole: what is at stake, in which segments, who moved, and how loyal they are."""
+"""Chapter 2 of the managers' page: who the clients are, by value and risk, who moved, and who stands to be lost."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from loyalty.explanation.sentences import Teller
+from loyalty.features import CATALOGUE
 from loyalty.loyalty_scores import LOYALTY_PARTS
 from loyalty.report import figures
 from loyalty.report.clients import (
@@ -17,16 +19,12 @@ from loyalty.report.clients import (
     segment_frame,
 )
 from loyalty.report.figures import rows_of
-from loyalty.report.run_folder import Metrics, RunFolder, Total
+from loyalty.report.pieces import COVERAGE, Section, bound, range_of, signed, told
+from loyalty.report.run_folder import RunFolder
 from loyalty.report.small_cells import hidden_rows, tellable
 from loyalty.report.text import Speech, plural
 from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS
-from loyalty.wording import NONE, sentence
-
-Section = dict[str, Any]
-
-COVERAGE = 0.9
-"""Of every interval of a run; that of `SpendIntervals` and of `portfolio_interval`."""
+from loyalty.wording import NONE, sentence, shown
 
 LOYAL = 70
 """From this loyalty score on a client is counted as loyal."""
@@ -35,89 +33,12 @@ _SEGMENTS = {words.name["en"]: cell for cell, words in VALUE_RISK_SEGMENTS.items
 _RFM = {words["en"]: cell for cell, words in RFM_SEGMENTS.items()}
 _NO_SEGMENT = ("new", "gone")
 _TOP_TIER, _STRONG = 2, ((1, 2), (0, 2))
-_LARGEST_MOVES = 8
-_YEAR = 366
-
-
-def total_of(metrics: Metrics, of: str) -> Total | None:
-    """Total of all clients, where a run could bound it.
-
-    Parameters
-    ----------
-    metrics : Metrics
-        Of a run.
-    of : {"expected_value", "value_at_risk"}
-        What is added up.
-
-    Returns
-    -------
-    Total or None
-        The row of ``all``.
-    """
-    return next((one for one in metrics.totals.get(of, []) if one.segment == "all"), None)
-
-
-def range_of(lower: float | None, upper: float | None, speech: Speech) -> str:
-    """Say between which two amounts something lies; nothing where that is not known.
-
-    Parameters
-    ----------
-    lower, upper : float or None
-        The ends.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    str
-        Words, or an empty string.
-    """
-    if lower is None or upper is None or pd.isna(lower) or pd.isna(upper):
-        return ""
-    return speech("range", lower=speech.money(lower), upper=speech.money(upper))
-
-
-def long_run_remarks(metrics: Metrics, speech: Speech) -> list[str]:
-    """Say what the clients are worth in the long run, and how many contracts a year on; nothing that is not known.
-
-    Parameters
-    ----------
-    metrics : Metrics
-        Of a run.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    list of str
-        Sentences.
-    """
-    long_run = metrics.long_run
-    if long_run is None:
-        return []
-    remarks = []
-    if long_run.value is not None:
-        years = speech.number(long_run.years, digits=0 if long_run.years % 1 == 0 else 1)
-        kept = "" if long_run.margin == 1 else ".margin"
-        remarks.append(
-            speech(
-                f"remark.long_run{kept}",
-                years=speech(f"remark.years{'.one' if years == '1' else ''}", years=years),
-                value=speech.money(long_run.value),
-                rate=_rate(long_run.discount_rate, speech),
-                margin=_rate(long_run.margin, speech),
-            )
-        )
-    within = [one for one in long_run.staying if one.days <= _YEAR]
-    if within:
-        last = within[-1]
-        remarks.append(speech("remark.staying", share=speech.percent(last.share), days=speech.days(last.days)))
-    return remarks
+_LARGEST_MOVES, _LONGEST_REASON = 8, 200
 
 
 def matrix_section(run: RunFolder, speech: Speech) -> Section:
     """Nine segments as a grid, the most valuable on top and the riskiest on the right."""
-    frame = segment_frame(run.scores).assign(hidden=_hidden_segments(run))
+    frame = segment_frame(run.scores).assign(hidden=segments_hidden(run))
     largest = float(frame.loc[~frame["hidden"], "value_at_risk"].max())
     cells = [
         {
@@ -125,7 +46,7 @@ def matrix_section(run: RunFolder, speech: Speech) -> Section:
             "clients": speech.number(row.clients),
             "money": speech.money(row.value_at_risk),
             "step": figures.heat_step(row.value_at_risk, largest=largest),
-            "words": f"{_name(row.tier, row.level, speech)}: {speech.clients(row.clients)}, "
+            "words": f"{segment_name(row.tier, row.level, speech)}: {speech.clients(row.clients)}, "
             f"{speech.money(row.value_at_risk)}",
         }
         if not row.hidden
@@ -134,7 +55,7 @@ def matrix_section(run: RunFolder, speech: Speech) -> Section:
             "clients": NONE,
             "money": speech("hidden"),
             "step": 0,
-            "words": f"{_name(row.tier, row.level, speech)}: {speech('hidden')}",
+            "words": f"{segment_name(row.tier, row.level, speech)}: {speech('hidden')}",
         }
         for row in rows_of(frame)
     ]
@@ -160,10 +81,8 @@ def matrix_section(run: RunFolder, speech: Speech) -> Section:
 
 
 def segments_section(run: RunFolder, speech: Speech) -> Section:
-    """Segments by value at risk, each with its interval and the service it deserves."""
-    frame = segment_frame(run.scores).assign(hidden=_hidden_segments(run))
-    ordered = frame.assign(value_at_risk=frame["value_at_risk"].where(~frame["hidden"], -1.0))
-    frame = frame.loc[ordered.sort_values("value_at_risk", ascending=False, kind="stable").index]
+    """Segments by money at risk, each with its interval."""
+    frame = segments_by_money(run)
     first = frame.iloc[0]
     longest = max(float(first["share"]), 1e-12)
     whole_at_risk = float(frame["value_at_risk"].sum())
@@ -171,14 +90,13 @@ def segments_section(run: RunFolder, speech: Speech) -> Section:
     by_cell = {cell_of(name): one for name, one in bounds.items() if name in _SEGMENTS}
     rows = [
         {
-            "segment": _name(row.tier, row.level, speech),
+            "segment": segment_name(row.tier, row.level, speech),
             "clients": speech.number(row.clients),
             "risk": speech.percent(row.churn_probability),
             "money": speech.money(row.value_at_risk),
-            "range": _bound(by_cell.get((row.tier, row.level)), speech),
+            "range": bound(by_cell.get((row.tier, row.level)), speech),
             "share": speech.percent(row.share),
             "width": f"{100 * row.share / longest:.0f}",
-            "advice": sentence(VALUE_RISK_SEGMENTS[row.tier, row.level].service[speech.language]),
         }
         | (dict.fromkeys(("clients", "risk", "money", "share"), speech("hidden")) if row.hidden else {})
         | ({"range": "", "width": "0"} if row.hidden else {})
@@ -189,9 +107,9 @@ def segments_section(run: RunFolder, speech: Speech) -> Section:
         "clients": speech.number(len(run.scores)),
         "risk": speech.percent(float(run.scores["churn_probability"].mean())),
         "money": speech.money(whole_at_risk),
-        "range": _bound(bounds.get("all"), speech),
+        "range": bound(bounds.get("all"), speech),
     }
-    name = _name(int(first["tier"]), int(first["level"]), speech)
+    name = segment_name(int(first["tier"]), int(first["level"]), speech)
     if speech.language == "en":
         name = name[:1].lower() + name[1:]
     some = first["value_at_risk"] > 0 and not first["hidden"]
@@ -215,16 +133,17 @@ def movement_section(run: RunFolder, speech: Speech) -> Section | None:
     slid = [m for m in moves if _tier(m.start) == _TOP_TIER and _level(m.to) > _level(m.start)]
     back = [m for m in moves if _tier(m.start) == _TOP_TIER and _level(m.to) < _level(m.start)]
     slid_clients, back_clients = (sum(one.clients for one in some) for some in (slid, back))
-    told = run.clients or (tellable(slid_clients) and tellable(back_clients))
+    may_tell = run.clients or (tellable(slid_clients) and tellable(back_clients))
     frame = movement_frame(movement.segment, segments=list(_SEGMENTS))
-    hidden = hidden_movement(frame, already=_hidden_segments(run).set_axis(frame.index)) if not run.clients else None
+    already = segments_hidden(run).set_axis(frame.index)
+    hidden = already if run.clients else hidden_movement(frame, already=already)
     largest = sorted(
         (one for one in movement.segment if one.start != one.to),
         key=lambda one: (-max(one.value_before, one.value_after), one.start, one.to),
     )[:_LARGEST_MOVES]
     return {
         "headline": speech(
-            "movement.headline" if told else "movement.headline.hidden",
+            "movement.headline" if may_tell else "movement.headline.hidden",
             slid=speech.number(slid_clients),
             back=speech.number(back_clients),
             days=speech.days(movement.days),
@@ -233,8 +152,8 @@ def movement_section(run: RunFolder, speech: Speech) -> Section | None:
         "columns": [speech("segments.segment"), *(speech(f"movement.{n}") for n in ("before", "now", "came", "left"))],
         "rows": [
             [
-                _name(*_SEGMENTS[row.Index], speech),
-                *_told(map(speech.number, (row.before, row.now, row.came, row.left)), hidden, row.Index, speech),
+                segment_name(*_SEGMENTS[row.Index], speech),
+                *told(map(speech.number, (row.before, row.now, row.came, row.left)), bool(hidden[row.Index]), speech),
             ]
             for row in rows_of(frame)
         ],
@@ -262,8 +181,10 @@ def rfm_section(run: RunFolder, speech: Speech) -> Section | None:
     frame = movement_frame(movement.rfm_segment, segments=list(_RFM))
     strong = [name for name in frame.index if _RFM[name] in _STRONG]
     quiet = int(frame.loc[strong, "now"].sum())
-    hidden = hidden_rows(frame[["before", "now"]], totals=["before", "now"]) if not run.clients else None
-    cooling = ".hidden" if hidden is not None and hidden[strong].any() else plural(quiet)
+    hidden = pd.Series(False, index=frame.index)
+    if not run.clients:
+        hidden = hidden_rows(frame[["before", "now"]], totals=["before", "now"])
+    cooling = ".hidden" if hidden[strong].any() else plural(quiet)
     columns = ("movement.before", "movement.now", "movement.change", "rfm.value")
     return {
         "headline": speech(f"rfm.headline{cooling}", number=speech.number(quiet)),
@@ -272,10 +193,10 @@ def rfm_section(run: RunFolder, speech: Speech) -> Section | None:
         "rows": [
             [
                 sentence(RFM_SEGMENTS[_RFM[row.Index]][speech.language]),
-                *_told(
-                    (speech.number(row.before), speech.number(row.now), _signed(row.now - row.before, speech),
+                *told(
+                    (speech.number(row.before), speech.number(row.now), signed(row.now - row.before, speech),
                      speech.money(row.value)),
-                    hidden, row.Index, speech,
+                    bool(hidden[row.Index]), speech,
                 ),
             ]
             for row in rows_of(frame)
@@ -335,51 +256,97 @@ def loyalty_section(run: RunFolder, speech: Speech) -> Section | None:
     }
 
 
-def intervals_section(run: RunFolder, speech: Speech) -> Section | None:
-    """How often spend came out within its range at the test cutoffs; None where that was not judged."""
-    kept = [one for one in run.metrics.intervals if run.clients or tellable(one.clients)]
-    if not kept:
-        return None
-    clients = sum(one.clients for one in kept)
-    share = sum(one.coverage * one.clients for one in kept) / max(clients, 1)
-    coverage = speech.percent(COVERAGE)
+def top_section(run: RunFolder, speech: Speech) -> Section:
+    """Name the clients with the most money at risk, with the reasons of each."""
+    clients = figures.top_clients(run.scores)
+    held = float(clients["value_at_risk"].fillna(0.0).sum())
+    total = float(run.scores["value_at_risk"].fillna(0.0).sum())
+    amounts = {"share": speech.percent(held / total) if total > 0 else NONE, "money": speech.money(held)}
     return {
-        "headline": speech("intervals.headline", share=speech.percent(share), coverage=coverage),
-        "sub": speech("intervals.sub"),
-        "columns": [
-            speech("cutoffs.cutoff"), speech("cutoffs.clients"), speech("intervals.coverage"),
-            speech("intervals.expected"), speech("intervals.range", coverage=coverage), speech("intervals.value"),
-        ],
+        "headline": speech(
+            f"top.headline{plural(len(clients) if total > 0 else 0)}", clients=speech.clients(len(clients)), **amounts
+        ),
+        "expected": speech("top.expected", days=speech.days(run.metrics.horizon_days)),
         "rows": [
-            [
-                speech.date(one.cutoff), speech.number(one.clients), speech.percent(one.coverage, digits=1),
-                NONE if one.expected is None else speech.money(one.expected),
-                range_of(one.lower, one.upper, speech) or NONE, speech.money(one.value),
-            ]
-            for one in kept
+            {
+                "client": shown(_id(client["client_id"])) or NONE,
+                "risk": speech.percent(client["churn_probability"]),
+                "width": f"{100 * client['churn_probability']:.0f}",
+                "spend": speech.money(client["amount_sum_365d"]),
+                "money": speech.money(client["value_at_risk"]),
+                "expected": speech.money(client["expected_value"]),
+                "range": range_of(client.get("value_lower"), client.get("value_upper"), speech),
+                "little": speech("top.little") if client["too_little_history"] else "",
+                "reasons": reasons_of(client, speech=speech),
+            }
+            for client in clients.to_dict("records")
         ],
-    }  # fmt: skip
+    }
 
 
-def _rate(share: float, speech: Speech) -> str:
-    """Write a share that somebody chose: as it was chosen, so with a digit only if it has one."""
-    return speech.percent(share, digits=0 if round(100 * share, 1) % 1 == 0 else 1)
+def reasons_of(client: Mapping[Any, Any], *, speech: Speech) -> list[dict[str, str]]:
+    """Say in words what goes with one client's risk.
+
+    Parameters
+    ----------
+    client : mapping
+        A row of the scores: ``reason_1``, and with the endings ``_value``, ``_usual``, ``_typical``, ``_shap`` and
+        ``_text`` what `loyalty.reason_codes` gives, and so on to 3; any may be missing.
+    speech : Speech
+        Language of the words. A feature that is not in the catalogue is told as the scores have it.
+
+    Returns
+    -------
+    list of dict
+        `text` and `direction` (``up``, ``down``) of each reason there is.
+    """
+    reasons = []
+    for place in (1, 2, 3):
+        feature, written = client.get(f"reason_{place}"), client.get(f"reason_{place}_text")
+        if not isinstance(feature, str) or not feature:
+            continue
+        value, usual, typical, shap = (
+            float("nan")
+            if (number := client.get(f"reason_{place}{part}")) is None or pd.isna(number)
+            else float(number)
+            for part in ("_value", "_usual", "_typical", "_shap")
+        )
+        if feature not in CATALOGUE and isinstance(written, str) and written:
+            text = written
+        else:
+            text = Teller(feature, speech).fact(value, usual=usual, typical=typical)
+        reasons.append({"text": shown(text, longest=_LONGEST_REASON), "direction": "up" if shap > 0 else "down"})
+    return reasons
 
 
-def _name(tier: int, level: int, speech: Speech) -> str:
+def segment_name(tier: int, level: int, speech: Speech) -> str:
+    """Name a segment of value and risk, with a capital."""
     return sentence(VALUE_RISK_SEGMENTS[tier, level].name[speech.language])
 
 
-def _hidden_segments(run: RunFolder) -> pd.Series:
-    """Segments of value and risk that the page does not tell of: none where it may name clients."""
+def segments_by_money(run: RunFolder) -> pd.DataFrame:
+    """Sort the segments of value and risk by the money at risk in them.
+
+    Parameters
+    ----------
+    run : RunFolder
+        What the run left behind.
+
+    Returns
+    -------
+    DataFrame
+        As `segment_frame`, most money first, with `hidden`: of those the page does not tell, and they come last.
+    """
+    frame = segment_frame(run.scores).assign(hidden=segments_hidden(run))
+    ordered = frame.assign(value_at_risk=frame["value_at_risk"].where(~frame["hidden"], -1.0))
+    return frame.loc[ordered.sort_values("value_at_risk", ascending=False, kind="stable").index]
+
+
+def segments_hidden(run: RunFolder) -> pd.Series:
+    """Find the segments of value and risk that the page does not tell of: none where it may name clients."""
     if run.clients:
         return pd.Series(False, index=range(len(VALUE_RISK_SEGMENTS)))
     return hidden_segments(run.scores).reset_index(drop=True)
-
-
-def _told(cells: Iterable[str], hidden: pd.Series | None, row: str, speech: Speech) -> list[str]:
-    """Cells of a row as they are, or each as hidden."""
-    return [speech("hidden") if hidden is not None and hidden[row] else cell for cell in cells]
 
 
 def _tier(segment: str) -> int:
@@ -391,11 +358,7 @@ def _level(segment: str) -> int:
 
 
 def _moved(segment: str, speech: Speech) -> str:
-    return speech(f"movement.{segment}") if segment in _NO_SEGMENT else _name(*cell_of(segment), speech)
-
-
-def _bound(total: Total | None, speech: Speech) -> str:
-    return "" if total is None else range_of(total.lower, total.upper, speech)
+    return speech(f"movement.{segment}") if segment in _NO_SEGMENT else segment_name(*cell_of(segment), speech)
 
 
 def _between(level: int, cuts: list[str], speech: Speech) -> str:
@@ -405,9 +368,9 @@ def _between(level: int, cuts: list[str], speech: Speech) -> str:
     return speech("range.high", low=cuts[1]) if level == len(cuts) else speech("range.low", high=cuts[level])
 
 
-def _signed(change: int, speech: Speech) -> str:
-    return f"+{speech.number(change)}" if change > 0 else speech.number(change)
-
-
 def _part(name: str, speech: Speech) -> str:
     return sentence(LOYALTY_PARTS[name][speech.language])
+
+
+def _id(client_id: object) -> str:
+    return str(int(client_id)) if isinstance(client_id, float) and client_id.is_integer() else str(client_id)

@@ -1,0 +1,221 @@
+"""What the chapters on why, what to do and trust say of what a run keeps: sign, number and unit in both languages."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from loyalty.report.clients import first_calls
+from report_fixture import NEWER, make_run_folder
+from report_page import NO_CURVES, Page, page_of, rewrite_scores, unchanged_page_of
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run_folder(tmp_path_factory.mktemp("run"), clients=300, **NO_CURVES)
+
+
+def text_of(out: Path, language: Any = "en") -> str:
+    return Page(unchanged_page_of(out, language)).text.replace("\u00a0", " ")
+
+
+# -- Why -------------------------------------------------------------------------------------------------------------
+
+
+def test_drivers_are_rolled_up_to_themes(folder):
+    english, korean = text_of(folder), text_of(folder, "ko")
+    assert "“Rhythm of buying” goes with the risk most: it moves it by 9.4 points on average" in english
+    assert "Rhythm of buying 9.4 8.5 to 11.3 75% 2" in english  # 0.9 and 1.2 times 9.4
+    assert "Season 0.8 0.7 to 1.0 0% 1" in english
+    assert "82% of what moves the risk lies in what the company can act upon, first of all: days since" in english
+    assert "위험과 가장 강하게 함께 나타나는 주제는 ‘구매 주기’입니다: 평균 9.4%p" in korean
+    assert (
+        "위험을 움직이는 것의 82%는 회사가 바꿀 수 있는 것이며, 그중 가장 큰 것은 ‘마지막 구매 후 일수’입니다."
+        in korean
+    )
+
+
+def test_the_part_that_can_be_acted_upon_and_the_interval_are_drawn_to_scale(folder):
+    html = unchanged_page_of(folder)
+    bars = re.findall(
+        r'upto w(\d+)"><span class="bar cannot w(\d+)"><span class="piece can w(\d+)">.*?line w(\d+)"', html
+    )
+    # The longest line ends at 11.28, where the room ends. Of every line's end the bar is 1 / 1.2, and from 0.9 to 1.2
+    # is a quarter.
+    assert bars == [
+        ("100", "83", "75", "25"),
+        (f"{100 * 4.1 / 9.4:.0f}", "83", "100", "25"),
+        (f"{100 * 0.8 / 9.4:.0f}", "83", "0", "25"),
+    ]
+
+
+def test_the_worst_step_says_how_steady_the_drivers_are(folder, tmp_path):
+    assert "The drivers shift: over 3 cutoffs, at times only 71% of their strength stayed where it was." in text_of(
+        folder
+    )
+    assert "특징이 바뀌는 편입니다. 기준일 3개에 걸쳐 강도의 71%만 그대로인 때가 있었습니다." in text_of(folder, "ko")
+    out = make_run_folder(tmp_path, clients=20, driver_stability=NEWER["driver_stability"][:1], **NO_CURVES)
+    assert "The drivers are steady: over 2 cutoffs, at least 88% of their strength" in Page(page_of(out)).text
+
+
+def test_segments_in_which_something_else_comes_first(folder, tmp_path):
+    english = text_of(folder)
+    assert "In 1 of 2 segments something else comes first" in english
+    assert "Top clients, safe share of spend refunded (8.0 pp) days since the last purchase (3.0 pp)" in english
+    assert "Small clients, safe days since" not in english
+    assert "구간 2개 중 1개에서는 다른 특징이 가장 큽니다" in text_of(folder, "ko")
+    out = make_run_folder(tmp_path, clients=20, drivers_by_segment=NEWER["drivers_by_segment"][2:], **NO_CURVES)
+    assert (
+        "In all segments told of, the same driver comes first: days since the last purchase." in Page(page_of(out)).text
+    )
+
+
+def test_what_changed_has_its_sign(folder):
+    english, korean = text_of(folder), text_of(folder, "ko")
+    assert "Since 10 Nov 2011 the mean risk fell by 1.2 points, from 32.1% to 30.9%" in english
+    assert (
+        "Clients who were here both times moved it by +1.9 pp; that 100 clients came in, by −1.0 pp; that 60 clients "
+        "went out, by −2.1 pp." in english
+    )
+    assert "Rhythm of buying +2.4 +2.1 to +2.7" in english
+    assert "Spend −0.5 −0.8 to −0.2" in english
+    assert "Season 0.0 −0.3 to +0.3" in english
+    assert "2011년 11월 10일 이후 평균 위험이 32.1%에서 30.9%로 1.2%p 낮아졌습니다" in korean
+    assert "고객 100명의 유입으로 −1.0%p, 고객 60명의 유출로 −2.1%p 움직였습니다." in korean
+
+
+@pytest.mark.parametrize(
+    ("after", "said"), [(33.0, "rose by 0.9 points, from 32.1% to 33.0%"), (32.12, "has stayed at 32.1%")]
+)
+def test_a_rise_is_told_from_a_fall(tmp_path, after, said):
+    every = {"standing": "all", "clients": 60, "before_pp": 32.1, "after_pp": after, "effect_pp": after - 32.1}
+    changed = NEWER["changed"] | {"composition": [every]}
+    text = Page(page_of(make_run_folder(tmp_path, clients=20, changed=changed, **NO_CURVES))).text
+    assert f"Since 10 Nov 2011 the mean risk {said}" in text.replace("\u00a0", " ")
+    assert "came in, by" not in text
+
+
+def test_the_voice_of_clients(folder):
+    english, korean = text_of(folder), text_of(folder, "ko")
+    assert "44 clients wrote about “late, parcel”; £12,345 is at risk with them" in english
+    assert "late, parcel 44 22% −3.1 pp 12 41% +11.0 pp (+2.0 to +20.0) £12,345" in english
+    assert "lovely, colour 44 22% – – – – –" in english
+    assert "The parcel of [number] came late." in english
+    assert "‘late, parcel’에 대해 고객 44명이 글을 남겼고, 이들의 위험 금액은 12,345파운드입니다" in korean
+
+
+# -- What to do ------------------------------------------------------------------------------------------------------
+
+
+def test_alerts_say_whom_how_much_how_long_and_what_to_do(folder):
+    english, korean = text_of(folder), text_of(folder, "ko")
+    assert "43 clients wait for the company to act; 5% of the money at risk is theirs" in english
+    assert (
+        "Feedback without an answer 31 clients £5,432 at risk, 4% of all Wrote feedback or a complaint and got no "
+        "reply within 5 days. Half of them have waited for 44 days or more; the longest for 301 days. What to do "
+        "Answer, the oldest first, by a person who can decide." in english
+    )
+    assert "Too many promotions 0 clients Got 4 offers or more in 30 days and took none. What to do Pause" in english
+    assert "회사의 조치를 기다리는 고객은 43명이며, 위험 금액의 5%를 차지합니다" in korean
+    assert "답변받지 못한 의견 31명 위험 금액 5,432파운드, 전체의 4%" in korean
+
+
+def test_whom_to_call_first_and_what_it_would_return_are_added_up_client_by_client(folder):
+    text, scores = text_of(folder), pd.read_parquet(folder / "scores.parquet")
+    line = sorted(zip(scores["value_at_risk"], scores["churn_probability"], strict=True), reverse=True)
+    every = sum(money for money, _ in line)
+    for count, name in ((15, "First 5% (15)"), (30, "First 10% (30)"), (50, "First 50"), (100, "First 100")):
+        money = leavers = 0.0
+        for amount, risk in line[:count]:
+            money, leavers = money + amount, leavers + risk
+        assert f"{name} £{money:,.0f} {money / every:.0%} {leavers:.0f}" in text
+        costs = [
+            f"£{cost:,.0f}" if cost >= 99.995 else f"£{cost:,.2f}" for cost in (money / n / count for n in (50, 20, 10))
+        ]
+        assert f"{name} {' '.join(costs)}" in text
+    assert f"The first 100 clients by money at risk hold {money / every:.0%} of it: £{money:,.0f}" in text
+    cost = money / 20 / 100
+    assert (
+        f"If a contact keeps one in twenty of those who would leave, the first 100 keep £{money / 20:,.0f}; they pay "
+        f"while one costs less than £{cost:,.2f}" in text
+    )
+    assert "One in twenty is an assumption and not measured in this run" in text
+    korean = text_of(folder, "ko")
+    assert f"연락으로 이탈할 고객 20명 중 1명을 지킨다면 처음 100명에서 {money / 20:,.0f}파운드를 지키며" in korean
+    assert "측정한 값이 아니라 가정이며" in korean
+
+
+def test_a_margin_is_what_is_kept_of_spend(folder, tmp_path):
+    terms = {"years": 3.0, "discount_rate": 0.1, "margin": 0.3, "value": 1e6, "staying": []}
+    out = make_run_folder(tmp_path, clients=120, long_run=terms, **NO_CURVES)
+    rewrite_scores(out, value_at_risk=200.0)
+    text = Page(page_of(out)).text
+    # Of a hundred at 200 each a twentieth is 1,000, and 30 % of that 300: 3 for each contact.
+    assert "the first 100 keep £300; they pay while one costs less than £3" in text
+    assert "Money is the margin, 30% of the spend of a year" in text
+
+
+def test_a_share_that_is_nearly_a_number_asked_for_is_left_out():
+    scores = pd.DataFrame({"churn_probability": 0.5, "value_at_risk": 1.0}, index=range(1000))
+    assert first_calls(scores)["clients"].tolist() == [50, 100]
+    assert first_calls(scores.head(480))["clients"].tolist() == [24, 50, 100]
+    assert first_calls(scores.assign(value_at_risk=0.0)).empty
+
+
+# -- Trust -----------------------------------------------------------------------------------------------------------
+
+
+def test_differences_from_the_baselines_are_told_in_words(folder):
+    text = text_of(folder)
+    assert "Better than BTYD by more than chance in 2 of 3 measures, and worse in 1" in text
+    assert "Brier score of the probability better: −0.060 (−0.080 to −0.040) worse: +0.050 (+0.030 to +0.070)" in text
+    assert "no clear difference: +£0.01 (−£0.01 to +£0.03) better: −£0.50 (−£0.52 to −£0.48)" in text
+    korean = text_of(folder, "ko")
+    assert "지표 3개 중 2개에서 BTYD보다 우연 이상으로 좋고, 1개에서 나쁩니다" in korean
+
+
+def test_groups_are_told_too_high_or_too_low(folder):
+    text = text_of(folder)
+    assert (
+        "Of 3 groups, risk was told too high for 1 and too low for 1; by 6.1 points at most (History: little)" in text
+    )
+    assert "History: enough 420 31% +0.4 (−1.0 to +2.0) within chance" in text
+    assert "History: little 420 31% −6.1 (−9.0 to −3.0) told too low" in text
+    assert "Region: north 420 31% +3.5 (+1.0 to +6.0) told too high" in text
+    assert "isles" not in text
+    assert "이력: 부족" in text_of(folder, "ko")
+
+
+@pytest.mark.parametrize(
+    ("expected", "value", "said"),
+    [
+        (6e5, 5e5, "Last time £600,000 was predicted and £500,000 came: 20% too high"),
+        (4e5, 5e5, "Last time £400,000 was predicted and £500,000 came: 20% too low"),
+        (5.01e5, 5e5, "Last time £501,000 was predicted and £500,000 came"),
+    ],
+)
+def test_the_last_total_is_held_against_what_came(tmp_path, expected, value, said):
+    kept = [
+        {
+            "cutoff": "2011-06-01",
+            "coverage": 0.5,
+            "clients": 90,
+            "value": 9.0,
+            "expected": 5.0,
+            "lower": 4.0,
+            "upper": 8.0,
+        },
+        {"cutoff": "2011-09-01", "coverage": 0.9, "clients": 30, "value": value, "expected": expected}
+        | {"lower": 1e5, "upper": 9e5},
+    ]
+    text = Page(page_of(make_run_folder(tmp_path, clients=20, intervals=kept, **NO_CURVES))).text
+    assert said in text
+    assert "The total came out within its 90% range at 1 of 2 cutoffs." in text
+    assert "60% of clients spent what their 90% range said." in text  # (90 × .5 + 30 × .9) / 120
+
+
+def test_what_the_data_held(folder):
+    assert "purchases 541,909 1 Dec 2010 9 Dec 2011 19,494 34,335 12 days" in text_of(folder)
+    assert "purchases 541,909 2010년 12월 1일 2011년 12월 9일 19,494 34,335 12일" in text_of(folder, "ko")
