@@ -77,3 +77,9 @@ def test_no_text_in_csv_is_a_formula_or_breaks_a_row(tmp_path):
 def test_a_table_of_another_ending_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"`path` must end in \.parquet or \.csv; got 'a.xlsx'"):
         write_table(pd.DataFrame(), tmp_path / "a.xlsx")
+
+
+def test_categories_headers_and_numbers_among_text_are_safe_and_whole(tmp_path):
+    table = pd.DataFrame({"=plan": pd.Categorical(["=1+1", "b", None]), "mixed": ["=x", -1.5, None]})
+    written = (write_table(table, tmp_path / "a.csv")).read_text(encoding="utf-8")
+    assert written.splitlines() == ['"\'=plan","mixed"', '"\'=1+1","\'=x"', '"b",-1.5', '"",""']

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from loyalty import Histories
 from loyalty.evaluation import churn_metrics
-from loyalty.groups import attributes_at, group_clients, judge_groups
+from loyalty.groups import attributes_at, group_attributes, group_clients, judge_groups
 
 CUTOFF = pd.Timestamp("2024-06-01")
 
@@ -61,17 +61,17 @@ class TestAttributes:
         with pytest.raises(ValueError, match=r"\[card\] attributes: 'twon' is no column .* joined_at, known_at, town"):
             attributes_at(histories, ["twon"], cutoff=CUTOFF)
 
+    def test_the_name_of_another_grouping_is_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"\[card\] attributes: 'history' is the name of another grouping"):
+            attributes_at(self.lived(history=["a", "b", "c"]), ["history"], cutoff=CUTOFF)
+
 
 class TestGroups:
-    def frame(self, attribute: object) -> pd.DataFrame:
+    def test_edges_of_purchase_days_and_thirds(self) -> None:
         index = pd.MultiIndex.from_arrays([np.arange(12), [CUTOFF] * 12], names=["client_id", "cutoff"])
         panel = pd.DataFrame({"frequency": [0.0, 1, 2, 3, 4, 5, np.nan, 0, 0, 0, 0, 9]}, index=index)
         predicted = pd.DataFrame({"expected_value": np.arange(12.0)}, index=index)
-        own = pd.DataFrame({"own": attribute}, index=pd.Index(np.arange(12), name="client_id"))
-        return group_clients(panel, predicted, little=panel["frequency"] < 1, attributes=own)
-
-    def test_edges_of_purchase_days_and_thirds(self) -> None:
-        groups = self.frame("x")
+        groups = group_clients(panel, predicted, little=panel["frequency"] < 1)
         assert groups["purchase_days"].tolist()[:7] == [
             "1",
             "2 to 4",
@@ -82,16 +82,25 @@ class TestGroups:
             "1",
         ]
         assert groups["predicted_value"].tolist() == ["lowest third"] * 4 + ["middle third"] * 4 + ["highest third"] * 4
+        assert groups["history"].tolist()[:2] == ["little", "enough"]
+
+    def levels(self, values: object) -> list[str]:
+        return group_attributes(pd.DataFrame({"own": values}))["own"].tolist()
 
     def test_rare_levels_are_one_group_and_a_missing_one_is_its_own(self) -> None:
         levels = ["a", "a", "b", "b", "c", "d", "e", "f", "g", "h", "i", None]
-        assert self.frame(levels)["own"].tolist() == [*levels[:10], "other", "not known"]
+        assert self.levels(levels) == [*levels[:10], "other", "not known"]
 
-    def test_numbers_go_by_quarters(self) -> None:
-        own = self.frame([*range(11), np.nan])["own"]
-        assert own.nunique() == 5
-        assert own.iloc[-1] == "not known"
-        assert own.iloc[0] != own.iloc[10]
+    def test_numbers_go_by_quarters_whose_edges_are_in_the_lower_one(self) -> None:
+        told = self.levels([*range(1, 14), np.nan, np.inf])
+        assert told == ["1 to 4"] * 4 + ["4 to 7"] * 3 + ["7 to 10"] * 3 + ["10 to 13"] * 3 + ["not known"] * 2
+
+    def test_long_numbers_are_told_apart(self) -> None:
+        assert len(set(self.levels([20_240_101.0 + day for day in range(30)]))) == 4
+
+    def test_few_numbers_and_flags_are_levels(self) -> None:
+        assert self.levels([1, 2, 2]) == ["1", "2", "2"]
+        assert self.levels([True, False, True]) == ["True", "False", "True"]
 
 
 class TestJudged:
@@ -142,6 +151,21 @@ class TestJudged:
         ways = pd.DataFrame({"way": np.where(more["client_id"] < 200, "first", "rest")})
         first = judge_groups(rows, ways.iloc[: len(rows)], draws=10)
         pd.testing.assert_frame_equal(judge_groups(more, ways, draws=10), first)
+
+    def test_a_few_clients_at_many_cutoffs_are_few(self) -> None:
+        rows = predictions(clients=200, cutoffs=4)
+        ways = pd.DataFrame({"way": np.where(rows["client_id"] < 20, "few", "rest")})
+        table = judge_groups(rows, ways, draws=5)
+        assert set(table[table["group"] == "few"]["metric"]) == {"clients"}
+
+    @pytest.mark.parametrize("names", [["19-24", "25-34", "5-9"], ["① 등급", "² x", "-1 to 2"], ["2 to 4", "10 to 12"]])
+    def test_any_name_of_a_group_can_be_put_in_order(self, names: list[str]) -> None:
+        rows = predictions(clients=60, cutoffs=1)
+        ways = pd.DataFrame({"way": [names[client % len(names)] for client in rows["client_id"]]})
+        table = judge_groups(rows, ways, draws=5)
+        assert set(table["group"]) == set(names)
+        if names[0] == "2 to 4":
+            assert table["group"].drop_duplicates().tolist() == names
 
     def test_other_rows_are_refused(self) -> None:
         rows = predictions(cutoffs=1)

@@ -417,14 +417,16 @@ class TestScoreFile:
     def test_alerts_go_to_a_file_of_their_own(self, place):
         bundle, folder = place
         options = {"data": folder, "cutoff": CUTOFF, "out": folder / "scores.csv"}
-        score_file(bundle, **options, alerts=folder / "alerts.parquet")
+        with pytest.warns(UserWarning, match="Alerts of .* need"):
+            score_file(bundle, **options, alerts=folder / "alerts.parquet")
         assert pd.read_parquet(folder / "alerts.parquet").empty  # nobody noted contacts, nor offers
         contacts = pd.DataFrame({"client_id": HOSTILE[:2], "event_time": "2024-01-01", "kind": "feedback"})
         contacts.assign(replied_at=pd.NaT).to_parquet(folder / "contacts.parquet", index=False)
         config = bundle.about["config"] | {
             "data": bundle.about["config"]["data"] | {"contacts": {"path": "contacts.parquet"}}
         }
-        score_file(replace(bundle, about={"config": config}), **options, alerts=folder / "alerts.csv")
+        with pytest.warns(UserWarning, match="promotions"):  # of complaints there are some, of offers none
+            score_file(replace(bundle, about={"config": config}), **options, alerts=folder / "alerts.csv")
         assert sorted(pd.read_csv(folder / "alerts.csv")["client_id"]) == ["'+1", "'=1+1"]
 
     def test_other_endings_are_refused_before_any_work(self, place):
@@ -433,6 +435,10 @@ class TestScoreFile:
             score_file(bundle, data="nowhere", cutoff=CUTOFF, out=folder / "scores.xlsx")
         with pytest.raises(ValueError, match=r"`alerts` must end in \.parquet or \.csv; got 'alerts'"):
             score_file(bundle, data="nowhere", cutoff=CUTOFF, out=folder / "scores.csv", alerts=folder / "alerts")
+        with pytest.raises(ValueError, match="`alerts` would take the place of `out`"):
+            score_file(
+                bundle, data="nowhere", cutoff=CUTOFF, out=folder / "a.csv", alerts=folder / "x" / ".." / "a.csv"
+            )
 
     def test_data_that_are_not_there(self, place):
         bundle, folder = place

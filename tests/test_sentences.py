@@ -232,3 +232,10 @@ def test_singular_and_plural():
     assert fit_number("{n} [category/categories] of [day/days]", "1") == "{n} category of day"
     assert fit_number("{n} [category/categories]", "11") == "{n} categories"
     assert np.char.endswith(Teller("orders_count_365d", Writing("en")).fact(1.0, usual=NAN, typical=1.0), "client")
+
+
+def test_a_name_of_ones_own_is_told_as_it_is():
+    assert (
+        Teller("speed [km/h]", Writing("en")).fact(5.0, usual=float("nan"), typical=3.0).startswith("speed [km/h]: 5")
+    )
+    assert Teller("도시 [이/가]", Writing("ko")).fact(5.0, **told).startswith("도시 [이/가]")

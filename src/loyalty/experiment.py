@@ -23,7 +23,7 @@ from loyalty.explanation import summarise, summarise_cutoffs
 from loyalty.features import CATALOGUE
 from loyalty.files import write_table
 from loyalty.fitting import Fitted, Panels, Setting, fit_models
-from loyalty.groups import attributes_at, group_clients, judge_groups
+from loyalty.groups import attributes_at, check_attributes, group_attributes, group_clients, judge_groups
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models.churn import ChurnModel
 from loyalty.models.intervals import coverage_table
@@ -127,6 +127,7 @@ def run_experiment(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HistoriesWarning)  # said in the notes
         histories = read_histories(config, data)
+    check_attributes(histories, config.card.attributes)
     setting = setting_of(config)
     panels = Panels(histories, setting, config.features, on_step=watch.step, also=measurable(histories))
     (final,) = setting.splits(histories, [config.score_cutoff])
@@ -161,6 +162,7 @@ def run_experiment(
     stale = histories.staleness(config.score_cutoff)
     lacking = [*missing_alerts(histories), *filter(None, [missing_voice(histories, fitted.learned)])]
     notes = [*histories.notes, *([stale] if stale else []), *_notes_of(fitted), *result.notes, *lacking]
+    notes = list(dict.fromkeys(notes))
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
     metrics["totals"] = _totals(scores, fitted.uncertainty)
     metrics["long_run"] = _long_run(scores, bundle.outlook, panel)
@@ -411,15 +413,22 @@ def _groups(config: Config, panels: Panels, result: Backtest) -> list[dict[str, 
     told = result.of("lightgbm").dropna(subset="churned")
     if told.empty:
         return []
-    groups = []
+    groups, attributes = [], []
     for cutoff in told["cutoff"].unique():
         rows = told[told["cutoff"] == cutoff].set_index(["client_id", "cutoff"])
         panel = panels.at(cutoff).loc[rows.index]
         little = too_little_history(panel, kind=setting.kind, reach=setting.outcome.reach)
-        attributes = attributes_at(panels.histories, asked, cutoff=cutoff) if asked else None
-        groups.append(group_clients(panel, rows, little=little, attributes=attributes))
+        groups.append(group_clients(panel, rows, little=little))
+        if asked:
+            known = attributes_at(panels.histories, asked, cutoff=cutoff).reindex(
+                rows.index.get_level_values("client_id")
+            )
+            attributes.append(known.set_axis(rows.index))
     keyed = told.set_index(["client_id", "cutoff"])
-    found = pd.concat(groups).reindex(keyed.index).reset_index(drop=True)
+    found = pd.concat(groups).reindex(keyed.index)
+    if asked:
+        found = found.join(group_attributes(pd.concat(attributes).reindex(keyed.index)))
+    found = found.reset_index(drop=True)
     table = judge_groups(told.reset_index(drop=True), found, seed=config.seed)
     return [row | {name: _finite(row[name]) for name in ("value", "lower", "upper")} for row in _records(table)]
 

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["replace_file", "write_table"]
 
 #: What a spreadsheet takes for a formula, be it after spaces or full-width.
-_FORMULA = r"[\t\r\n]|\s*[=+\-@＝＋－＠]"
+_FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
@@ -87,8 +88,11 @@ def write_table(table: "pd.DataFrame", path: Path) -> Path:
 
 def _defused(table: "pd.DataFrame") -> "pd.DataFrame":
     """Put an apostrophe before text that a spreadsheet would take for a formula."""
-    told = table.copy()
-    for name in told.select_dtypes(include=["object", "string"]):
-        text = told[name].astype("string")
-        told[name] = text.where(~text.str.match(_FORMULA, na=False), "'" + text)
+    told = table.rename(columns=_harmless)
+    for name in told.select_dtypes(include=["object", "string", "category"]):
+        told[name] = told[name].astype(object).map(_harmless)
     return told
+
+
+def _harmless(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell

@@ -5,7 +5,9 @@ much of a difference is chance. Clients are drawn with replacement, each with al
 `loyalty.judging`.
 """
 
+import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from loyalty.histories import Histories, at_instant
 from loyalty.judging import LEVEL, judge
 
-__all__ = ["attributes_at", "group_clients", "judge_groups"]
+__all__ = ["attributes_at", "check_attributes", "group_attributes", "group_clients", "judge_groups"]
 
 Floats = NDArray[np.float64]
 
@@ -23,13 +25,33 @@ FIGURES = ("churn_rate", "mean_error", "auc", "log_loss", "mae", "total_error", 
 #: The riskiest share of the clients of each cutoff, whom a campaign is taken to contact.
 CONTACTED = 0.2
 DRAWS = 300
+#: Ways to group clients that need nothing but their histories.
+WAYS = ("history", "purchase_days", "predicted_value")
 
 #: Below this many clients, or this many who left or who stayed, no figure of a group is told.
 _FEWEST, _FEWEST_EACH = 50, 5
 #: Levels of an attribute that are told apart; the rest are `other`.
 _LEVELS = 8
 _OTHER, _UNKNOWN = "other", "not known"
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _VALUE = ("lowest third", "middle third", "highest third")
+
+
+def check_attributes(histories: Histories, names: Sequence[str]) -> None:
+    """Refuse attributes that the table of clients does not have, or that go by the name of another way to group.
+
+    Raises
+    ------
+    ValueError
+        Naming the first of them.
+    """
+    there = histories.columns.get("clients", ())
+    for name in names:
+        if name in WAYS:
+            raise ValueError(f"[card] attributes: {name!r} is the name of another grouping; map the column to another.")
+        if name not in there:
+            known = f"it has {', '.join(there)}" if there else "there is no such table"
+            raise ValueError(f"[card] attributes: {name!r} is no column of the table clients; {known}.")
 
 
 def attributes_at(histories: Histories, names: Sequence[str], *, cutoff: pd.Timestamp) -> pd.DataFrame:
@@ -66,21 +88,15 @@ def attributes_at(histories: Histories, names: Sequence[str], *, cutoff: pd.Time
     client_id
     ann        Ulm
     """
-    there = histories.columns.get("clients", ())
-    for name in names:
-        if name not in there:
-            known = f"it has {', '.join(there)}" if there else "there is no such table"
-            raise ValueError(f"[card] attributes: {name!r} is no column of the table clients; {known}.")
+    check_attributes(histories, names)
     rows = histories.tables["clients"].filter(lambda t: t.known_at < at_instant(cutoff))
     known = rows.select("client_id", "joined_at", "known_at", *names).execute()
     latest = known.sort_values(["known_at", "joined_at"], kind="stable").drop_duplicates("client_id", keep="last")
     return latest.set_index("client_id")[list(names)].sort_index()
 
 
-def group_clients(
-    panel: pd.DataFrame, predicted: pd.DataFrame, *, little: pd.Series, attributes: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """Put the clients of one cutoff into groups, in several ways.
+def group_clients(panel: pd.DataFrame, predicted: pd.DataFrame, *, little: pd.Series) -> pd.DataFrame:
+    """Put the clients of one cutoff into groups, in the ways of `WAYS`.
 
     Parameters
     ----------
@@ -90,9 +106,6 @@ def group_clients(
         Of the same rows, with `expected_value`.
     little : Series of bool
         Of whom too little history is known.
-    attributes : DataFrame, optional
-        Indexed by `client_id`. Text is told apart by its eight most frequent levels; numbers of more than eight values
-        by quarters.
 
     Returns
     -------
@@ -119,25 +132,51 @@ def group_clients(
         "purchase_days": days.astype(str),
         "predicted_value": third.astype(str),
     }
-    if attributes is not None:
-        own = attributes.reindex(panel.index.get_level_values("client_id"))
-        groups |= {str(name): pd.Series(_levels(own[name]), index=panel.index) for name in own}
     return pd.DataFrame(groups, index=panel.index)
 
 
+def group_attributes(attributes: pd.DataFrame) -> pd.DataFrame:
+    """Put clients into groups by their attributes, the same groups at all cutoffs.
+
+    Parameters
+    ----------
+    attributes : DataFrame
+        Of the clients at all cutoffs together. Text is told apart by its eight most frequent levels; numbers of more
+        than eight values by quarters, edges in the lower one. What is missing or infinite is `not known`.
+
+    Returns
+    -------
+    DataFrame
+        Of the same rows, the names of groups.
+
+    Examples
+    --------
+    >>> ages = pd.DataFrame({"age": [18.0, 20, 30, 40, 50, 60, 70, 80, 90, np.nan]})
+    >>> group_attributes(ages)["age"].unique().tolist()
+    ['18 to 30', '30 to 50', '50 to 70', '70 to 90', 'not known']
+    """
+    return pd.DataFrame({str(name): _levels(attributes[name]) for name in attributes}, index=attributes.index)
+
+
 def _levels(values: pd.Series) -> NDArray[np.object_]:
-    """Name the group of each client by an attribute."""
+    """Name the group of each row by an attribute."""
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > _LEVELS:
-        quarters = pd.qcut(values, 4, duplicates="drop")
-        named = quarters.cat.rename_categories([f"{part.left:g} to {part.right:g}" for part in quarters.cat.categories])
-        return named.astype(object).where(values.notna(), _UNKNOWN).to_numpy(dtype=object)
-    told = values.astype("string")
+        numbers = values.to_numpy(dtype=float, na_value=np.nan)
+        known = np.isfinite(numbers)
+        edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, 5)))
+        names = np.array(
+            [f"{low:.10g} to {high:.10g}" for low, high in pairwise(edges)] or [f"{edges[0]:.10g}"], dtype=object
+        )
+        told = np.full(len(values), _UNKNOWN, dtype=object)
+        told[known] = names[np.clip(np.searchsorted(edges, numbers[known]) - 1, 0, len(names) - 1)]
+        return told
+    text = values.astype("string")
     # The most frequent levels; of equally frequent ones the first in the alphabet.
     counts = (
-        told.value_counts().rename_axis("level").reset_index().sort_values(["count", "level"], ascending=[False, True])
+        text.value_counts().rename_axis("level").reset_index().sort_values(["count", "level"], ascending=[False, True])
     )
     kept = set(counts["level"].head(_LEVELS))
-    return told.where(told.isna() | told.isin(kept), _OTHER).fillna(_UNKNOWN).to_numpy(dtype=object)
+    return text.where(text.isna() | text.isin(kept), _OTHER).fillna(_UNKNOWN).to_numpy(dtype=object)
 
 
 def judge_groups(
@@ -192,7 +231,7 @@ def judge_groups(
             own = judged[names == group]
             rows.append((grouping, group, "clients", float(len(own)), np.nan, np.nan))
             left = int(own["churned"].sum())
-            if len(own) < _FEWEST or min(left, len(own) - left) < _FEWEST_EACH:
+            if own["client_id"].nunique() < _FEWEST or min(left, len(own) - left) < _FEWEST_EACH:
                 continue
             means = judge(own.drop(columns="contacted"), draws=draws, seed=seed).means(level=level)
             wanted = means[means["metric"].isin(FIGURES)]
@@ -205,10 +244,9 @@ def _in_order(names: pd.Series) -> list[str]:
     """Order groups by name, what is not known last; numbers by size."""
 
     def place(name: str) -> tuple[bool, bool, float, str]:
-        first = str(name).split(" ")[0]
-        number = first.replace(".", "", 1).replace("-", "", 1).isdigit()
-        thirds = _VALUE.index(name) if name in _VALUE else 0
-        return name in (_UNKNOWN,), name == _OTHER, float(first) if number else float(thirds), str(name)
+        number = _NUMBER.match(name)
+        order = float(number[0]) if number else float(_VALUE.index(name)) if name in _VALUE else 0.0
+        return name == _UNKNOWN, name == _OTHER, order, name
 
     return sorted(names.unique(), key=place)
 

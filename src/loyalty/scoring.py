@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from loyalty.alerts import alert_list
+from loyalty.alerts import alert_list, missing_alerts
 from loyalty.config import Config, read_histories
 from loyalty.explanation import reason_codes
 from loyalty.features import CATALOGUE, Learned
@@ -330,12 +330,17 @@ def score_file(
     HistoriesError
         Listing every problem of every table.
     ValueError
-        If `out` or `alerts` is neither Parquet nor CSV, nobody stands at the cutoff, or the purchases are stale.
+        If `out` or `alerts` is neither Parquet nor CSV, both are one file, nobody stands at the cutoff, or the
+        purchases are stale.
     """
     wanted = {"out": Path(out)} | ({} if alerts is None else {"alerts": Path(alerts)})
     for name, path in wanted.items():
         if path.suffix not in {".parquet", ".csv"}:
             raise ValueError(f"`{name}` must end in .parquet or .csv; got {path.name!r}.")
+    if len({path.resolve() for path in wanted.values()}) < len(wanted):
+        raise ValueError(
+            f"`alerts` would take the place of `out`: both are {wanted['out'].name!r}. Give it a file of its own."
+        )
     config = Config.model_validate(bundle.about["config"])
     instant = as_instant(cutoff, name="cutoff")
     histories = read_histories(config, data, last_cutoff=instant)
@@ -355,6 +360,8 @@ def score_file(
     scores = bundle.score(histories, cutoff=instant, language=language)
     tables = {"out": scores}
     if alerts is not None:
+        for note in missing_alerts(histories):
+            warnings.warn(note, UserWarning, stacklevel=2)
         tables["alerts"] = alert_list(histories, scores, cutoff=instant, kind=bundle.setting.kind)
     for name, path in wanted.items():
         path.parent.mkdir(parents=True, exist_ok=True)

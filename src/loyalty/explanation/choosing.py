@@ -13,6 +13,7 @@ from loyalty.explanation.families import families, speaking
 from loyalty.explanation.sentences import earlier_of
 from loyalty.features import CATALOGUE
 from loyalty.features.algebra import Expression, Statistic
+from loyalty.models.categories import coded_levels
 from loyalty.models.churn import ChurnModel
 from loyalty.models.trees import feature_names
 
@@ -59,8 +60,7 @@ class Clients:
         values, typical, levels = np.empty((len(X), len(own))), np.empty(len(own)), {}
         for at, (name, usual) in enumerate(zip(names, model.typical_[own].tolist(), strict=True)):
             if name in model.columns_.levels:
-                codes, unique = pd.factorize(X[name])
-                texts = [str(level) for level in unique]
+                codes, texts = coded_levels(X[name])
                 levels[at] = list(dict.fromkeys([usual, *texts]))
                 place = np.array([*(levels[at].index(text) for text in texts), np.nan])
                 values[:, at], typical[at] = place[codes], 0.0

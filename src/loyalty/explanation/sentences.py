@@ -131,7 +131,7 @@ class Teller:
         below = value < 0 and bool(phrase.below)
         written = self._written(-value if below else value)
         said = (phrase.below if below else phrase.known).replace("{value}", written)
-        if "[" not in said:
+        if self.feature is None or "[" not in said:  # a name of one's own is told as it is
             return said
         return fit_particles(said) if self.writing.language == "ko" else fit_number(said, written)
 

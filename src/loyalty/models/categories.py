@@ -129,8 +129,12 @@ class Columns:
         """
         if not self.levels:
             return X
-        names = [f"{name} = {level}" for name in self.names for level in self.levels.get(name, ())]
-        told = iter(names)
+        names = dict.fromkeys(self.names)
+        for label in [f"{name} = {level}" for name in self.names for level in self.levels.get(name, ())]:
+            while label in names:  # as "a = b" with a level c, beside "a" with a level "b = c"
+                label += "'"
+            names[label] = None
+        told = iter(list(names)[len(self.names) :])
         spelled = [next(told) if self.names[i] in self.levels else self.names[i] for i in self.owner]
         table = pd.DataFrame(self.encode(X, warn=False), index=X.index, columns=spelled)
         table.attrs = dict(X.attrs)
@@ -316,7 +320,7 @@ def _is_category(column: pd.Series) -> bool:
 
 
 def _levels(column: pd.Series, clients: pd.Index) -> tuple[str, ...]:
-    codes, unique = _coded(column)
+    codes, unique = coded_levels(column)
     if len(unique) > _MOST_LEVELS:
         raise ValueError(
             f"column {column.name!r} has {len(unique):,} levels; a category may have {_MOST_LEVELS} at the most. "
@@ -333,7 +337,7 @@ def _levels(column: pd.Series, clients: pd.Index) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def _coded(column: pd.Series) -> tuple[NDArray[np.int_], list[str]]:
+def coded_levels(column: pd.Series) -> tuple[NDArray[np.int_], list[str]]:
     """Give the level of each row by its number, -1 where it is missing, and the levels in the order they come."""
     place: dict[str, int] = {}
     if column.dtype == object:
@@ -348,7 +352,7 @@ def _coded(column: pd.Series) -> tuple[NDArray[np.int_], list[str]]:
 
 def _dummies(column: pd.Series, levels: Sequence[str]) -> tuple[Floats, list[str]]:
     """Write a category as a column for each level, and name the levels that are not among them."""
-    codes, unique = _coded(column)
+    codes, unique = coded_levels(column)
     place = {level: i for i, level in enumerate(levels)}
     at = np.array([*(place.get(level, len(levels)) for level in unique), -1])[codes]
     dummies = (at[:, None] == np.arange(len(levels))).astype(float)
