@@ -20,7 +20,7 @@ from loyalty import cli, experiment
 from loyalty.cli import app
 from loyalty.experiment import Run
 
-COMMANDS = ["demo", "check", "run", "tune", "panel", "score", "report", "data"]
+COMMANDS = ["demo", "check", "run", "tune", "panel", "score", "report", "card", "data"]
 
 
 @pytest.fixture(autouse=True)

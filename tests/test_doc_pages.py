@@ -188,6 +188,7 @@ def test_every_door_of_a_module_stands_in_the_reference():
 
 
 def test_links_of_a_page_shown_lead_on_from_where_it_is_shown(tmp_path):
+    pytest.importorskip("sphinx", reason="the extra `docs` is not installed")
     spec = importlib.util.spec_from_file_location("repository_pages", DOCS / "_ext" / "repository_pages.py")
     pages = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(pages)

@@ -164,7 +164,14 @@ def test_what_was_put_in_does_not_come_out(before, secret, after):
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from([word for word in " ".join(PLAIN).split() if not any(map(str.isdigit, word))])))
+@given(
+    st.lists(
+        st.sampled_from(
+            # Whatever stands before 고객님, "dear client", is taken for a name: rather one word too many.
+            [word for word in " ".join(PLAIN).split() if not any(map(str.isdigit, word)) and "고객" not in word]
+        )
+    )
+)
 def test_ordinary_words_in_small_letters_survive(chosen):
     text = " ".join(word.casefold().strip(".,!?") for word in chosen)
     assert mask_text(text) == text

@@ -235,7 +235,6 @@ def test_singular_and_plural():
 
 
 def test_a_name_of_ones_own_is_told_as_it_is():
-    assert (
-        Teller("speed [km/h]", Writing("en")).fact(5.0, usual=float("nan"), typical=3.0).startswith("speed [km/h]: 5")
-    )
+    told = {"usual": float("nan"), "typical": 3.0}
+    assert Teller("speed [km/h]", Writing("en")).fact(5.0, **told).startswith("speed [km/h]: 5")
     assert Teller("도시 [이/가]", Writing("ko")).fact(5.0, **told).startswith("도시 [이/가]")
