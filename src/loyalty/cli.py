@@ -135,6 +135,7 @@ def demo(
             ("look at every problem a data set may have", f"loyalty check {config_path} --data {out / 'data'}"),
             ("score the clients two days later", f"loyalty score {out} --data {out / 'data'} --cutoff 2026-01-03"),
             ("read the report in Korean", f"loyalty report {out} --language ko"),
+            ("write the model card, for the data scientist", f"loyalty card {out}"),
             ("see the experiment in MLflow", f"mlflow ui --backend-store-uri sqlite:///{out / 'mlflow.db'}"),
             ("use your own data: copy the config and edit it", str(config_path)),
         ]
@@ -182,7 +183,8 @@ def run(
         _say_next(
             [
                 ("score again later", f"loyalty score {out} --data {data} --cutoff DATE --out scores.parquet{own}"),
-                ("see the experiment in MLflow", f"mlflow ui --backend-store-uri sqlite:///{out / 'mlflow.db'}"),
+                ("write the model card, for the data scientist", f"loyalty card {out}"),
+            ("see the experiment in MLflow", f"mlflow ui --backend-store-uri sqlite:///{out / 'mlflow.db'}"),
             ]
         )
 
@@ -407,12 +409,14 @@ def _show_run(config: "Config", result: "Run") -> None:
     for file, what in (
         ("report.html", "the managers' page"),
         ("scores.parquet", "every client's risk, value and reasons"),
+        ("alerts.csv", "whom the company is failing: no answer, silence after a problem, too many promotions"),
         ("backtest.parquet", "what was predicted at the test cutoffs"),
         ("metrics.json", "every figure"),
         ("model", "the models, as text; `loyalty score` uses them"),
         ("mlflow.db", "the experiment's track"),
     ):
-        _out.print(f"  {file:18}{what}")
+        if (result.out / file).exists():
+            _out.print(f"  {file:18}{what}")
 
 
 def _say_next(suggestions: list[tuple[str, str]]) -> None:
