@@ -77,7 +77,7 @@ class TestDemo:
         assert str(folder) in result.stdout  # brackets, colons and all
         assert "truth.parquet" in result.stdout
         suggested = re.findall(r"^ {4}(loyalty|mlflow) (\w+)", result.stdout, flags=re.MULTILINE)
-        assert [command for tool, command in suggested if tool == "loyalty"] == ["check", "score", "report"]
+        assert [command for tool, command in suggested if tool == "loyalty"] == ["check", "score", "report", "card"]
         assert ("mlflow", "ui") in suggested
         for model in ("naive", "btyd", "lightgbm"):
             assert re.search(rf"^{model}\s+0\.\d{{3}}\s", result.stdout, flags=re.MULTILINE)

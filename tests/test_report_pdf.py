@@ -108,7 +108,7 @@ def test_a_page_that_asks_for_anything_is_refused(pypdf, address, asking):
 
 def test_without_the_extra_nothing_is_written_and_the_remedy_is_told(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "weasyprint", None)
-    with pytest.raises(PdfMissingError, match=r"pip install 'loyalty\[pdf\]'.*libpango"):
+    with pytest.raises(PdfMissingError, match=r"pip install -e '\.\[pdf\]'.*libpango"):
         write_report(folder, pdf=True)
     assert not list(folder.glob("report*"))
     result = CliRunner().invoke(app, ["report", str(folder), "--pdf"])

@@ -184,7 +184,7 @@ def run(
             [
                 ("score again later", f"loyalty score {out} --data {data} --cutoff DATE --out scores.parquet{own}"),
                 ("write the model card, for the data scientist", f"loyalty card {out}"),
-            ("see the experiment in MLflow", f"mlflow ui --backend-store-uri sqlite:///{out / 'mlflow.db'}"),
+                ("see the experiment in MLflow", f"mlflow ui --backend-store-uri sqlite:///{out / 'mlflow.db'}"),
             ]
         )
 

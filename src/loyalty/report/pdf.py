@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 REMEDY = (
-    "A PDF needs the extra `pdf` and Pango, a library of the system. Install them: in the clone pip install -e '.[pdf]', and on "
-    "Debian apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-nanum (Korean letters); "
+    "A PDF needs the extra `pdf` and Pango, a library of the system. In the clone: pip install -e '.[pdf]', "
+    "on Debian apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-nanum (Korean letters); "
     "or leave out `pdf` and print the page from a browser."
 )
 
