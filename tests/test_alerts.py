@@ -269,6 +269,15 @@ def test_many_offers_are_those_of_one_in_ten():
     assert AlertLimits.read(Histories(bills, offers=pd.DataFrame(few)), cutoff=CUTOFF).many_offers == 4
 
 
+def test_in_contracts_the_offers_of_clients_who_never_bought_count():
+    bills = pd.DataFrame({"client_id": [1_000], "event_time": CUTOFF - 50 * DAY, "amount": 9.0})
+    contracts = pd.DataFrame({"client_id": range(100), "start": CUTOFF - 50 * DAY, "end": CUTOFF + 50 * DAY})
+    offers = pd.DataFrame([offer(client, 5) for client in range(100) for _ in range(6)])
+    shop = Histories(bills, contracts=contracts, offers=offers)
+    assert AlertLimits.read(shop, cutoff=CUTOFF).many_offers == 4
+    assert AlertLimits.read(shop, cutoff=CUTOFF, kind="contractual").many_offers == 6
+
+
 # The made-up shop
 
 

@@ -68,7 +68,7 @@ def test_a_run_without_chosen_attributes_says_how_to_choose_them() -> None:
 
 def test_the_share_of_clients_little_is_known_of_is_a_limit() -> None:
     rows = [group("history", "enough", "clients", 70), group("history", "little", "clients", 30)]
-    assert "Of 30% of the clients so little is known" in card(groups=rows)
+    assert "Of 30% of the predictions at the test cutoffs so little was known" in card(groups=rows)
 
 
 def test_nothing_judged_is_said() -> None:

@@ -503,7 +503,7 @@ def test_cdnow(shared_data, request, tmp_path, untracked):
     run = run_experiment(Config.model_validate(given), data=shared_data, out=tmp_path)
     assert not (tmp_path / "alerts.csv").exists()
     assert [note for note in run.notes if "need" in note] == [
-        "Alerts of feedback without an answer, silence after a problem need the table contacts.",
+        "Alerts of feedback without an answer and silence after a problem need the table contacts.",
         "Alerts of too many promotions need the table offers.",
         "What clients say needs the table contacts with the column text.",
     ]

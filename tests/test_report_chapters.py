@@ -26,13 +26,13 @@ def text_of(out: Path, language: Any = "en") -> str:
 
 def test_drivers_are_rolled_up_to_themes(folder):
     english, korean = text_of(folder), text_of(folder, "ko")
-    assert "“Rhythm of buying” goes with the risk most: it moves it by 9.4 points on average" in english
+    assert "“Rhythm of buying” goes with the risk most: it moves the prediction by 9.4 points on average" in english
     assert "Rhythm of buying 9.4 8.5 to 11.3 75% 2" in english  # 0.9 and 1.2 times 9.4
     assert "Season 0.8 0.7 to 1.0 0% 1" in english
-    assert "82% of what moves the risk lies in what the company can act upon, first of all: days since" in english
-    assert "위험과 가장 강하게 함께 나타나는 주제는 ‘구매 주기’입니다: 평균 9.4%p" in korean
+    assert "82% of what moves the prediction is of a kind that the company can act upon, first of all: days" in english
+    assert "위험과 가장 강하게 함께 나타나는 주제는 ‘구매 주기’입니다: 예측을 평균 9.4%p 움직입니다" in korean
     assert (
-        "위험을 움직이는 것의 82%는 회사가 바꿀 수 있는 것이며, 그중 가장 큰 것은 ‘마지막 구매 후 일수’입니다."
+        "예측을 움직이는 것의 82%는 회사가 손쓸 수 있는 종류이며, 그중 가장 큰 것은 ‘마지막 구매 후 일수’입니다."
         in korean
     )
 
@@ -76,14 +76,14 @@ def test_what_changed_has_its_sign(folder):
     english, korean = text_of(folder), text_of(folder, "ko")
     assert "Since 10 Nov 2011 the mean risk fell by 1.2 points, from 32.1% to 30.9%" in english
     assert (
-        "Clients who were here both times moved it by +1.9 pp; that 100 clients came in, by −1.0 pp; that 60 clients "
-        "went out, by −2.1 pp." in english
+        "Clients who were here both times moved it by +1.9 pp, the 100 clients who came in by −1.0 pp, and the "
+        "60 clients who went out by −2.1 pp." in english
     )
     assert "Rhythm of buying +2.4 +2.1 to +2.7" in english
     assert "Spend −0.5 −0.8 to −0.2" in english
     assert "Season 0.0 −0.3 to +0.3" in english
     assert "2011년 11월 10일 이후 평균 위험이 32.1%에서 30.9%로 1.2%p 낮아졌습니다" in korean
-    assert "고객 100명의 유입으로 −1.0%p, 고객 60명의 유출로 −2.1%p 움직였습니다." in korean
+    assert "고객 100명의 유입이 −1.0%p, 고객 60명의 유출이 −2.1%p만큼 평균 위험을 움직였습니다." in korean
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_rise_is_told_from_a_fall(tmp_path, after, said):
     changed = NEWER["changed"] | {"composition": [every]}
     text = Page(page_of(make_run_folder(tmp_path, clients=20, changed=changed, **NO_CURVES))).text
     assert f"Since 10 Nov 2011 the mean risk {said}" in text.replace("\u00a0", " ")
-    assert "came in, by" not in text
+    assert "who came in by" not in text
 
 
 def test_the_voice_of_clients(folder):
@@ -138,8 +138,8 @@ def test_whom_to_call_first_and_what_it_would_return_are_added_up_client_by_clie
     assert f"The first 100 clients by money at risk hold {money / every:.0%} of it: £{money:,.0f}" in text
     cost = money / 20 / 100
     assert (
-        f"If a contact keeps one in twenty of those who would leave, the first 100 keep £{money / 20:,.0f}; they pay "
-        f"while one costs less than £{cost:,.2f}" in text
+        f"If a contact keeps one in twenty of those who would leave, calling the first 100 keeps £{money / 20:,.0f}; a "
+        f"contact pays while it costs less than £{cost:,.2f}" in text
     )
     assert "One in twenty is an assumption and not measured in this run" in text
     korean = text_of(folder, "ko")
@@ -153,7 +153,7 @@ def test_a_margin_is_what_is_kept_of_spend(folder, tmp_path):
     rewrite_scores(out, value_at_risk=200.0)
     text = Page(page_of(out)).text
     # Of a hundred at 200 each a twentieth is 1,000, and 30 % of that 300: 3 for each contact.
-    assert "the first 100 keep £300; they pay while one costs less than £3" in text
+    assert "calling the first 100 keeps £300; a contact pays while it costs less than £3" in text
     assert "Money is the margin, 30% of the spend of a year" in text
 
 

@@ -112,13 +112,16 @@ def test_english_headlines_carry_the_numbers(five):
     assert "from 1 Nov 2026 to 29 Jan 2027" in text
     assert "Expected churn 30.0% about 2 of 5 clients with no purchase in the next 90 days" in text
     assert "₩5.5 B 90% range ₩4 B to ₩7 B; 37% of the spend of the past 365 days" in text
-    assert "₩5.5 B of a year's spend is at risk (₩4 B to ₩7 B): 2 of 5 clients are expected to leave" in text
+    assert (
+        "₩5.5 B of a year's spend is at risk (90% range ₩4 B to ₩7 B): about 2 of 5 clients are expected to leave"
+        in text
+    )
     assert "Expected spend ₩5 M in the next 90 days; 90% range ₩4 M to ₩6.5 M" in text
     assert "Of 1 client (20%) too little is known for numbers of their own: they bought on fewer than two days" in text
     assert "That is 2.9× as many as by chance." in text
     assert "Calling the riskiest 20% reaches 58% of leavers" in text
     assert "One back-test, so no band." in text
-    assert "2 top clients are about to leave" in text
+    assert "2 top clients are in the highest band of risk; about 1 of them are expected to leave" in text
     assert "Top over ₩1.5 M" in text
     assert "Solid to ₩1.5 M" in text
     assert "Safe to 15% Wavering to 35% About to leave over 35%" in text
@@ -160,17 +163,17 @@ def test_korean_headlines_carry_the_numbers(five):
     assert "위험 금액 55억 원" in text
     assert "위험 상위 20%에 연락하면 이탈 고객의 58%를 찾습니다" in text
     assert "55억 원 90% 범위 40억 원~70억 원, 최근 365일 구매액의 37%" in text
-    assert "1년 구매액 중 55억 원(40억 원~70억 원)이 위험합니다" in text
+    assert "1년 구매액 중 55억 원(90% 범위 40억 원~70억 원)이 위험합니다" in text
     assert "예상 구매액 500만 원 향후 90일, 90% 범위 400만 원~650만 원" in text
     assert "고객 1명(20%)은 구매일이 이틀 미만이어서" in text
-    assert "최상위 고객 2명의 이탈이 임박했습니다" in text
+    assert "최상위 고객 2명이 위험 상위 구간에 속하며, 그중 약 1명이 이탈할 것으로 예상됩니다" in text
     assert "위험 금액의 75%가 한 구간에 있습니다: 최상위 고객(이탈 임박)" in text
     assert "최근 30일 동안 최상위 고객 중 1명의 위험이 높아졌고 1명은 낮아졌습니다" in text
     assert "소액 고객(안정) 이탈 4 5,000만 원" in text
     assert "우수 고객 1명이 뜸해졌거나 구매가 끊겼습니다" in text
     assert "충성도 점수는 평균 100점 만점에 50점이며, 70점 이상 고객은 40%입니다" in text
     assert "점수에서 제외한 항목: 구매 규칙성, 가격 독립성, 참여와 추천, 만족도." in text
-    assert "고객의 88%가 90% 범위 안에서 구매했습니다" in text
+    assert "고객의 88%는 실제 구매액이 개별 90% 범위 안에 들었습니다" in text
     assert "e 이력 부족 50%" in text
     assert "‘마지막 구매 후 일수’가 예측을 가장 크게 움직입니다: 평균 9.1%p" in text
     assert "아래 고객 5명이 전체 위험 금액의 100%인 55억 원을 차지합니다" in text
@@ -200,17 +203,17 @@ def long_run(value: float | None, staying: tuple[tuple[int, float], ...] = (), *
         (
             {},
             "Over the next 3 years these clients will be worth £1.23 M at today's pace, net spend discounted at 10% a",
-            "향후 3년 가치는 123만 파운드입니다(순구매액, 연 10% 할인, 신규 고객 제외)",
+            "향후 3년 가치는 123만 파운드입니다(순구매액, 연 할인율 10%를 적용한 현재가치, 신규 고객 제외)",
         ),
         (
             {"years": 1.0, "discount_rate": 0.085},
             "Over the next year these clients will be worth £1.23 M at today's pace, net spend discounted at 8.5% a",
-            "향후 1년 가치는 123만 파운드입니다(순구매액, 연 8.5% 할인, 신규 고객 제외)",
+            "향후 1년 가치는 123만 파운드입니다(순구매액, 연 할인율 8.5%를 적용한 현재가치, 신규 고객 제외)",
         ),
         (
             {"years": 2.5, "margin": 0.3},
             "Over the next 2.5 years these clients will be worth £1.23 M at today's pace, 30% of net spend discounted",
-            "향후 2.5년 가치는 123만 파운드입니다(순구매액의 30%, 연 10% 할인, 신규 고객 제외)",
+            "향후 2.5년 가치는 123만 파운드입니다(순구매액의 30%, 연 할인율 10%를 적용한 현재가치, 신규 고객 제외)",
         ),
     ],
 )

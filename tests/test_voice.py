@@ -176,6 +176,27 @@ def test_a_theme_of_nine_clients_is_not_shown():
     assert shown[unknown].isna().all(axis=None)
 
 
+def test_clients_who_never_bought_are_not_named_either():
+    """Known by a contract alone, she is in no quote and among no words."""
+    lesson = ["broken lamp of lampy-kim"] * 15 + ["wonderful tea"] * 12 + ["hello"] * 60
+    model = FeedbackModel.fit(lesson, [NAN] * 87, clients=range(87), themes=2)
+    ids = [f"c{number}" for number in range(30)]
+    bills = pd.DataFrame({"client_id": ids, "event_time": CUTOFF - 300 * DAY, "amount": 9.0})
+    text = ["the broken lamp of lampy-kim came late"] * 20
+    contacts = pd.DataFrame({"client_id": ids[:20], "text": text, "event_time": CUTOFF - 10 * DAY})
+    contracts = pd.DataFrame({"client_id": ["lampy-kim"], "start": [CUTOFF - 99 * DAY]})
+    scores = pd.DataFrame({"client_id": ids, "churn_probability": 0.5, "value_at_risk": 2.0})
+    learned = Learned(CUTOFF, None, Feedback(model))
+    open_book = client_voice(Histories(bills, contacts=contacts), scores, cutoff=CUTOFF, learned=learned)
+    assert "lampy-kim" in open_book["quotes"].iloc[0][0]  # nobody is known by that name
+    told = client_voice(
+        Histories(bills, contacts=contacts, contracts=contracts), scores, cutoff=CUTOFF, learned=learned
+    )
+    assert "kim" not in told["quotes"].iloc[0][0]
+    assert "broken" in told["words"].iloc[0]
+    assert not {"lampy", "kim", "lampy-kim"} & set(told["words"].iloc[0])
+
+
 def test_figures_of_fewer_than_ten_scored_clients_are_not_shown():
     histories, learned = small(LAMP * 12 + ["hello"] * 12)
     shown = client_voice(histories, SCORES[3:], cutoff=CUTOFF, learned=learned)

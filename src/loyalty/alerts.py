@@ -101,7 +101,7 @@ class AlertLimits:
             raise ValueError(f"`many_offers` must be a whole number of at least 1; got {self.many_offers}.")
 
     @classmethod
-    def read(cls, histories: Histories, *, cutoff: Instant) -> Self:
+    def read(cls, histories: Histories, *, cutoff: Instant, kind: OutcomeKind = "non-contractual") -> Self:
         """Read from a company's own past what it takes to be late, and what is much.
 
         - `reply_days` is the time within which nine of ten replies came, of those sent in the 365 days before the
@@ -118,6 +118,8 @@ class AlertLimits:
             What is known.
         cutoff : str, date or Timestamp
             Only what was known before is read.
+        kind : {"non-contractual", "contractual"}
+            Who is a client: in contracts also who never bought.
 
         Examples
         --------
@@ -127,7 +129,7 @@ class AlertLimits:
         AlertLimits(reply_days=7.0, many_offers=4)
         """
         instant = as_instant(cutoff, name="cutoff")
-        return cls(_reply_days(histories, instant), _many_offers(histories, instant))
+        return cls(_reply_days(histories, instant), _many_offers(histories, instant, kind))
 
 
 def alert_list(
@@ -218,7 +220,7 @@ def alert_list(
         # The horizon sets the season of a row, which no alert asks for.
         panel = build_panel(histories, cutoffs=instant, horizon="1d", kind=kind, features=asked)
         panel = _of_clients(panel.droplevel("cutoff"), money.index, instant)
-        limits = limits or AlertLimits.read(histories, cutoff=instant)
+        limits = limits or AlertLimits.read(histories, cutoff=instant, kind=kind)
         found = pd.concat([_RULES[name](panel, limits).assign(kind=name) for name in kinds]).reset_index()
     found = found.assign(
         kind=pd.Categorical(found["kind"], categories=kinds),
@@ -298,7 +300,7 @@ def missing_alerts(histories: Histories) -> tuple[str, ...]:
     >>> import pandas as pd
     >>> bills = pd.DataFrame({"client_id": ["ann"], "event_time": ["2024-01-01"], "amount": [9.0]})
     >>> print(*missing_alerts(Histories(bills)), sep="\n")
-    Alerts of feedback without an answer, silence after a problem need the table contacts.
+    Alerts of feedback without an answer and silence after a problem need the table contacts.
     Alerts of too many promotions need the table offers.
     """
     told: dict[str, list[str]] = {}
@@ -306,7 +308,7 @@ def missing_alerts(histories: Histories) -> tuple[str, ...]:
         lacking = [[gap for name in need for gap in missing(histories, _FEATURES[name])] for need in needs]
         if all(lacking):
             told.setdefault(", ".join(dict.fromkeys(lacking[0])), []).append(ALERTS[kind]["en"])
-    return tuple(f"Alerts of {', '.join(kinds)} need {lacking}." for lacking, kinds in told.items())
+    return tuple(f"Alerts of {' and '.join(kinds)} need {lacking}." for lacking, kinds in told.items())
 
 
 # Rules: the clients of a panel on the list, with age and count
@@ -359,11 +361,12 @@ def _reply_days(histories: Histories, cutoff: pd.Timestamp) -> float:
     return float(np.clip(np.quantile(delays, 0.9), _QUICKEST, _SLOWEST))
 
 
-def _many_offers(histories: Histories, cutoff: pd.Timestamp) -> int:
+def _many_offers(histories: Histories, cutoff: pd.Timestamp, kind: OutcomeKind) -> int:
     feature = CATALOGUE["offers_count_30d"]
     if missing(histories, feature):
         return _FEWEST_OFFERS
-    counts = build_panel(histories, cutoffs=cutoff, horizon="1d", features=[feature])[feature.name].to_numpy()
+    panel = build_panel(histories, cutoffs=cutoff, horizon="1d", kind=kind, features=[feature])
+    counts = panel[feature.name].to_numpy()
     counts = counts[counts > 0]
     # The larger of two neighbours, so that it is a count, and one in ten got at least so many.
     most = int(np.quantile(counts, 0.9, method="higher")) if len(counts) else 0

@@ -454,7 +454,7 @@ def _alerts(
 ) -> tuple[dict[str, Any] | None, pd.DataFrame | None]:
     """List whom the company is failing, and count them."""
     cutoff = config.score_cutoff
-    limits = AlertLimits.read(histories, cutoff=cutoff)
+    limits = AlertLimits.read(histories, cutoff=cutoff, kind=config.outcome.kind)
     alerts = alert_list(histories, scores, cutoff=cutoff, kind=config.outcome.kind, limits=limits)
     kinds = _told(alert_summary(alerts, scores))
     return ({"limits": asdict(limits), "kinds": kinds}, alerts) if kinds else (None, None)

@@ -4,6 +4,7 @@ A theme is shown only where at least ten clients speak of it, and a text only af
 """
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -31,6 +32,8 @@ _LEVEL = 0.95
 _READ, _SHOWN, _SHORTEST = 1_000, 160, 12
 #: As many texts are looked at for each quote asked for, since others may say the same or be little but masks.
 _LOOKED_AT = 30
+#: What parts the words of an id, and the fewest signs of a part that could name somebody.
+_PARTS, _SHORTEST_PART = re.compile(r"[\W_]+"), 3
 
 _COLUMNS: Final = (
     "theme", "words", "texts", "clients", "share", "share_before", "change", "mood", "scored", "churn_probability",
@@ -142,8 +145,8 @@ def client_voice(
     now, before = said.between(instant - span, instant), said.between(instant - 2 * span, instant - span)
     moods = model.mood(now.rows["text"].tolist()) if len(now.rows) else np.empty(0)
     shown = {theme: clients for theme, clients in now.speakers().items() if len(clients) >= FEWEST_CLIENTS}
-    hidden = _ids(histories, said, instant) if quotes and shown else frozenset()
-    words = model.theme_terms()
+    hidden = _ids(histories, said, instant) if shown else frozenset()
+    words = [_unnamed(terms, hidden) for terms in model.theme_terms()]
     rows = [
         {
             "theme": theme + 1,
@@ -306,9 +309,17 @@ def _alike(one: str, other: str) -> bool:
 
 def _ids(histories: Histories, said: _Said, cutoff: pd.Timestamp) -> frozenset[str]:
     """Name the clients known before the cutoff, so that none is named in a quote."""
-    known = histories.purchases.filter(lambda t: t.known_at < at_instant(cutoff))
-    bought = known.select("client_id").distinct().execute()["client_id"]
-    return client_words([*bought, *said.writers()])
+    named = list(said.writers())
+    for table in histories.tables.values():
+        known = table.filter(lambda t: t.known_at < at_instant(cutoff))
+        named += known.select("client_id").distinct().execute()["client_id"].tolist()
+    return client_words(named)
+
+
+def _unnamed(terms: tuple[str, ...], hidden: frozenset[str]) -> tuple[str, ...]:
+    """Leave out terms that are a client's id or a word of one."""
+    names = hidden | {part for name in hidden for part in _PARTS.split(name) if len(part) >= _SHORTEST_PART}
+    return tuple(term for term in terms if not names & {term.casefold(), *term.casefold().split()})
 
 
 def _scores(scores: pd.DataFrame) -> pd.DataFrame:

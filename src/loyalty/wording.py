@@ -76,6 +76,16 @@ class Writing:
         """Write a share as a percentage."""
         return f"{self.number(share * 100, digits=digits)}%" if isfinite(share) else NONE
 
+    def risk(self, share: float) -> str:
+        """Write a probability as a percentage, small ones with a digit more, so that they do not become nothing.
+
+        Examples
+        --------
+        >>> [Writing("en").risk(share) for share in (0.0072, 0.0085, 0.26)]
+        ['0.7%', '0.9%', '26%']
+        """
+        return self.percent(share, digits=1 if 0 < abs(share) < 0.0995 else 0)
+
     def points(self, points: float, *, digits: int = 1, short: bool = False) -> str:
         """Write a difference of percentages."""
         if not isfinite(points):
@@ -124,7 +134,7 @@ class Writing:
         if unit == "money":
             return self.money(value)
         if unit == "share":
-            return self.percent(value, digits=1 if 0 < abs(value) < 0.0995 else 0)
+            return self.risk(value)
         if unit != "days":
             return self._bare(value)
         text = self.number(value, digits=1 if abs(value) < 10 and value != round(value) else 0).removesuffix(".0")

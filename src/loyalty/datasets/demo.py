@@ -14,6 +14,7 @@ _HEAD = """\
 # `loyalty check CONFIG --data FOLDER` lists whatever is wrong with it.
 question = "Which clients stop buying in the next three months, and what will the others spend?"
 seed = {seed}
+currency = "€"
 language = "en"                                 # of the report; or "ko"
 """
 _TAIL = """

@@ -220,15 +220,16 @@ def _limits(metrics: Metrics) -> str:
     errors = [one.value for one in metrics.backtest if one.model == _MODEL and one.metric == "total_error"]
     known = [error for error in errors if error is not None]
     if known:
-        limits.append(f"At the test cutoffs the predicted total was off by {min(known):+.0%} to {max(known):+.0%}.")
+        off = [f"{error:+.0%}".replace("-", "−") for error in (min(known), max(known))]
+        limits.append(f"At the test cutoffs the predicted total was off by {off[0]} to {off[1]}.")
     little = [
         one for one in metrics.groups if (one.grouping, one.group, one.metric) == ("history", "little", "clients")
     ]
     every = sum(one.value or 0 for one in metrics.groups if (one.grouping, one.metric) == ("history", "clients"))
     if little and every:
         limits.append(
-            f"Of {(little[0].value or 0) / every:.0%} of the clients so little is known that their numbers are those "
-            "of clients like them."
+            f"Of {(little[0].value or 0) / every:.0%} of the predictions at the test cutoffs so little was known of "
+            "the client that they were those of clients like it."
         )
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
 

@@ -54,8 +54,12 @@ DRAWN = ("ink", "muted", "grid", "axis", "accent", "band", "chance", "card")
 # -- Tidy frames -----------------------------------------------------------------------------------------------------
 
 
+#: Errors with a sign, whose mean over cutoffs would let them cancel.
+SIGNED = ("mean_error", "total_error")
+
+
 def metric_means(measures: Sequence[Measure]) -> pd.DataFrame:
-    """Mean of every metric over the test cutoffs, one column per model.
+    """Mean of every metric over the test cutoffs, one column per model; of signed errors the mean size.
 
     Parameters
     ----------
@@ -84,6 +88,7 @@ def metric_means(measures: Sequence[Measure]) -> pd.DataFrame:
         [(one.metric, one.model, np.nan if one.value is None else one.value) for one in measures],
         columns=["metric", "model", "value"],
     ).astype({"value": "float64"})
+    rows["value"] = rows["value"].abs().where(rows["metric"].isin(SIGNED), rows["value"])
     table = rows.pivot_table(index="metric", columns="model", values="value", aggfunc="mean", sort=False)
     return table.reindex(columns=list(dict.fromkeys(rows["model"]))).rename_axis(columns=None)
 

@@ -17,9 +17,9 @@ MODEL_ORDER = ("naive", "btyd", MODEL)
 MEASURES = (
     # metric, better, how it is written
     ("auc", "up", "plain"), ("found_top_20", "up", "percent"), ("lift_top_20", "up", "times"),
-    ("log_loss", "down", "plain"), ("brier", "down", "plain"), ("mean_error", "zero", "points"),
+    ("log_loss", "down", "plain"), ("brier", "down", "plain"), ("mean_error", "down", "points"),
     ("mae", "down", "money"), ("spearman", "up", "plain"), ("gini", "up", "plain"),
-    ("decile_mape", "down", "percent"), ("total_error", "zero", "percent"),
+    ("decile_mape", "down", "percent"), ("total_error", "down", "percent"),
 )  # fmt: skip
 MOST_NOTES, LONGEST_NOTE = 40, 600
 
@@ -93,8 +93,8 @@ def calibration_section(run: RunFolder, speech: Speech) -> Section | None:
         return None
     labels = {name: speech(f"calibration.{name}") for name in ("x", "y", "ideal")}
     rows = [
-        [speech.percent(row.predicted), speech.percent(row.observed),
-         f"{speech.percent(row.low)} – {speech.percent(row.high)}", speech.number(row.clients)]
+        [speech.risk(row.predicted), speech.risk(row.observed),
+         f"{speech.risk(row.low)} – {speech.risk(row.high)}", speech.number(row.clients)]
         for row in rows_of(frame)
     ]  # fmt: skip
     points = [
@@ -312,7 +312,7 @@ def groups_section(run: RunFolder, speech: Speech) -> Section | None:
             [
                 _group_name(one, speech),
                 *(speech.number(_figure(by, one, "clients")) for _ in counted),
-                speech.percent(_figure(by, one, "churn_rate")),
+                speech.risk(_figure(by, one, "churn_rate")),
                 _points(one, speech),
                 speech(f"groups.{_way(one)}"),
             ]
@@ -421,9 +421,7 @@ def _written(number: float, form: str, speech: Speech) -> str:
 def _best(numbers: list[float], *, better: str) -> list[int]:
     """Places of the best numbers; none when there is nothing to compare."""
     worth = {
-        place: number if better == "up" else -number if better == "down" else -abs(number)
-        for place, number in enumerate(numbers)
-        if not pd.isna(number)
+        place: number if better == "up" else -number for place, number in enumerate(numbers) if not pd.isna(number)
     }
     return [place for place, one in worth.items() if one == max(worth.values())] if len(worth) > 1 else []
 

@@ -20,7 +20,7 @@ from loyalty.report.clients import (
 )
 from loyalty.report.figures import rows_of
 from loyalty.report.pieces import COVERAGE, Section, bound, range_of, signed, told
-from loyalty.report.run_folder import RunFolder
+from loyalty.report.run_folder import Move, RunFolder
 from loyalty.report.small_cells import hidden_rows, tellable
 from loyalty.report.text import Speech, plural
 from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS
@@ -63,9 +63,13 @@ def matrix_section(run: RunFolder, speech: Speech) -> Section:
     leaving = ".hidden" if riskiest.hidden else plural(riskiest.clients)
     cuts = run.metrics.yardsticks.value_risk if run.metrics.yardsticks else None
     worth = [speech.money(cut) for cut in cuts.value] if cuts else []
-    risk = [speech.percent(cut) for cut in cuts.risk] if cuts else []
+    risk = [speech.risk(cut) for cut in cuts.risk] if cuts else []
     return {
-        "headline": speech(f"matrix.headline{leaving}", number=speech.number(riskiest.clients)),
+        "headline": speech(
+            f"matrix.headline{leaving}",
+            number=speech.number(riskiest.clients),
+            leavers=speech.number(riskiest.clients * riskiest.churn_probability),
+        ),
         "sub": speech("matrix.sub", days=speech.days(run.metrics.horizon_days)),
         "alt": speech("matrix.alt", cells="; ".join(str(cell["words"]) for cell in cells)),
         "rows": [
@@ -92,7 +96,7 @@ def segments_section(run: RunFolder, speech: Speech) -> Section:
         {
             "segment": segment_name(row.tier, row.level, speech),
             "clients": speech.number(row.clients),
-            "risk": speech.percent(row.churn_probability),
+            "risk": speech.risk(row.churn_probability),
             "money": speech.money(row.value_at_risk),
             "range": bound(by_cell.get((row.tier, row.level)), speech),
             "share": speech.percent(row.share),
@@ -105,7 +109,7 @@ def segments_section(run: RunFolder, speech: Speech) -> Section:
     whole = {
         "segment": speech("segments.all"),
         "clients": speech.number(len(run.scores)),
-        "risk": speech.percent(float(run.scores["churn_probability"].mean())),
+        "risk": speech.risk(float(run.scores["churn_probability"].mean())),
         "money": speech.money(whole_at_risk),
         "range": bound(bounds.get("all"), speech),
     }
@@ -139,7 +143,7 @@ def movement_section(run: RunFolder, speech: Speech) -> Section | None:
     hidden = already if run.clients else hidden_movement(frame, already=already)
     largest = sorted(
         (one for one in movement.segment if one.start != one.to),
-        key=lambda one: (-max(one.value_before, one.value_after), one.start, one.to),
+        key=lambda one: (-_money_of(one), one.start, one.to),
     )[:_LARGEST_MOVES]
     return {
         "headline": speech(
@@ -164,7 +168,7 @@ def movement_section(run: RunFolder, speech: Speech) -> Section | None:
         "moves": [
             [
                 _moved(one.start, speech), _moved(one.to, speech), speech.number(one.clients),
-                speech.money(one.value_before if one.to == "gone" else one.value_after),
+                speech.money(_money_of(one)),
             ]
             for one in largest
         ]
@@ -270,7 +274,7 @@ def top_section(run: RunFolder, speech: Speech) -> Section:
         "rows": [
             {
                 "client": shown(_id(client["client_id"])) or NONE,
-                "risk": speech.percent(client["churn_probability"]),
+                "risk": speech.risk(client["churn_probability"]),
                 "width": f"{100 * client['churn_probability']:.0f}",
                 "spend": speech.money(client["amount_sum_365d"]),
                 "money": speech.money(client["value_at_risk"]),
@@ -355,6 +359,11 @@ def _tier(segment: str) -> int:
 
 def _level(segment: str) -> int:
     return cell_of(segment)[1]
+
+
+def _money_of(move: Move) -> float:
+    """Take the money of those who moved, as it is now; of those who went, as it was."""
+    return move.value_before if move.to == "gone" else move.value_after
 
 
 def _moved(segment: str, speech: Speech) -> str:

@@ -98,7 +98,6 @@ def drivers_section(metrics: Metrics, speech: Speech, meanings: Meanings) -> Sec
             "name": meaning_of(row.feature, row.meaning, meanings, speech.language),
             "effect": speech.number(row.effect_pp, digits=1),
             "range": _interval(known[row.feature], speech),
-            "shap": speech.number(row.mean_abs_shap, digits=3),
             "direction": _DIRECTIONS[row.direction],
             "theme": theme_name(known[row.feature].theme, speech) if known[row.feature].theme else NONE,
             "can": speech(f"drivers.can.{'yes' if known[row.feature].actionable else 'no'}")

@@ -52,18 +52,19 @@ _FRAME: dict[str, tuple[str, str]] = {
     "chapter.action": ("What to do, and what would it return?", "무엇을 하고, 무엇을 얻는가?"),
     "chapter.trust": ("Can we trust it?", "믿을 수 있는가?"),
     "lead": (
-        "{money} of a year's spend is at risk: {leavers} of {clients} are expected to leave within {days}.",
+        "{money} of a year's spend is at risk: about {leavers} of {clients} are expected to leave within {days}.",
         "1년 구매액 중 {money}[이/가] 위험합니다. {days} 안에 고객 {clients} 중 약 {leavers}명이 이탈할 것으로 "
         "예상됩니다.",
     ),
     "lead.range": (
-        "{money} of a year's spend is at risk ({lower} to {upper}): {leavers} of {clients} are expected to leave "
-        "within {days}.",
-        "1년 구매액 중 {money}({lower}~{upper})[이/가] 위험합니다. {days} 안에 고객 {clients} 중 약 {leavers}명이 "
+        "{money} of a year's spend is at risk (90% range {lower} to {upper}): about {leavers} of {clients} are "
+        "expected to leave within {days}.",
+        "1년 구매액 중 {money}(90% 범위 {lower}~{upper})[이/가] 위험합니다. {days} 안에 고객 {clients} 중 약 "
+        "{leavers}명이 "
         "이탈할 것으로 예상됩니다.",
     ),
     "lead.none": (
-        "No money is at risk: {leavers} of {clients} are expected to leave within {days}.",
+        "No money is at risk: about {leavers} of {clients} are expected to leave within {days}.",
         "위험 금액이 없습니다. {days} 안에 고객 {clients} 중 약 {leavers}명이 이탈할 것으로 예상됩니다.",
     ),
     "lead.first": (
@@ -110,13 +111,13 @@ _FRAME: dict[str, tuple[str, str]] = {
         "Over the next {years} these clients will be worth {value} at today's pace, net spend discounted at {rate} a "
         "year; new clients are not in it.",
         "현재 추세가 이어질 때 이 고객들의 향후 {years} 가치는 {value}입니다"
-        "(순구매액, 연 {rate} 할인, 신규 고객 제외).",
+        "(순구매액, 연 할인율 {rate}[을/를] 적용한 현재가치, 신규 고객 제외).",
     ),
     "remark.long_run.margin": (
         "Over the next {years} these clients will be worth {value} at today's pace, {margin} of net spend discounted "
         "at {rate} a year; new clients are not in it.",
         "현재 추세가 이어질 때 이 고객들의 향후 {years} 가치는 {value}입니다"
-        "(순구매액의 {margin}, 연 {rate} 할인, 신규 고객 제외).",
+        "(순구매액의 {margin}, 연 할인율 {rate}[을/를] 적용한 현재가치, 신규 고객 제외).",
     ),
     "remark.staying": (
         "{share} of the contracts are expected to be in force {days} from now.",
@@ -131,7 +132,8 @@ _FRAME: dict[str, tuple[str, str]] = {
     "remark.little@contractual": (
         "Of {clients} ({share}) too little is known for numbers of their own: they were first recorded less than "
         "{days} before the cutoff. Their scores are those of clients like them.",
-        "고객 {clients}({share})[은/는] 기록이 기준일 전 {days}보다 짧아 개별 예측을 내기에 이력이 부족합니다. 이들의 "
+        "고객 {clients}({share})[은/는] 기록이 기준일 전 {days}보다 짧아 개별 예측을 내기에 이력이 부족합니다. "
+        "이들의 "
         "점수는 비슷한 고객의 평균으로 보아야 합니다.",
     ),
     "range": ("{lower} to {upper}", "{lower}~{upper}"),

@@ -14,7 +14,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "회사의 조치를 기다리는 고객(소수 집단은 비공개)",
     ),
     "alerts.headline.unknown": (
-        "The data tell of no messages and offers, so nobody can be listed who waits for the company",
+        "The data hold no messages or offers, so clients who wait for the company cannot be listed",
         "문의와 혜택 제안 기록이 없어 회사의 조치를 기다리는 고객을 알 수 없습니다",
     ),
     "alerts.sub": (
@@ -113,8 +113,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "처음 연락하는 고객이 차지하는 위험 금액 비중 막대: {bars}.",
     ),
     "return.headline": (
-        "If a contact keeps one in twenty of those who would leave, the first {number} keep {money}; they pay while "
-        "one costs less than {cost}",
+        "If a contact keeps one in twenty of those who would leave, calling the first {number} keeps {money}; a "
+        "contact pays while it costs less than {cost}",
         "연락으로 이탈할 고객 20명 중 1명을 지킨다면 처음 {number}명에서 {money}[을/를] 지키며, 연락 1회 비용이 "
         "{cost}보다 적으면 이익입니다",
     ),
@@ -132,7 +132,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "{margin} of the spend of a year; the cost is the mean over the list, and clients further down "
         "bring less than it.",
         "20명 중 1명은 이번 실행에서 측정한 값이 아니라 가정이며, 표의 다른 값도 그렇습니다. 목록의 일부를 무작위로 "
-        "골라 연락하지 않고 남은 비율을 비교해 측정하세요. 금액은 1년 구매액의 {margin}인 이익입니다. 기준 비용은 목록 "
+        "골라 연락하지 않고 남은 비율을 비교해 측정하세요. 금액은 1년 구매액의 {margin}인 이익입니다. 기준 비용은 "
+        "목록 "
         "전체의 평균이며, 뒤로 갈수록 지키는 금액은 그보다 작습니다.",
     ),
     "return.caption": (

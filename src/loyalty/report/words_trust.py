@@ -31,7 +31,8 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "calibration.headline.none": ("Calibration was not measured", "보정 정도를 측정하지 않았습니다"),
     "calibration.sub": (
-        "Clients of all back-tests grouped by predicted risk. On the dashed line, what was predicted is what happened. "
+        "Clients of all back-tests grouped by predicted risk. On the dashed line, what was predicted is what "
+        "happened. "
         "Bars: range that chance alone explains (95%); larger points hold more clients.",
         "모든 백테스트의 고객을 예측 위험별로 묶었습니다. 점선 위에 있으면 예측대로 된 것입니다. 세로선은 우연으로 "
         "설명되는 범위(95%)이며, 점이 클수록 고객이 많습니다.",
@@ -56,7 +57,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "models.headline.worse": (
         "LightGBM ranks leavers worse than {baseline}: AUC {auc} against {other}",
-        "LightGBM은 {baseline}보다 이탈 고객을 가려내지 못합니다: AUC {auc} 대 {other}",
+        "LightGBM은 {baseline}보다 이탈 고객을 잘 가려내지 못합니다: AUC {auc} 대 {other}",
     ),
     "models.headline.none": ("No model was compared", "비교한 모형이 없습니다"),
     "models.sub": (
@@ -73,15 +74,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "metric.lift_top_20": ("Times better than chance there", "무작위 대비 배수"),
     "metric.log_loss": ("Log loss of the probability", "확률의 로그 손실"),
     "metric.brier": ("Brier score of the probability", "확률의 브라이어 점수"),
-    "metric.mean_error": ("Predicted minus actual churn", "예측 이탈률 − 실제 이탈률"),
+    "metric.mean_error": ("Predicted against actual churn, either way", "예측·실제 이탈률 차이의 크기"),
     "metric.mae": ("Spend per client: mean error", "고객당 구매액: 평균 오차"),
     "metric.spearman": ("Spend per client: rank correlation", "고객당 구매액: 순위 상관"),
     "metric.gini": ("Spend found by ranking (Gini)", "순위로 찾은 구매액(지니)"),
     "metric.decile_mape": ("Spend by tenths: mean error", "구매액 십분위: 평균 오차"),
-    "metric.total_error": ("Total spend: error", "총구매액: 오차"),
+    "metric.total_error": ("Total spend: error, either way", "총구매액: 오차의 크기"),
     "better.up": ("higher is better", "클수록 좋음"),
     "better.down": ("lower is better", "작을수록 좋음"),
-    "better.zero": ("nearer to 0 is better", "0에 가까울수록 좋음"),
     "cutoffs.title": ("Back-test by back-test", "백테스트별 결과"),
     "cutoffs.cutoff": ("Cutoff", "기준일"),
     "cutoffs.clients": ("Clients", "고객 수"),
@@ -99,7 +99,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "intervals.headline": (
         "{share} of clients spent what their {coverage} range said",
-        "고객의 {share}[이/가] {coverage} 범위 안에서 구매했습니다",
+        "고객의 {share}[은/는] 실제 구매액이 개별 {coverage} 범위 안에 들었습니다",
     ),
     "intervals.sub": (
         "Back-tests: how many clients' spend came out within their own range, and the spend of all together.",
@@ -136,7 +136,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "comparison.sub": (
         "LightGBM's figure less the baseline's on the same clients, mean over the test cutoffs, with its 95% range. "
         "Where the range holds 0, chance may be all there is to the difference.",
-        "같은 고객에 대한 LightGBM의 값에서 비교 모형의 값을 뺀 차이의 평균과 95% 범위. 범위에 0이 들어 있으면 우연일 "
+        "같은 고객에 대한 LightGBM의 값에서 비교 모형의 값을 뺀 차이의 평균과 95% 범위. 범위에 0이 들어 있으면 "
+        "우연일 "
         "수 있습니다.",
     ),
     "comparison.against": ("Against {baseline}", "{baseline} 대비"),

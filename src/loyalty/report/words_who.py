@@ -20,10 +20,15 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "top.headline.none": ("No client holds money at risk", "위험 금액이 있는 고객이 없습니다"),
     "top.sub": (
-        "Reasons are what the model saw in each client's history. They go with higher (▲) or lower (▼) risk; they need "
-        "not be its cause.",
+        "Reasons are what the model saw in each client's history. They go with higher (▲) or lower (▼) risk; they "
+        "need "
+        "not be its cause. Expected is the mean; below it, what nine of ten such clients spend: 0 to 0 where "
+        "almost all "
+        "buy nothing.",
         "이유는 모형이 고객 이력에서 본 내용입니다. 높은(▲) 위험 또는 낮은(▼) 위험과 함께 나타나며, "
-        "반드시 원인은 아닙니다.",
+        "반드시 원인은 아닙니다. 예상 구매액은 평균이며, 아래는 이런 고객 10명 중 9명의 구매액 범위입니다. 0~0은 "
+        "대부분 "
+        "구매하지 않는다는 뜻입니다.",
     ),
     "top.client": ("Client", "고객"),
     "top.risk": ("Churn risk", "이탈 위험"),
@@ -34,19 +39,30 @@ WORDS: dict[str, tuple[str, str]] = {
     "reason.up": ("goes with higher risk", "높은 위험과 함께 나타남"),
     "reason.down": ("goes with lower risk", "낮은 위험과 함께 나타남"),
     "reason.none": ("no reason recorded", "기록된 이유 없음"),
-    "matrix.headline": ("{number} top clients are about to leave", "최상위 고객 {number}명의 이탈이 임박했습니다"),
-    "matrix.headline.one": ("1 top client is about to leave", "최상위 고객 1명의 이탈이 임박했습니다"),
-    "matrix.headline.none": ("No top client is about to leave", "이탈이 임박한 최상위 고객은 없습니다"),
+    "matrix.headline": (
+        "{number} top clients are in the highest band of risk; about {leavers} of them are expected to leave",
+        "최상위 고객 {number}명이 위험 상위 구간에 속하며, 그중 약 {leavers}명이 이탈할 것으로 예상됩니다",
+    ),
+    "matrix.headline.one": (
+        "1 top client is in the highest band of risk",
+        "최상위 고객 1명이 위험 상위 구간에 속합니다",
+    ),
+    "matrix.headline.none": (
+        "No top client is in the highest band of risk",
+        "위험 상위 구간에 속하는 최상위 고객은 없습니다",
+    ),
     "matrix.headline.hidden": (
         "Clients by risk and value; small groups are hidden",
         "위험과 금액으로 나눈 고객(소수 집단은 비공개)",
     ),
     "matrix.sub": (
-        "Clients by churn risk and by what each would spend in the next {days} if it stays. The cut points are kept "
-        "with the models, so that later scores compare. Below each count: money at risk. The stronger the colour, the "
+        "Clients by churn risk and by what each would spend in the next {days} if they stay. The names are relative: "
+        "when the models were made, half of the clients lay below the first cut point of risk and a fifth above the "
+        "second, and later scores are cut there too. Below each count: money at risk. The stronger the colour, the "
         "more.",
         "이탈 위험과 고객이 남을 경우의 향후 {days} 예상 구매액으로 나눈 고객 수. 구간 경계는 모형과 함께 고정되어 "
-        "이후 점수와 비교할 수 있습니다. 아래 숫자는 위험 금액이며, 색이 강할수록 큽니다.",
+        "이후 점수와 비교할 수 있습니다. 이름은 상대적입니다: 경계를 정할 때 고객의 절반은 첫 경계 이하, 20%는 둘째 "
+        "경계 초과였습니다. 아래 숫자는 위험 금액이며, 색이 강할수록 큽니다.",
     ),
     "matrix.y": ("Expected spend if staying", "유지 시 예상 구매액"),
     "tier.2": ("Top", "최상위"),
@@ -83,7 +99,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "최근 {days} 동안의 구간 이동(소수 집단은 비공개)",
     ),
     "movement.sub": (
-        "Clients of each segment on {since} and on {date}, by the same models and cut points. New clients come in, and "
+        "Clients of each segment on {since} and on {date}, by the same models and cut points. New clients come in, "
+        "and "
         "those who fell silent too long go out.",
         "같은 모형과 구간 경계로 본 {since}과 {date}의 구간별 고객 수. 신규 고객은 유입에, 오랫동안 구매가 없어 "
         "대상에서 빠진 고객은 유출에 들어갑니다.",
@@ -125,24 +142,34 @@ WORDS: dict[str, tuple[str, str]] = {
         "충성도 점수는 평균 100점 만점에 {score}점입니다",
     ),
     "loyalty.sub": (
-        "The mean of the named parts, each from 0 to 100, by fixed curves: a score moves only when the client does. "
-        "On {since}: {score}.",
-        "0~100점의 항목별 점수를 고정된 기준으로 평균한 값으로, 고객의 행동이 바뀔 때만 움직입니다. {since} 평균은 "
+        "The weighted mean of the named parts, each from 0 to 100, by fixed curves: a score moves only when the "
+        "client "
+        "does. Staying is read from the client's own pace and is not the model's probability. On {since}: {score}.",
+        "0~100점의 항목별 점수를 고정된 기준과 가중치로 평균한 값으로, 고객의 행동이 바뀔 때만 움직입니다. 유지 "
+        "가능성은 고객 자신의 구매 속도로 "
+        "본 값이며 모형의 확률이 아닙니다. {since} 평균은 "
         "{score}점입니다.",
     ),
     "loyalty.sub.bare": (
-        "The mean of the named parts, each from 0 to 100, by fixed curves: a score moves only when the client does.",
-        "0~100점의 항목별 점수를 고정된 기준으로 평균한 값으로, 고객의 행동이 바뀔 때만 움직입니다.",
+        "The weighted mean of the named parts, each from 0 to 100, by fixed curves: a score moves only when the "
+        "client "
+        "does. Staying is read from the client's own pace and is not the model's probability.",
+        "0~100점의 항목별 점수를 고정된 기준과 가중치로 평균한 값으로, 고객의 행동이 바뀔 때만 움직입니다. 유지 "
+        "가능성은 고객 자신의 구매 속도로 "
+        "본 값이며 모형의 확률이 아닙니다.",
     ),
     "loyalty.sub@contractual": (
-        "The mean of the named parts, each from 0 to 100, by fixed curves; staying is the model's probability. "
+        "The weighted mean of the named parts, each from 0 to 100, by fixed curves; staying is the model's "
+        "probability. "
         "On {since}: {score}.",
-        "0~100점의 항목별 점수를 고정된 기준으로 평균한 값이며, 유지 가능성은 모형의 확률입니다. {since} 평균은 "
+        "0~100점의 항목별 점수를 고정된 기준과 가중치로 평균한 값이며, 유지 가능성은 모형의 확률입니다. {since} "
+        "평균은 "
         "{score}점입니다.",
     ),
     "loyalty.sub.bare@contractual": (
-        "The mean of the named parts, each from 0 to 100, by fixed curves; staying is the model's probability.",
-        "0~100점의 항목별 점수를 고정된 기준으로 평균한 값이며, 유지 가능성은 모형의 확률입니다.",
+        "The weighted mean of the named parts, each from 0 to 100, by fixed curves; staying is the model's "
+        "probability.",
+        "0~100점의 항목별 점수를 고정된 기준과 가중치로 평균한 값이며, 유지 가능성은 모형의 확률입니다.",
     ),
     "loyalty.scores": ("Share of clients by score", "점수대별 고객 비중"),
     "loyalty.parts": ("Mean of each part", "항목별 평균"),

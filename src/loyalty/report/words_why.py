@@ -16,9 +16,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "drivers.lowers": ("high value goes with lower risk", "값이 크면 위험이 낮은 편"),
     "drivers.neutral": ("no single direction", "일정한 방향 없음"),
     "drivers.feature": ("Feature", "특징"),
-    "drivers.name": ("Column", "열 이름"),
     "drivers.effect": ("Effect, pp", "효과(%p)"),
-    "drivers.shap": ("Mean |SHAP|, log-odds", "평균 |SHAP|(로그 오즈)"),
     "drivers.direction": ("High value", "값이 클 때"),
     "drivers.alt": (
         "Bars of the features that move the predicted risk: {bars}.",
@@ -40,8 +38,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "theme.season": ("Season", "계절"),
     "theme.other": ("Other", "기타"),
     "themes.headline": (
-        "“{theme}” goes with the risk most: it moves it by {effect} on average",
-        "위험과 가장 강하게 함께 나타나는 주제는 ‘{theme}’입니다: 평균 {effect}",
+        "“{theme}” goes with the risk most: it moves the prediction by {effect} on average",
+        "위험과 가장 강하게 함께 나타나는 주제는 ‘{theme}’입니다: 예측을 평균 {effect} 움직입니다",
     ),
     "themes.sub": (
         "How far each theme moves the predicted risk up or down on average, in percentage points, with its 95% range "
@@ -50,15 +48,21 @@ WORDS: dict[str, tuple[str, str]] = {
         "것이며 반드시 원인은 아닙니다.",
     ),
     "themes.act": (
-        "{share} of what moves the risk lies in what the company can act upon, first of all: {driver}.",
-        "위험을 움직이는 것의 {share}[은/는] 회사가 바꿀 수 있는 것이며, 그중 가장 큰 것은 ‘{driver}’입니다.",
+        "{share} of what moves the prediction is of a kind that the company can act upon, first of all: {driver}. "
+        "Whether acting on it lowers the risk is not measured.",
+        "예측을 움직이는 것의 {share}[은/는] 회사가 손쓸 수 있는 종류이며, 그중 가장 큰 것은 ‘{driver}’입니다. "
+        "손썼을 때 "
+        "위험이 낮아지는지는 측정하지 않았습니다.",
     ),
     "themes.act.bare": (
-        "{share} of what moves the risk lies in what the company can act upon.",
-        "위험을 움직이는 것의 {share}[은/는] 회사가 바꿀 수 있는 것입니다.",
+        "{share} of what moves the prediction is of a kind that the company can act upon. Whether acting on it "
+        "lowers "
+        "the risk is not measured.",
+        "예측을 움직이는 것의 {share}[은/는] 회사가 손쓸 수 있는 종류입니다. 손썼을 때 위험이 낮아지는지는 측정하지 "
+        "않았습니다.",
     ),
     "themes.can": ("the company can act on it", "회사가 바꿀 수 있는 부분"),
-    "themes.cannot": ("it cannot", "바꿀 수 없는 부분"),
+    "themes.cannot": ("the company cannot", "바꿀 수 없는 부분"),
     "themes.theme": ("Theme", "주제"),
     "themes.drivers": ("Drivers", "특징 수"),
     "themes.part": ("Part the company can act on", "회사가 바꿀 수 있는 부분"),
@@ -109,9 +113,11 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "changed.headline.none": ("What moved the risk since {since}", "{since} 이후 위험을 움직인 것"),
     "changed.who": (
-        "Clients who were here both times moved it by {both}; that {came} came in, by {new}; that {left} went out, by "
-        "{gone}.",
-        "두 시점에 모두 있던 고객으로 {both}, 고객 {came}의 유입으로 {new}, 고객 {left}의 유출로 {gone} 움직였습니다.",
+        "Clients who were here both times moved it by {both}, the {came} who came in by {new}, and the {left} who "
+        "went "
+        "out by {gone}.",
+        "두 시점에 모두 있던 고객이 {both}, 고객 {came}의 유입이 {new}, 고객 {left}의 유출이 {gone}만큼 평균 위험을 "
+        "움직였습니다.",
     ),
     "changed.sub": (
         "How far each theme moved the mean risk of the clients who were here both times, in percentage points. One "
