@@ -60,8 +60,7 @@ _FRAME: dict[str, tuple[str, str]] = {
         "{money} of a year's spend is at risk (90% range {lower} to {upper}): about {leavers} of {clients} are "
         "expected to leave within {days}.",
         "1년 구매액 중 {money}(90% 범위 {lower}~{upper})[이/가] 위험합니다. {days} 안에 고객 {clients} 중 약 "
-        "{leavers}명이 "
-        "이탈할 것으로 예상됩니다.",
+        "{leavers}명이 이탈할 것으로 예상됩니다.",
     ),
     "lead.none": (
         "No money is at risk: about {leavers} of {clients} are expected to leave within {days}.",
@@ -88,8 +87,8 @@ _FRAME: dict[str, tuple[str, str]] = {
     "run.versions": ("Versions", "버전"),
     "run.btyd": ("BTYD parameters", "BTYD 모수"),
     "run.again": (
-        "To make it again: run the same configuration with the same data and versions. Equal fingerprints mean "
-        "equal inputs.",
+        "To make it again: run the same configuration with the same data and versions. Equal fingerprints mean equal "
+        "inputs.",
         "다시 만들려면 같은 설정을 같은 데이터와 버전으로 실행하세요. 지문이 같으면 입력도 같습니다.",
     ),
     "run.privacy": (
@@ -132,8 +131,7 @@ _FRAME: dict[str, tuple[str, str]] = {
     "remark.little@contractual": (
         "Of {clients} ({share}) too little is known for numbers of their own: they were first recorded less than "
         "{days} before the cutoff. Their scores are those of clients like them.",
-        "고객 {clients}({share})[은/는] 기록이 기준일 전 {days}보다 짧아 개별 예측을 내기에 이력이 부족합니다. "
-        "이들의 "
+        "고객 {clients}({share})[은/는] 기록이 기준일 전 {days}보다 짧아 개별 예측을 내기에 이력이 부족합니다. 이들의 "
         "점수는 비슷한 고객의 평균으로 보아야 합니다.",
     ),
     "range": ("{lower} to {upper}", "{lower}~{upper}"),

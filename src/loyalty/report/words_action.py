@@ -20,8 +20,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "alerts.sub": (
         "A client can have several, so the three do not add up. Whether the step lowers the risk is not known; it is "
         "owed anyway.",
-        "한 고객이 여러 항목에 들 수 있어 세 항목의 합은 전체와 다릅니다. 조치가 위험을 낮추는지는 알 수 없지만, "
-        "해야 할 일입니다.",
+        "한 고객이 여러 항목에 들 수 있어 세 항목의 합은 전체와 다릅니다. 조치가 위험을 낮추는지는 알 수 없지만, 해야 "
+        "할 일입니다.",
     ),
     "alerts.sub.list": (
         "A client can have several, so the three do not add up. The clients stand in alerts.csv. Whether the step "
@@ -132,8 +132,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "{margin} of the spend of a year; the cost is the mean over the list, and clients further down "
         "bring less than it.",
         "20명 중 1명은 이번 실행에서 측정한 값이 아니라 가정이며, 표의 다른 값도 그렇습니다. 목록의 일부를 무작위로 "
-        "골라 연락하지 않고 남은 비율을 비교해 측정하세요. 금액은 1년 구매액의 {margin}인 이익입니다. 기준 비용은 "
-        "목록 "
+        "골라 연락하지 않고 남은 비율을 비교해 측정하세요. 금액은 1년 구매액의 {margin}인 이익입니다. 기준 비용은 목록 "
         "전체의 평균이며, 뒤로 갈수록 지키는 금액은 그보다 작습니다.",
     ),
     "return.caption": (

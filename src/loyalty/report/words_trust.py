@@ -31,8 +31,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "calibration.headline.none": ("Calibration was not measured", "보정 정도를 측정하지 않았습니다"),
     "calibration.sub": (
-        "Clients of all back-tests grouped by predicted risk. On the dashed line, what was predicted is what "
-        "happened. "
+        "Clients of all back-tests grouped by predicted risk. On the dashed line, what was predicted is what happened. "
         "Bars: range that chance alone explains (95%); larger points hold more clients.",
         "모든 백테스트의 고객을 예측 위험별로 묶었습니다. 점선 위에 있으면 예측대로 된 것입니다. 세로선은 우연으로 "
         "설명되는 범위(95%)이며, 점이 클수록 고객이 많습니다.",
@@ -136,8 +135,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "comparison.sub": (
         "LightGBM's figure less the baseline's on the same clients, mean over the test cutoffs, with its 95% range. "
         "Where the range holds 0, chance may be all there is to the difference.",
-        "같은 고객에 대한 LightGBM의 값에서 비교 모형의 값을 뺀 차이의 평균과 95% 범위. 범위에 0이 들어 있으면 "
-        "우연일 "
+        "같은 고객에 대한 LightGBM의 값에서 비교 모형의 값을 뺀 차이의 평균과 95% 범위. 범위에 0이 들어 있으면 우연일 "
         "수 있습니다.",
     ),
     "comparison.against": ("Against {baseline}", "{baseline} 대비"),

@@ -20,15 +20,12 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "top.headline.none": ("No client holds money at risk", "위험 금액이 있는 고객이 없습니다"),
     "top.sub": (
-        "Reasons are what the model saw in each client's history. They go with higher (▲) or lower (▼) risk; they "
-        "need "
-        "not be its cause. Expected is the mean; below it, what nine of ten such clients spend: 0 to 0 where "
-        "almost all "
-        "buy nothing.",
-        "이유는 모형이 고객 이력에서 본 내용입니다. 높은(▲) 위험 또는 낮은(▼) 위험과 함께 나타나며, "
-        "반드시 원인은 아닙니다. 예상 구매액은 평균이며, 아래는 이런 고객 10명 중 9명의 구매액 범위입니다. 0~0은 "
-        "대부분 "
-        "구매하지 않는다는 뜻입니다.",
+        "Reasons are what the model saw in each client's history. They go with higher (▲) or lower (▼) risk; they need "
+        "not be its cause. Expected is the mean; below it, what nine of ten such clients spend: 0 to 0 where almost "
+        "all buy nothing.",
+        "이유는 모형이 고객 이력에서 본 내용입니다. 높은(▲) 위험 또는 낮은(▼) 위험과 함께 나타나며, 반드시 원인은 "
+        "아닙니다. 예상 구매액은 평균이며, 아래는 이런 고객 10명 중 9명의 구매액 범위입니다. 0~0은 대부분 구매하지 "
+        "않는다는 뜻입니다.",
     ),
     "top.client": ("Client", "고객"),
     "top.risk": ("Churn risk", "이탈 위험"),
@@ -99,8 +96,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "최근 {days} 동안의 구간 이동(소수 집단은 비공개)",
     ),
     "movement.sub": (
-        "Clients of each segment on {since} and on {date}, by the same models and cut points. New clients come in, "
-        "and "
+        "Clients of each segment on {since} and on {date}, by the same models and cut points. New clients come in, and "
         "those who fell silent too long go out.",
         "같은 모형과 구간 경계로 본 {since}과 {date}의 구간별 고객 수. 신규 고객은 유입에, 오랫동안 구매가 없어 "
         "대상에서 빠진 고객은 유출에 들어갑니다.",
@@ -142,17 +138,13 @@ WORDS: dict[str, tuple[str, str]] = {
         "충성도 점수는 평균 100점 만점에 {score}점입니다",
     ),
     "loyalty.sub": (
-        "The weighted mean of the named parts, each from 0 to 100, by fixed curves: a score moves only when the "
-        "client "
+        "The weighted mean of the named parts, each from 0 to 100, by fixed curves: a score moves only when the client "
         "does. Staying is read from the client's own pace and is not the model's probability. On {since}: {score}.",
         "0~100점의 항목별 점수를 고정된 기준과 가중치로 평균한 값으로, 고객의 행동이 바뀔 때만 움직입니다. 유지 "
-        "가능성은 고객 자신의 구매 속도로 "
-        "본 값이며 모형의 확률이 아닙니다. {since} 평균은 "
-        "{score}점입니다.",
+        "가능성은 고객 자신의 구매 속도로 본 값이며 모형의 확률이 아닙니다. {since} 평균은 {score}점입니다.",
     ),
     "loyalty.sub.bare": (
-        "The weighted mean of the named parts, each from 0 to 100, by fixed curves: a score moves only when the "
-        "client "
+        "The weighted mean of the named parts, each from 0 to 100, by fixed curves: a score moves only when the client "
         "does. Staying is read from the client's own pace and is not the model's probability.",
         "0~100점의 항목별 점수를 고정된 기준과 가중치로 평균한 값으로, 고객의 행동이 바뀔 때만 움직입니다. 유지 "
         "가능성은 고객 자신의 구매 속도로 "
@@ -160,10 +152,8 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "loyalty.sub@contractual": (
         "The weighted mean of the named parts, each from 0 to 100, by fixed curves; staying is the model's "
-        "probability. "
-        "On {since}: {score}.",
-        "0~100점의 항목별 점수를 고정된 기준과 가중치로 평균한 값이며, 유지 가능성은 모형의 확률입니다. {since} "
-        "평균은 "
+        "probability. On {since}: {score}.",
+        "0~100점의 항목별 점수를 고정된 기준과 가중치로 평균한 값이며, 유지 가능성은 모형의 확률입니다. {since} 평균은 "
         "{score}점입니다.",
     ),
     "loyalty.sub.bare@contractual": (

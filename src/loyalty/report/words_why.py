@@ -50,13 +50,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "themes.act": (
         "{share} of what moves the prediction is of a kind that the company can act upon, first of all: {driver}. "
         "Whether acting on it lowers the risk is not measured.",
-        "예측을 움직이는 것의 {share}[은/는] 회사가 손쓸 수 있는 종류이며, 그중 가장 큰 것은 ‘{driver}’입니다. "
-        "손썼을 때 "
-        "위험이 낮아지는지는 측정하지 않았습니다.",
+        "예측을 움직이는 것의 {share}[은/는] 회사가 손쓸 수 있는 종류이며, 그중 가장 큰 것은 ‘{driver}’입니다. 손썼을 "
+        "때 위험이 낮아지는지는 측정하지 않았습니다.",
     ),
     "themes.act.bare": (
-        "{share} of what moves the prediction is of a kind that the company can act upon. Whether acting on it "
-        "lowers "
+        "{share} of what moves the prediction is of a kind that the company can act upon. Whether acting on it lowers "
         "the risk is not measured.",
         "예측을 움직이는 것의 {share}[은/는] 회사가 손쓸 수 있는 종류입니다. 손썼을 때 위험이 낮아지는지는 측정하지 "
         "않았습니다.",
@@ -113,8 +111,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "changed.headline.none": ("What moved the risk since {since}", "{since} 이후 위험을 움직인 것"),
     "changed.who": (
-        "Clients who were here both times moved it by {both}, the {came} who came in by {new}, and the {left} who "
-        "went "
+        "Clients who were here both times moved it by {both}, the {came} who came in by {new}, and the {left} who went "
         "out by {gone}.",
         "두 시점에 모두 있던 고객이 {both}, 고객 {came}의 유입이 {new}, 고객 {left}의 유출이 {gone}만큼 평균 위험을 "
         "움직였습니다.",
