@@ -145,34 +145,15 @@ def run_experiment(
     watch.step("models for scoring")
     fingerprints = {"data": histories.fingerprint(), "labels": _fingerprint(fitted.labels)}
     panel = panels.at(config.score_cutoff, learned=fitted.learned)
-    bundle = Bundle.of(
-        fitted,
-        panel,
-        setting,
-        {
-            "question": config.question,
-            "score_cutoff": f"{config.score_cutoff:%Y-%m-%d}",
-            "config": config.model_dump(mode="json"),
-            "fingerprints": fingerprints,
-            "learned_until": f"{final.train[-1] + setting.outcome.reach:%Y-%m-%d}",
-        },
-    )
+    bundle = Bundle.of(fitted, panel, setting, _about(config, fitted, setting, fingerprints))
     scores = bundle.score_panel(panel)
     watch.step("scores and reasons")
-    stale = histories.staleness(config.score_cutoff)
-    lacking = [*missing_alerts(histories), *filter(None, [missing_voice(histories, fitted.learned)])]
-    notes = [*histories.notes, *([stale] if stale else []), *_notes_of(fitted), *result.notes, *lacking]
-    notes = list(dict.fromkeys(notes))
+    notes = _notes(config, histories, fitted, result)
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
-    metrics["totals"] = _totals(scores, fitted.uncertainty)
-    metrics["long_run"] = _long_run(scores, bundle.outlook, panel)
-    metrics["intervals"] = _intervals(result)
-    metrics["yardsticks"] = bundle.yardsticks.to_dict()
-    metrics["movement"] = _movement(bundle, panels, scores, config.score_cutoff)
+    metrics |= _standing(config, panels, fitted, bundle, panel, scores)
     metrics |= _why(bundle, panels, scores, config.score_cutoff, result)
-    metrics["data"] = _tables(histories)
-    metrics["model"] = _model(fitted)
-    metrics["groups"] = _groups(config, panels, result)
+    metrics |= {"intervals": _intervals(result), "groups": _groups(config, panels, result)}
+    metrics |= {"data": _tables(histories), "model": _model(fitted)}
     metrics["voice"] = _voice(config, histories, scores, fitted)
     metrics["alerts"], alerts = _alerts(config, histories, scores)
     watch.step("voice and alerts")
@@ -186,6 +167,37 @@ def run_experiment(
         _move(made, out)
     watch.step("MLflow")
     return Run(out, result, scores, run_id, tuple(notes))
+
+
+def _about(config: Config, fitted: Fitted, setting: Setting, fingerprints: Mapping[str, str]) -> dict[str, Any]:
+    """Gather the plain facts that are kept with the models."""
+    return {
+        "question": config.question,
+        "score_cutoff": f"{config.score_cutoff:%Y-%m-%d}",
+        "config": config.model_dump(mode="json"),
+        "fingerprints": dict(fingerprints),
+        "learned_until": f"{fitted.split.train[-1] + setting.outcome.reach:%Y-%m-%d}",
+    }
+
+
+def _notes(config: Config, histories: Histories, fitted: Fitted, result: Backtest) -> list[str]:
+    """Gather what is worth knowing of the data and the models, each once."""
+    stale = histories.staleness(config.score_cutoff)
+    lacking = [*missing_alerts(histories), *filter(None, [missing_voice(histories, fitted.learned)])]
+    notes = [*histories.notes, *([stale] if stale else []), *_notes_of(fitted), *result.notes, *lacking]
+    return list(dict.fromkeys(notes))
+
+
+def _standing(
+    config: Config, panels: Panels, fitted: Fitted, bundle: Bundle, panel: pd.DataFrame, scores: pd.DataFrame
+) -> dict[str, Any]:
+    """Say what the clients together come to, in which segments they stand, and who moved."""
+    return {
+        "totals": _totals(scores, fitted.uncertainty),
+        "long_run": _long_run(scores, bundle.outlook, panel),
+        "yardsticks": bundle.yardsticks.to_dict(),
+        "movement": _movement(bundle, panels, scores, config.score_cutoff),
+    }
 
 
 def setting_of(config: Config) -> Setting:

@@ -25,17 +25,7 @@ _ALERTS = ("unanswered_feedback", "silence_after_problem", "promotion_fatigue")
 def alerts_section(run: RunFolder, speech: Speech) -> Section:
     """Count the clients whom the company is failing, by kind, with the plain remedy.
 
-    Parameters
-    ----------
-    run : RunFolder
-        What the run left behind.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    dict
-        Words and numbers; no card for a kind that the run could not look for.
+    No card for a kind that the run could not look for.
     """
     alerts = run.metrics.alerts
     if alerts is None:
@@ -60,17 +50,7 @@ def alerts_section(run: RunFolder, speech: Speech) -> Section:
 def service_section(run: RunFolder, speech: Speech) -> Section:
     """Name the service that each segment deserves, those with most money at risk first.
 
-    Parameters
-    ----------
-    run : RunFolder
-        What the run left behind.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    dict
-        Columns and rows; no row for a segment without clients.
+    No row for a segment without clients.
     """
     frame = segments_by_money(run)
     hidden = speech("hidden")
@@ -90,17 +70,7 @@ def service_section(run: RunFolder, speech: Speech) -> Section:
 def calls_section(run: RunFolder, speech: Speech) -> Section:
     """Say whom to call first when not all can be called, and what they hold.
 
-    Parameters
-    ----------
-    run : RunFolder
-        What the run left behind.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    dict
-        Words and numbers; no rows where there is no money at risk or too few clients.
+    No rows where there is no money at risk or too few clients.
     """
     calls = first_calls(run.scores, hidden=not run.clients)
     if calls.empty:
@@ -134,17 +104,7 @@ def calls_section(run: RunFolder, speech: Speech) -> Section:
 def return_section(run: RunFolder, speech: Speech) -> Section | None:
     """Reckon what a contact must cost less than, under assumptions that are said to be such.
 
-    Parameters
-    ----------
-    run : RunFolder
-        What the run left behind. Where its config names a margin, money is taken times it.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    dict or None
-        Words and numbers; None where nobody is to be called.
+    None where nobody is to be called.
     """
     calls = first_calls(run.scores, hidden=not run.clients)
     if calls.empty:

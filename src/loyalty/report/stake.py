@@ -75,17 +75,7 @@ def total_of(metrics: Metrics, of: str) -> Total | None:
 def lead_of(run: RunFolder, speech: Speech) -> list[str]:
     """Say the whole in two sentences: what is at stake, and with whom to begin.
 
-    Parameters
-    ----------
-    run : RunFolder
-        What the run left behind.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    list of str
-        The second sentence only where there is money at risk and more clients than can be called at once.
+    The second sentence only where there is money at risk and more clients than can be called at once.
     """
     summary, total = summarise(run.scores), total_of(run.metrics, "value_at_risk")
     words = {
@@ -113,17 +103,7 @@ def lead_of(run: RunFolder, speech: Speech) -> list[str]:
 def tiles_of(run: RunFolder, speech: Speech) -> list[Section]:
     """Write the figures of the chapter: money at risk, expected spend, expected churn and value in the long run.
 
-    Parameters
-    ----------
-    run : RunFolder
-        What the run left behind.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    list of dict
-        `label`, `value` and `sub` of each; the last only where the run learned it.
+    The last only where the run learned it.
     """
     metrics, summary = run.metrics, summarise(run.scores)
     days = speech.days(metrics.horizon_days)
@@ -159,17 +139,7 @@ def tiles_of(run: RunFolder, speech: Speech) -> list[Section]:
 def remarks_of(run: RunFolder, speech: Speech) -> list[str]:
     """Say on which terms the long run is valued, and of how many clients too little is known.
 
-    Parameters
-    ----------
-    run : RunFolder
-        What the run left behind.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    list of str
-        Sentences; none about what is not known.
+    None about what is not known.
     """
     metrics, summary = run.metrics, summarise(run.scores)
     remarks = _long_run(metrics, speech)
@@ -182,20 +152,7 @@ def remarks_of(run: RunFolder, speech: Speech) -> list[str]:
 
 
 def definition_of(metrics: Metrics, speech: Speech) -> str:
-    """Say who counts as leaving, who is covered, and what money at risk is.
-
-    Parameters
-    ----------
-    metrics : Metrics
-        Of a run.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    str
-        Sentences.
-    """
+    """Say who counts as leaving, who is covered, and what money at risk is."""
     start = metrics.score_cutoff + timedelta(days=metrics.gap_days)
     last = start + timedelta(days=metrics.horizon_days - 1)
     said = [speech("definition", first=speech.date(start), last=speech.date(last))]

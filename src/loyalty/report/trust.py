@@ -31,20 +31,7 @@ _EVEN = 0.005
 
 
 def gain_section(metrics: Metrics, speech: Speech) -> Section | None:
-    """Draw how many leavers are found among how many of the riskiest clients.
-
-    Parameters
-    ----------
-    metrics : Metrics
-        Of a run.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    dict or None
-        Words and numbers; None where there was no back-test.
-    """
+    """Draw how many leavers are found among how many of the riskiest clients; None where there was no back-test."""
     gain = figures.gain_frame(metrics.gain)
     found, lift = _found(metrics)
     if gain.empty or pd.isna(found):
@@ -74,20 +61,7 @@ def gain_section(metrics: Metrics, speech: Speech) -> Section | None:
 
 
 def calibration_section(run: RunFolder, speech: Speech) -> Section | None:
-    """Draw actual against predicted churn.
-
-    Parameters
-    ----------
-    run : RunFolder
-        What the run left behind.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    dict or None
-        Words and numbers; None where it was not measured.
-    """
+    """Draw actual against predicted churn; None where it was not measured."""
     frame = figures.calibration_frame(run.metrics.calibration, merged=not run.clients)
     if frame.empty:
         return None
@@ -121,20 +95,7 @@ def calibration_section(run: RunFolder, speech: Speech) -> Section | None:
 
 
 def models_section(metrics: Metrics, speech: Speech) -> Section:
-    """Put the models beside each other, measure by measure.
-
-    Parameters
-    ----------
-    metrics : Metrics
-        Of a run.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    dict
-        Words and numbers; no rows where there was no back-test.
-    """
+    """Put the models beside each other, measure by measure; no rows where there was no back-test."""
     means = figures.metric_means(metrics.backtest)
     backtests = len({measure.cutoff for measure in metrics.backtest})
     models = [name for name in MODEL_ORDER if name in means.columns]
@@ -166,17 +127,7 @@ def models_section(metrics: Metrics, speech: Speech) -> Section:
 def comparison_section(metrics: Metrics, speech: Speech) -> Section | None:
     """Put the models beside each baseline on the same clients, with intervals and what they say.
 
-    Parameters
-    ----------
-    metrics : Metrics
-        Of a run.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    dict or None
-        Words and numbers; the headline is about the baseline that is hardest to beat. None where nothing was compared.
+    The headline is about the baseline that is hardest to beat. None where nothing was compared.
     """
     means = [one for one in metrics.comparison if one.cutoff is None and one.metric in _COMPARED]
     baselines = list(dict.fromkeys(one.baseline for one in means))
@@ -211,20 +162,7 @@ def comparison_section(metrics: Metrics, speech: Speech) -> Section | None:
 
 
 def cutoffs_section(run: RunFolder, speech: Speech) -> Section:
-    """Put predicted beside actual churn, cutoff by cutoff.
-
-    Parameters
-    ----------
-    run : RunFolder
-        What the run left behind.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    dict
-        Words and numbers; no rows where there was no back-test.
-    """
+    """Put predicted beside actual churn, cutoff by cutoff; no rows where there was no back-test."""
     frame = figures.cutoff_frame(run.metrics.backtest, run.backtest, model=MODEL)
     if not run.clients:
         frame = frame[[tellable(clients) for clients in frame["clients"]]]
@@ -272,17 +210,7 @@ def intervals_section(run: RunFolder, speech: Speech) -> Section | None:
 def groups_section(run: RunFolder, speech: Speech) -> Section | None:
     """For which groups of clients risk was told too high or too low in the back-tests.
 
-    Parameters
-    ----------
-    run : RunFolder
-        What the run left behind. Where single clients may not be told of, the groups are not counted.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    dict or None
-        Words and numbers; None where no group was large enough to be judged.
+    None where no group was large enough to be judged.
     """
     by = {(one.grouping, one.group, one.metric): one for one in run.metrics.groups}
     judged = [one for one in run.metrics.groups if one.metric == "mean_error" and one.value is not None]
@@ -324,17 +252,7 @@ def groups_section(run: RunFolder, speech: Speech) -> Section | None:
 def data_section(run: RunFolder, speech: Speech) -> Section | None:
     """Tell what each table of the histories held.
 
-    Parameters
-    ----------
-    run : RunFolder
-        What the run left behind.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    dict or None
-        Columns and rows; None where the run did not keep it, or single clients may not be told of.
+    None where the run did not keep it, or single clients may not be told of.
     """
     if not run.metrics.data or not run.clients:
         return None
@@ -354,17 +272,7 @@ def data_section(run: RunFolder, speech: Speech) -> Section | None:
 def notes_section(run: RunFolder, speech: Speech) -> Section:
     """Tell the notes of the run on its data.
 
-    Parameters
-    ----------
-    run : RunFolder
-        What the run left behind.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    dict
-        Words and numbers; no rows where single clients may not be told of, as notes may name them.
+    No rows where single clients may not be told of, as notes may name them.
     """
     if not run.clients:  # free text, in which a client may be named or few of them counted
         return {"rows": [], "none": speech("notes.withheld"), "remark": ""}

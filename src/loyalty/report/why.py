@@ -25,19 +25,7 @@ _NO_CHANGE = 0.05
 def themes_section(metrics: Metrics, speech: Speech, meanings: Meanings) -> Section | None:
     """Roll drivers up to themes, with their intervals and what of them can be acted upon.
 
-    Parameters
-    ----------
-    metrics : Metrics
-        Of a run.
-    speech : Speech
-        Language of the words.
-    meanings : mapping
-        Feature name → language → noun phrase.
-
-    Returns
-    -------
-    dict or None
-        Words and numbers; None where the run told of no theme.
+    None where the run told of no theme.
     """
     themes = [one for one in metrics.themes if one.effect_pp is not None][:_MOST_THEMES]
     if not themes:
@@ -74,22 +62,7 @@ def themes_section(metrics: Metrics, speech: Speech, meanings: Meanings) -> Sect
 
 
 def drivers_section(metrics: Metrics, speech: Speech, meanings: Meanings) -> Section:
-    """List the strongest drivers, each with its theme, its interval and whether it can be acted upon.
-
-    Parameters
-    ----------
-    metrics : Metrics
-        Of a run.
-    speech : Speech
-        Language of the words.
-    meanings : mapping
-        Feature name → language → noun phrase.
-
-    Returns
-    -------
-    dict
-        Words and numbers.
-    """
+    """List the strongest drivers, each with its theme, its interval and whether it can be acted upon."""
     frame = figures.driver_frame(metrics.drivers, language=speech.language, meanings=meanings)
     known = {one.feature: one for one in metrics.drivers}
     bars = [
@@ -120,19 +93,7 @@ def drivers_section(metrics: Metrics, speech: Speech, meanings: Meanings) -> Sec
 def differs_section(metrics: Metrics, speech: Speech, meanings: Meanings) -> Section | None:
     """Find the segments in which another driver comes first than among all clients.
 
-    Parameters
-    ----------
-    metrics : Metrics
-        Of a run.
-    speech : Speech
-        Language of the words.
-    meanings : mapping
-        Feature name → language → noun phrase.
-
-    Returns
-    -------
-    dict or None
-        Words and numbers; None where the run told of no segment or no driver.
+    None where the run told of no segment or no driver.
     """
     segments: dict[str, list[SegmentDriver]] = {}
     for one in metrics.drivers_by_segment:
@@ -160,17 +121,7 @@ def differs_section(metrics: Metrics, speech: Speech, meanings: Meanings) -> Sec
 def changed_section(run: RunFolder, speech: Speech) -> Section | None:
     """Tell what moved the mean risk since an earlier cutoff: by theme, and by who came and went.
 
-    Parameters
-    ----------
-    run : RunFolder
-        What the run left behind.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    dict or None
-        Words and numbers; None where nobody stood at both cutoffs.
+    None where nobody stood at both cutoffs.
     """
     changed = run.metrics.changed
     if changed is None:
@@ -194,17 +145,7 @@ def changed_section(run: RunFolder, speech: Speech) -> Section | None:
 def voice_section(run: RunFolder, speech: Speech) -> Section | None:
     """Tell what clients write about, with the risk and the money that go with it.
 
-    Parameters
-    ----------
-    run : RunFolder
-        What the run left behind; its masked quotes are told only where clients may be named.
-    speech : Speech
-        Language of the words.
-
-    Returns
-    -------
-    dict or None
-        Words and numbers; None where the run heard no client.
+    None where the run heard no client.
     """
     voice = run.metrics.voice
     if voice is None:
