@@ -217,31 +217,8 @@ def loyalty_section(run: RunFolder, speech: Speech) -> Section | None:
     before = movement.loyalty_score if movement else None
     loyal = int((known >= LOYAL).sum())
     bare = "" if run.clients or tellable(loyal, of=len(known)) else ".bare"
-    bands = loyalty_bands(run.scores, merged_at=None if run.clients else LOYAL)
     parts = loyalty_means(run.scores)
-    few = [
-        not run.clients and not tellable(round(share * len(run.scores)), of=len(run.scores)) for share in parts["known"]
-    ]
-    parts = parts.assign(few=few)
-    longest = max(float(bands["share"].max()), 1e-12)
-    bars = [
-        {
-            "name": speech("loyalty.band", low=row.low, high=row.high),
-            "effect": speech.percent(row.share),
-            "clients": speech.number(row.clients),
-            "width": f"{100 * row.share / longest:.0f}",
-        }
-        for row in rows_of(bands)
-    ]
-    means = [
-        {
-            "name": _part(row.Index, speech),
-            "effect": speech.number(row.mean),
-            "known": speech.percent(row.known),
-            "width": f"{row.mean:.0f}",
-        }
-        for row in rows_of(parts[(parts["known"] > 0) & ~parts["few"]])
-    ]
+    bars, means = _bands(run, speech), _means(run, parts, speech)
     lacking = [_part(str(part), speech) for part in parts.index[parts["known"] == 0]]
     return {
         "headline": speech(
@@ -258,6 +235,36 @@ def loyalty_section(run: RunFolder, speech: Speech) -> Section | None:
         "means_alt": speech("loyalty.alt.parts", bars="; ".join(f"{bar['name']} {bar['effect']}" for bar in means)),
         "unknown": speech("loyalty.unknown", parts=", ".join(lacking)) if lacking else "",
     }
+
+
+def _bands(run: RunFolder, speech: Speech) -> list[dict[str, str]]:
+    """Write the bars of the loyalty scores by tens; without clients, small groups are merged."""
+    bands = loyalty_bands(run.scores, merged_at=None if run.clients else LOYAL)
+    longest = max(float(bands["share"].max()), 1e-12)
+    return [
+        {
+            "name": speech("loyalty.band", low=row.low, high=row.high),
+            "effect": speech.percent(row.share),
+            "clients": speech.number(row.clients),
+            "width": f"{100 * row.share / longest:.0f}",
+        }
+        for row in rows_of(bands)
+    ]
+
+
+def _means(run: RunFolder, parts: pd.DataFrame, speech: Speech) -> list[dict[str, str]]:
+    """Write the bars of the parts of the loyalty score, of those that are known of enough clients to be told."""
+    everyone = len(run.scores)
+    return [
+        {
+            "name": _part(row.Index, speech),
+            "effect": speech.number(row.mean),
+            "known": speech.percent(row.known),
+            "width": f"{row.mean:.0f}",
+        }
+        for row in rows_of(parts[parts["known"] > 0])
+        if run.clients or tellable(round(row.known * everyone), of=everyone)
+    ]
 
 
 def top_section(run: RunFolder, speech: Speech) -> Section:
