@@ -388,7 +388,7 @@ class Lesson:
         buying, why_not = None if self.learned is None else self.learned.buying, ""
         if buying is None:  # no feature asks it
             buying, why_not = learn_buying(panels.histories, self.split.test, outcome)
-        return Outlook(terms, *days, buying=None if buying is None else buying.parameters, missing=why_not)
+        return Outlook(terms, *days, buying=None if buying is None else buying.generations, missing=why_not)
 
     def _fit_survival(self, panels: Panels, terms: LongRunTerms, *, seed: int) -> tuple[SurvivalModel | None, str]:
         """Follow the contracts of cutoffs at least a period apart, or say why it cannot be.

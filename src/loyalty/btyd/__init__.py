@@ -2,7 +2,8 @@
 
 Where clients come and go unsaid, `BetaGeometricNBD`, `ModifiedBetaGeometricNBD` and `ParetoNBD` are fitted on purchases
 at any time, `BetaGeometricBetaBinomial` on purchases at set opportunities, `GammaGamma` on spend; `BuyTillYouDie` joins
-purchases and spend. Where a contract says who has left, `ShiftedBetaGeometric` is fitted on renewals.
+purchases and spend, and `Generations` tells clients who were there when the records began from those who came since.
+Where a contract says who has left, `ShiftedBetaGeometric` is fitted on renewals.
 
 `probability_alive`, `expected_purchases`, `probability_no_purchase` and `expected_spend` take parameters found before,
 and a million clients a second; features are made with them.
@@ -12,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from loyalty.btyd._frozen import expected_purchases, expected_spend, probability_alive, probability_no_purchase
+from loyalty.btyd._generations import Generations, Habits, first_days
 
 if TYPE_CHECKING:
     from loyalty.btyd._contracts import ShiftedBetaGeometric
@@ -25,11 +27,14 @@ __all__ = [
     "BetaGeometricNBD",
     "BuyTillYouDie",
     "GammaGamma",
+    "Generations",
+    "Habits",
     "ModifiedBetaGeometricNBD",
     "ParetoNBD",
     "ShiftedBetaGeometric",
     "expected_purchases",
     "expected_spend",
+    "first_days",
     "probability_alive",
     "probability_no_purchase",
 ]

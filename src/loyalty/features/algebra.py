@@ -45,6 +45,7 @@ __all__ = [
     "Between",
     "Clock",
     "Column",
+    "CutoffDay",
     "Days",
     "Expression",
     "Headroom",
@@ -105,6 +106,18 @@ class Matches(Expression):
 
     def __str__(self) -> str:
         return f"{self.text} contains {self.pattern}"
+
+
+@node
+class CutoffDay(Expression):
+    """The cutoff in days since 1970-01-01, the day's part included."""
+
+    def at(self, cutoff: pd.Timestamp) -> float:
+        """Say when the cutoff is."""
+        return (cutoff - pd.Timestamp(0)) / pd.Timedelta(days=1)
+
+    def __str__(self) -> str:
+        return "day of the cutoff"
 
 
 @node

@@ -16,6 +16,7 @@ from loyalty.features.algebra import (
     Between,
     Clock,
     Column,
+    CutoffDay,
     Days,
     Expression,
     Headroom,
@@ -433,6 +434,10 @@ def _number(number: Number, snapshot: Snapshot) -> Values:
     return np.full(len(snapshot.part.clients), number.value)
 
 
+def _cutoff_day(_: CutoffDay, snapshot: Snapshot) -> Values:
+    return np.full(len(snapshot.part.clients), snapshot.cutoff / DAY)
+
+
 def _season(season: Season, snapshot: Snapshot) -> Values:
     return np.full(len(snapshot.part.clients), season.at(snapshot.middle))
 
@@ -483,6 +488,7 @@ _CLIENTS: dict[type[Expression], Callable[..., Values]] = {
     Statistic: _statistic,
     Operation: _of_clients,
     Number: _number,
+    CutoffDay: _cutoff_day,
     Season: _season,
     Learned: _learned_clients,
     ShareOfClients: _share_of_clients,

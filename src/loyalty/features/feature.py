@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from loyalty.features.algebra import Expression, Learned, Number, Season, ShareOfClients, columns_of
+from loyalty.features.algebra import CutoffDay, Expression, Learned, Number, Season, ShareOfClients, columns_of
 from loyalty.features.expression import Statistic
 from loyalty.histories import TABLES
 
@@ -169,7 +169,7 @@ class Feature:
     def shared(self) -> bool:
         """Whether all clients of a cutoff have the same value: it moves the level, and is no reason for one of them."""
         return isinstance(self.formula, Expression) and all(
-            isinstance(part, Season | ShareOfClients | Number) for part in self._ends(self.formula)
+            isinstance(part, CutoffDay | Season | ShareOfClients | Number) for part in self._ends(self.formula)
         )
 
     def _ends(self, expression: Expression) -> list[Expression]:

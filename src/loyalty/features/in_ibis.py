@@ -19,6 +19,7 @@ from loyalty.features.algebra import (
     Between,
     Clock,
     Column,
+    CutoffDay,
     Days,
     Expression,
     Headroom,
@@ -471,6 +472,10 @@ def _function(asked: _Asked, kinds: Sequence[str], *, engine: str, name: str) ->
     return make(wrapped, signature=(tuple(kinds), "float64"), **options)
 
 
+def _cutoff_day(expression: CutoffDay, scope: _Scope) -> Any:
+    return _float(expression.at(scope.compiler.cutoff))
+
+
 def _season(expression: Season, scope: _Scope) -> Any:
     return _float(expression.at(scope.compiler.middle))
 
@@ -487,6 +492,7 @@ _WRITTEN: dict[type[Expression], Callable[..., Any]] = {
     Clock: _clock,
     Previous: _previous,
     Learned: _learned,
+    CutoffDay: _cutoff_day,
     Season: _season,
 }
 

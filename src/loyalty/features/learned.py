@@ -12,7 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loyalty.btyd import expected_purchases, expected_spend, probability_alive, probability_no_purchase
+from loyalty.btyd import (
+    Generations,
+    Habits,
+    expected_purchases,
+    expected_spend,
+    probability_alive,
+    probability_no_purchase,
+)
 from loyalty.features.catalogue import CATALOGUE
 from loyalty.features.panel import build_panel
 from loyalty.histories import Histories, at_instant
@@ -38,29 +45,36 @@ class Buying:
 
     Attributes
     ----------
-    parameters : mapping of str to float
-        Of Pareto/NBD.
-    spend : mapping of str to float or None
-        Of Gamma-Gamma; None where nobody spent anything on a second day.
+    generations : Generations
+        The rates at which clients buy, by when they came.
     horizon_days, gap_days : float
         The outcome window.
     """
 
-    parameters: Mapping[str, float]
-    spend: Mapping[str, float] | None
+    generations: Generations
     horizon_days: float
     gap_days: float
 
-    def __call__(self, output: str, frequency: Numbers, recency: Numbers, T: Numbers, monetary: Numbers) -> Numbers:
+    def __call__(
+        self, output: str, frequency: Numbers, recency: Numbers, T: Numbers, monetary: Numbers, first_day: Numbers
+    ) -> Numbers:
         """Answer `alive`, `expected` purchases, `silent` for the horizon, or the `day_amount` of a purchase day."""
+        said = np.empty(len(frequency))
+        for habits, rows in self.generations.of(first_day):
+            said[rows] = self._ask(output, habits, frequency[rows], recency[rows], T[rows], monetary[rows])
+        return said
+
+    def _ask(
+        self, output: str, habits: Habits, frequency: Numbers, recency: Numbers, T: Numbers, monetary: Numbers
+    ) -> Numbers:
         if output == "alive":
-            return probability_alive(frequency, recency, T, parameters=self.parameters)
+            return probability_alive(frequency, recency, T, parameters=habits.purchases)
         if output == "day_amount":
-            if self.spend is None:
+            if habits.spend is None:
                 return np.full(len(frequency), np.nan)
-            return expected_spend(frequency, monetary, parameters=self.spend)
+            return expected_spend(frequency, monetary, parameters=habits.spend)
         predict = expected_purchases if output == "expected" else probability_no_purchase
-        return predict(frequency, recency, T, parameters=self.parameters, horizon=self.horizon_days, gap=self.gap_days)
+        return predict(frequency, recency, T, parameters=habits.purchases, horizon=self.horizon_days, gap=self.gap_days)
 
 
 @dataclass(frozen=True)
@@ -134,8 +148,7 @@ class Learned(Mapping[str, Callable[..., Numbers]]):
         buying = None
         if self.buying is not None:
             buying = {
-                "parameters": dict(self.buying.parameters),
-                "spend": None if self.buying.spend is None else dict(self.buying.spend),
+                "generations": self.buying.generations.to_json(),
                 "horizon_days": self.buying.horizon_days,
                 "gap_days": self.buying.gap_days,
             }
@@ -154,10 +167,12 @@ class Learned(Mapping[str, Callable[..., Numbers]]):
         from loyalty.features.feedback import FeedbackModel
 
         kept = json.loads(text)
-        feedback, renewed = kept["feedback"], kept["renewed"]
+        btyd, feedback, renewed = kept["btyd"], kept["feedback"], kept["renewed"]
+        if btyd is not None:
+            btyd["generations"] = Generations.from_json(btyd["generations"])
         return cls(
             until=pd.Timestamp(kept["until"]).as_unit("us"),
-            buying=None if kept["btyd"] is None else Buying(**kept["btyd"]),
+            buying=None if btyd is None else Buying(**btyd),
             feedback=None if feedback is None else Feedback(FeedbackModel.from_text(feedback)),
             notes=tuple(kept["notes"]),
             renewed=None if renewed is None else pd.Timestamp(renewed).as_unit("us"),
@@ -225,20 +240,17 @@ def renew(
 
 def learn_buying(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome) -> tuple[Buying | None, str]:
     """Fit how clients buy on what was known before a cutoff, or say why it cannot be."""
-    from loyalty.btyd import GammaGamma, ParetoNBD  # with them comes scikit-learn
-
     asked = [CATALOGUE[name] for name in ("frequency", "recency", "T", "monetary")]
     panel = build_panel(histories, cutoffs=cutoff, horizon=outcome.horizon, features=asked).dropna(subset="T")
     if len(panel) < _FEW_CLIENTS:
         return None, f"Only {len(panel)} clients had bought by {cutoff:%Y-%m-%d}: too few for buy till you die."
     try:
-        model = ParetoNBD().fit(panel["frequency"], panel["recency"], panel["T"])
+        generations = Generations.fit(
+            panel["frequency"], panel["recency"], panel["T"], panel["monetary"].fillna(0.0), cutoff=cutoff
+        )
     except ValueError as error:
         return None, f"Buy till you die could not be fitted at {cutoff:%Y-%m-%d}: {error}"
-    spend = None
-    if (panel["monetary"] > 0).any():
-        spend = GammaGamma().fit(panel["frequency"], panel["monetary"].fillna(0.0)).parameters_
-    return Buying(model.parameters_, spend, outcome.horizon.days, outcome.gap.days), ""
+    return Buying(generations, outcome.horizon.days, outcome.gap.days), ""
 
 
 def _learn_feedback(histories: Histories, cutoff: pd.Timestamp) -> tuple[Feedback | None, str]:

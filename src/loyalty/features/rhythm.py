@@ -1,7 +1,7 @@
 """Rhythm: when a client buys, how evenly, and how late the next purchase is against the client's own habit."""
 
 from loyalty.features.algebra import PURCHASE_DAYS as DAYS
-from loyalty.features.algebra import PURCHASES, Clock, Learned, Previous, Season
+from loyalty.features.algebra import PURCHASES, Clock, CutoffDay, Learned, Previous, Season
 from loyalty.features.feature import DECAYS, WINDOWS, Feature, Phrase
 
 PAID = PURCHASES["amount"] > 0
@@ -16,7 +16,7 @@ RECENCY = DAYS.age.max() - DAYS.age.min()
 T = DAYS.age.max()
 MONETARY = DAYS["amount"].mean(DAYS.gap.is_there())
 #: What buy till you die is told, and what it says of the horizon: see `loyalty.features.learn`.
-BOUGHT = (FREQUENCY, RECENCY, T, MONETARY)
+BOUGHT = (FREQUENCY, RECENCY, T, MONETARY, CutoffDay() - T)
 EXPECTED, SILENT = Learned("btyd", "expected", BOUGHT), Learned("btyd", "silent", BOUGHT)
 
 FEATURES = (

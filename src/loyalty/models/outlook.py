@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from loyalty.btyd import expected_purchases, probability_alive
+from loyalty.btyd import Generations, Habits, expected_purchases, first_days
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
 from loyalty.models.survival import SurvivalModel
+from loyalty.models.trees import cutoffs_of
 from loyalty.timeline import as_duration
 
 __all__ = ["OUTLOOK_COLUMNS", "LongRunTerms", "Outlook"]
@@ -93,8 +94,8 @@ class Outlook:
         For how long, and what waiting costs.
     horizon_days, gap_days : int
         The outcome window of the expected value.
-    buying : mapping of str to float or None
-        Parameters of Pareto/NBD.
+    buying : Generations or None
+        The rates at which clients buy, by when they came.
     survival : SurvivalModel or None
         Of contracts.
     missing : str
@@ -130,7 +131,7 @@ class Outlook:
     Of two who are expected to spend 50 within 90 days, the longer known one fades less. That it is hardly a client any
     more is in the 50 already:
 
-    >>> buying = {"r": 0.55, "alpha": 74.0, "s": 0.61, "beta": 82.0}
+    >>> buying = Generations(Habits({"r": 0.55, "alpha": 74.0, "s": 0.61, "beta": 82.0}, None))
     >>> outlook = Outlook(LongRunTerms(), 90, 0, buying=buying)
     >>> panel = pd.DataFrame(
     ...     {"frequency": 2.0, "recency": 30.0, "T": [40.0, 800.0], "days_since_first_record": [40.0, 800.0]}
@@ -144,7 +145,7 @@ class Outlook:
     terms: LongRunTerms
     horizon_days: int
     gap_days: int
-    buying: Mapping[str, float] | None = None
+    buying: Generations | None = None
     survival: SurvivalModel | None = None
     missing: str = ""
 
@@ -155,7 +156,8 @@ class Outlook:
         ----------
         panel : DataFrame of shape (n_clients,)
             With the columns of the survival model, or `frequency`, `recency`, `T` and `days_since_first_record`. A
-            client known only by refunds counts as one who bought once, when it was first recorded.
+            client known only by refunds counts as one who bought once, when it was first recorded. Where two
+            generations of clients buy at rates of their own, `cutoff` in the index dates the first purchases.
         expected_value : array-like of shape (n_clients,)
             Within the horizon.
 
@@ -165,14 +167,22 @@ class Outlook:
             Indexed as `panel`: `long_run_value`, money of today; `alive_probability`, missing in contracts and where
             nothing was ever bought; `median_remaining_days`, missing where contracts do not tell, or more than half of
             such clients stay for as long as outcomes were seen. All are missing if there is no model.
+
+        Raises
+        ------
+        ValueError
+            If there are two generations of clients and `panel` has no `cutoff`.
         """
         told = pd.DataFrame(np.nan, index=panel.index, columns=list(OUTLOOK_COLUMNS))
         expected = np.asarray(expected_value, dtype=float)
         if self.buying is not None:
-            history = [panel[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T")]
             age = panel["T"].fillna(panel["days_since_first_record"]).fillna(0.0).to_numpy(dtype=float)
-            told["long_run_value"] = expected * self._worth_by_age(age)
-            told["alive_probability"] = probability_alive(*history, parameters=self.buying)
+            born = self._first_days(panel)
+            for habits, rows in self.buying.of(born):
+                told.loc[rows, "long_run_value"] = expected[rows] * self._worth_by_age(age[rows], habits)
+            told["alive_probability"] = self.buying.probability_alive(
+                panel["frequency"], panel["recency"], panel["T"], born
+            )
         if self.survival is not None:
             curves = self._curves(panel)
             told["long_run_value"] = expected * self._worth(self._held(curves))
@@ -196,7 +206,7 @@ class Outlook:
         """Say what is worth knowing before the long-run value is believed."""
         if self.missing:
             return [f"There is no long-run value. {self.missing}"]
-        if self.buying is not None and self._fade(np.ones(1))[0, -1] > _NO_FADE:
+        if self.buying is not None and self._fade(np.ones(1), self.buying.settled)[0, -1] > _NO_FADE:
             return [
                 "In these purchases nobody is seen to leave for good: the long-run value carries today's pace on "
                 f"unchanged for {self.terms.years:g} years."
@@ -208,7 +218,7 @@ class Outlook:
         kept = asdict(self.terms) | {
             "horizon_days": self.horizon_days,
             "gap_days": self.gap_days,
-            "buying": None if self.buying is None else dict(self.buying),
+            "buying": None if self.buying is None else self.buying.to_json(),
             "survival": self.survival is not None,
             "missing": self.missing,
         }
@@ -222,7 +232,8 @@ class Outlook:
         kept = json.loads((folder / OUTLOOK_FILES[0]).read_text(encoding="utf-8"))
         terms = LongRunTerms(**{name: kept.pop(name) for name in ("years", "discount_rate", "margin")})
         survival = SurvivalModel.load(folder) if kept.pop("survival") else None
-        return cls(terms, survival=survival, **kept)
+        buying = kept.pop("buying")
+        return cls(terms, buying=None if buying is None else Generations.from_json(buying), survival=survival, **kept)
 
     @property
     def period_days(self) -> int:
@@ -246,17 +257,28 @@ class Outlook:
         value = lifetime_value(shares, spend, discount_rate=rate, margin=terms.margin, paid="middle")
         return value * (1.0 + terms.discount_rate) ** (-self.gap_days / _DAYS_OF_A_YEAR)
 
-    def _worth_by_age(self, age: Floats) -> Floats:
+    def _first_days(self, panel: pd.DataFrame) -> Floats:
+        """Tell when each client first bought; of no matter where there is one generation."""
+        cutoffs = cutoffs_of(panel)
+        if cutoffs is None:
+            if self.buying is not None and self.buying.arrived is not None:
+                raise ValueError(
+                    "`panel` must have `cutoff` in its index, as `build_panel` gives it, to date purchases."
+                )
+            return np.full(len(panel), np.nan)
+        return first_days(panel["T"], cutoffs)
+
+    def _worth_by_age(self, age: Floats, habits: Habits) -> Floats:
         """Work it out once for each age, block by block."""
         ages, inverse = np.unique(age, return_inverse=True)
         rows = max(1, _BLOCK_NUMBERS // len(self._horizons))
-        parts = [self._worth(self._fade(ages[start : start + rows])) for start in range(0, len(ages), rows)]
+        parts = [self._worth(self._fade(ages[start : start + rows], habits)) for start in range(0, len(ages), rows)]
         return np.concatenate([np.empty(0), *parts])[inverse]
 
-    def _fade(self, age: Floats) -> Floats:
+    def _fade(self, age: Floats, habits: Habits) -> Floats:
         # Of clients who have just bought again: their chance of still being one, which divides out, is then simply 1.
         return relative_purchases(
-            _Frozen(self.buying or {}),
+            _Frozen(habits.purchases),
             len(self._horizons),
             length=self.horizon_days,
             gap=self.gap_days,
