@@ -49,13 +49,13 @@ class Generations:
 
     Attributes
     ----------
+    begun : int
+        The day on which the records begin, in days since 1970-01-01: when one client in a hundred had bought.
     settled : Habits
-        Of clients who first bought before `arrival`; of all, where there is one generation.
+        Of clients who first bought within 90 days of the beginning; of all, where there is one generation.
     arrived : Habits or None
         Of those who came later. None where they, or the settled ones, are too few to have rates of their own: there are
         fewer than 50 who bought on a second day.
-    arrival : int or None
-        The day from which on a client counts as arrived, in days since 1970-01-01.
 
     See Also
     --------
@@ -79,9 +79,9 @@ class Generations:
     True
     """
 
+    begun: int
     settled: Habits
     arrived: Habits | None = None
-    arrival: int | None = None
 
     @classmethod
     def fit(
@@ -106,12 +106,12 @@ class Generations:
         x, recent, age = check_history(frequency, recency, T)
         _, spent = check_spend(frequency, monetary)
         born = first_days(age, cutoff)
-        arrival = int(np.quantile(born, _BEGUN, method="lower")) + _SETTLED_DAYS
-        arrived, again = born >= arrival, x > 0
-        if min(np.count_nonzero(arrived & again), np.count_nonzero(~arrived & again)) < _FEW:
-            return cls(_habits(x, recent, age, spent))
-        settled, late = (_habits(x[rows], recent[rows], age[rows], spent[rows]) for rows in (~arrived, arrived))
-        return cls(settled, late, arrival)
+        begun = int(np.quantile(born, _BEGUN, method="lower"))
+        late, again = born >= begun + _SETTLED_DAYS, x > 0
+        if min(np.count_nonzero(late & again), np.count_nonzero(~late & again)) < _FEW:
+            return cls(begun, _habits(x, recent, age, spent))
+        settled, arrived = (_habits(x[rows], recent[rows], age[rows], spent[rows]) for rows in (~late, late))
+        return cls(begun, settled, arrived)
 
     def of(self, first_day: ArrayLike) -> Iterator[tuple[Habits, NDArray[np.bool_]]]:
         """Go through the generations: how each buys, and which of the clients are of it.
@@ -121,11 +121,10 @@ class Generations:
         first_day : array-like of shape (n_clients,)
             Day of the first purchase, by `first_days`. Where it is missing there was none, and nothing to be told.
         """
-        born = np.rint(np.asarray(first_day, dtype=float))
-        if self.arrived is None or self.arrival is None:
-            yield self.settled, np.ones(len(born), dtype=bool)
+        if self.arrived is None:
+            yield self.settled, np.ones(np.shape(first_day), dtype=bool)
             return
-        late = born >= self.arrival
+        late = np.rint(np.asarray(first_day, dtype=float)) >= self.begun + _SETTLED_DAYS
         yield self.settled, ~late
         yield self.arrived, late
 
@@ -145,7 +144,7 @@ class Generations:
     def from_json(cls, kept: Mapping[str, Any]) -> Self:
         """Read what `to_json` laid out."""
         arrived = kept["arrived"]
-        return cls(Habits(**kept["settled"]), None if arrived is None else Habits(**arrived), kept["arrival"])
+        return cls(kept["begun"], Habits(**kept["settled"]), None if arrived is None else Habits(**arrived))
 
 
 def first_days(T: ArrayLike, cutoff: pd.Timestamp | pd.DatetimeIndex) -> Floats:

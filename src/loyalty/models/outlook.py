@@ -131,7 +131,7 @@ class Outlook:
     Of two who are expected to spend 50 within 90 days, the longer known one fades less. That it is hardly a client any
     more is in the 50 already:
 
-    >>> buying = Generations(Habits({"r": 0.55, "alpha": 74.0, "s": 0.61, "beta": 82.0}, None))
+    >>> buying = Generations(0, Habits({"r": 0.55, "alpha": 74.0, "s": 0.61, "beta": 82.0}, None))
     >>> outlook = Outlook(LongRunTerms(), 90, 0, buying=buying)
     >>> panel = pd.DataFrame(
     ...     {"frequency": 2.0, "recency": 30.0, "T": [40.0, 800.0], "days_since_first_record": [40.0, 800.0]}
