@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from loyalty.btyd import ParetoNBD, expected_purchases
+from loyalty.btyd import Generations, Habits, ParetoNBD, expected_purchases
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.fitting import Lesson, Panels, Setting, fit_models
 from loyalty.histories import Histories
@@ -19,11 +19,12 @@ from loyalty.scoring import Bundle
 
 #: Of CDNOW, in weeks (Fader and Hardie 2005), laid on days.
 CDNOW = {"r": 0.553, "alpha": 10.578 * 7, "s": 0.606, "beta": 11.669 * 7}
+ALL_ALIKE = Generations(10_000, Habits(CDNOW, None))
 YEAR = 365.25
 
 
 def bought(*, outlook=None, **terms):
-    return outlook or Outlook(LongRunTerms(**terms), 90, 0, buying=CDNOW)
+    return outlook or Outlook(LongRunTerms(**terms), 90, 0, buying=ALL_ALIKE)
 
 
 def panel_of(frequency, recency, T):
@@ -105,8 +106,8 @@ class TestBuyers:
         first, fourth = (
             expected_purchases(*history, parameters=CDNOW, horizon=90, gap=gap + 90.0 * k)[0] for k in (0, 3)
         )
-        outlook = Outlook(LongRunTerms(years=4 * 90 / YEAR, discount_rate=0.0), 90, gap, buying=CDNOW)
-        three = Outlook(LongRunTerms(years=3 * 90 / YEAR, discount_rate=0.0), 90, gap, buying=CDNOW)
+        outlook = Outlook(LongRunTerms(years=4 * 90 / YEAR, discount_rate=0.0), 90, gap, buying=ALL_ALIKE)
+        three = Outlook(LongRunTerms(years=3 * 90 / YEAR, discount_rate=0.0), 90, gap, buying=ALL_ALIKE)
         panel = panel_of(*history)
         more = outlook.predict(panel, [1.0]) - three.predict(panel, [1.0])
         if first > 1e-300:
@@ -118,7 +119,7 @@ class TestBuyers:
         for name, value in CDNOW.items():
             setattr(model, f"{name}_", value)
         yearly, days, history = 20.0, 7, [PANEL[name] for name in ("frequency", "recency", "T")]
-        outlook = Outlook(LongRunTerms(years=6.0, discount_rate=yearly), days, 0, buying=CDNOW)
+        outlook = Outlook(LongRunTerms(years=6.0, discount_rate=yearly), days, 0, buying=ALL_ALIKE)
         told = outlook.predict(PANEL, model.expected_purchases(days, *history))["long_run_value"]
         itself = model.discounted_purchases(np.log1p(yearly) / YEAR, *history)
         assert told.to_numpy() == pytest.approx(itself, rel=2e-3)
@@ -149,10 +150,31 @@ class TestBuyers:
 
     def test_nobody_seen_to_leave_is_said(self):
         stay = CDNOW | {"s": 0.01, "beta": 1e6}
-        (note,) = Outlook(LongRunTerms(years=5), 90, 0, buying=stay).notes()
+        (note,) = Outlook(LongRunTerms(years=5), 90, 0, buying=Generations(0, Habits(stay, None))).notes()
         assert "nobody is seen to leave for good" in note
         assert "unchanged for 5 years" in note
         assert bought().notes() == []
+
+    def test_each_generation_fades_by_rates_of_its_own(self, tmp_path):
+        """Known since before the records began, on day 10,000, and first seen on the 90th day of them."""
+        fleeting = CDNOW | {"s": 2.0}
+        both = Outlook(
+            LongRunTerms(), 90, 0, buying=Generations(10_000, Habits(CDNOW, None), Habits(fleeting, {"p": 6.0}))
+        )
+        panel = panel_of([3, 3], [300, 300], [400, 400])
+        panel.index = pd.MultiIndex.from_arrays(
+            [["old", "new"], pd.Timestamp(0) + pd.to_timedelta([10_489, 10_490], unit="D")],
+            names=["client_id", "cutoff"],
+        )
+        told = both.predict(panel, [50.0, 50.0])
+        for client, habits in (("old", CDNOW), ("new", fleeting)):
+            alone = Outlook(LongRunTerms(), 90, 0, buying=Generations(10_000, Habits(habits, None)))
+            assert_frame_equal(told.loc[[client]], alone.predict(panel.loc[[client]], [50.0]), check_exact=True)
+        assert told.loc["new", "long_run_value"].iloc[0] < 0.8 * told.loc["old", "long_run_value"].iloc[0]
+        both.save(tmp_path)
+        assert Outlook.load(tmp_path) == both
+        with pytest.raises(ValueError, match="`panel` must have `cutoff` in its index"):
+            both.predict(panel.reset_index(drop=True), [50.0, 50.0])
 
     def test_nobody(self):
         assert bought().predict(PANEL.iloc[:0], []).shape == (0, len(OUTLOOK_COLUMNS))
@@ -299,7 +321,7 @@ class TestFitted:
             panels, lesson = lesson_of(histories, "non-contractual", features)
             outlooks.append(lesson.fit_outlook(panels, LongRunTerms()))
         assert outlooks[0] == outlooks[1]
-        assert set(outlooks[0].buying) == {"r", "alpha", "s", "beta"}
+        assert set(outlooks[0].buying.settled.purchases) == {"r", "alpha", "s", "beta"}
 
     def test_too_few_to_learn_from_is_said(self, tables):
         few = tables["purchases"][tables["purchases"]["client_id"].isin(tables["purchases"]["client_id"].unique()[:60])]

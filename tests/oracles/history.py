@@ -167,17 +167,18 @@ def spend_of(purchases: Iterable[Purchase], day: datetime) -> float:
     return math.fsum(p.amount for p in purchases if p.amount > 0 and day <= p.event_time < day + DAY)
 
 
-def bought(purchases: Iterable[Purchase], cutoff: datetime) -> tuple[float, float, float, float]:
-    """Tell frequency, recency, T and monetary as in the buy-till-you-die literature."""
+def bought(purchases: Iterable[Purchase], cutoff: datetime) -> tuple[float, float, float, float, float]:
+    """Tell frequency, recency, T and monetary as in the buy-till-you-die literature, and the day it began."""
     days = purchase_days(purchases)
     if not days:
-        return NAN, NAN, NAN, NAN
+        return NAN, NAN, NAN, NAN, NAN
     repeats = [spend_of(purchases, day) for day in days[1:]]
     return (
         len(days) - 1,
         (days[-1] - days[0]).days,
         (cutoff - days[0]) / DAY,
         math.fsum(repeats) / len(repeats) if repeats else NAN,
+        (days[0] - days[0].replace(year=1970, month=1, day=1)).days,
     )
 
 

@@ -7,12 +7,12 @@ import numpy as np
 from oracles.history import NAN
 
 
-def buying(output: str, frequency: float, recency: float, T: float, monetary: float) -> float:
+def buying(output: str, frequency: float, recency: float, T: float, monetary: float, first_day: float) -> float:
     """Stand in for buy till you die."""
     if output == "day_amount":
         return 7.0 if frequency == 0 else monetary + frequency
     told = {
-        "alive": (recency + 1) / (T + 1),
+        "alive": (recency + 1) / (T + 1) * (1 + first_day) / 1e6,
         "expected": frequency * 2 + recency / 7,
         "silent": 1 - (recency + 1) / (T + 2),
     }

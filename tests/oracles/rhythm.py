@@ -25,7 +25,7 @@ def tell(history: History, cutoff: datetime) -> dict[str, float]:
         "gap_days_max": max(gaps) if gaps else NAN,
     }
     so_far = bought(known, cutoff)
-    told["frequency"], told["recency"], told["T"], _ = so_far
+    told["frequency"], told["recency"], told["T"], *_ = so_far
     told["alive_probability"], told["expected_purchases"] = buying("alive", *so_far), buying("expected", *so_far)
     told["silence_probability"] = buying("silent", *so_far)
     told["overdue_ratio"] = told["days_since_last"] / told["gap_days_mean"] if gaps else NAN
