@@ -1,4 +1,4 @@
-"""Two generations of clients: each is fitted alone, told apart to the day, and told better on real records."""
+"""Generations of clients: each fitted alone, told apart to the day where that is better; better on real records."""
 
 import json
 from pathlib import Path
@@ -43,80 +43,115 @@ def joined(*parts):
     return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
 
 
+def loyal(rng, T):
+    return clients(rng, T, life=3000.0, gap=20.0)
+
+
+def passing(rng, T):
+    return clients(rng, T, life=60.0, gap=30.0)
+
+
 @pytest.fixture(scope="module")
 def shop():
-    """Loyal clients from before the records, of 500 days, and others who come later and do not stay."""
+    """Loyal clients from before the records, which are 500 days long, and others who come later and do not stay."""
     rng = np.random.default_rng(0)
-    loyal = clients(rng, np.append([500] * 20, rng.integers(411, 500, 280)), life=3000.0, gap=20.0)
-    passing = clients(rng, rng.integers(1, 411, 400), life=60.0, gap=30.0)
-    return loyal, passing
+    return loyal(rng, np.append([500] * 20, rng.integers(441, 500, 280))), passing(rng, rng.integers(1, 441, 400))
 
 
 def test_each_generation_is_fitted_alone(shop):
-    loyal, passing = shop
-    told = Generations.fit(*joined(loyal, passing), cutoff=CUTOFF)
-    assert told.begun == TODAY - 500
-    for habits, (frequency, recency, T, monetary) in ((told.settled, loyal), (told.arrived, passing)):
+    told = Generations.fit(*joined(*shop), cutoff=CUTOFF)
+    assert (told.begun, told.bounds) == (TODAY - 500, (60,))
+    for habits, (frequency, recency, T, monetary) in zip(told.habits, shop, strict=True):
         assert habits.purchases == ParetoNBD().fit(frequency, recency, T).parameters_
         assert habits.spend == GammaGamma().fit(frequency, monetary).parameters_
+
+
+def test_three_generations_where_three_differ(shop):
+    rng = np.random.default_rng(3)
+    fleeting = clients(rng, rng.integers(1, 351, 400), life=5.0, gap=2.0)
+    told = Generations.fit(*joined(shop[0], passing(rng, rng.integers(351, 441, 300)), fleeting), cutoff=CUTOFF)
+    assert told.bounds == (60, 150)
+    assert told.habits[2].purchases == ParetoNBD().fit(*fleeting[:3]).parameters_
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_clients_who_are_all_alike_are_one_generation(seed):
+    """Schwarz's criterion asks for more than chance finds; the plain model stands."""
+    rng = np.random.default_rng(seed)
+    alike = passing(rng, rng.integers(1, 501, 600))
+    told = Generations.fit(*alike, cutoff=CUTOFF)
+    assert told.bounds == ()
+    assert told.habits[0].purchases == ParetoNBD().fit(*alike[:3]).parameters_
+    alive = told.probability_alive(*alike[:3], first_days(alike[2], CUTOFF))
+    assert_array_equal(alive, probability_alive(*alike[:3], parameters=told.habits[0].purchases))
+
+
+def test_the_criterion_is_the_price_of_four_parameters(shop, monkeypatch):
+    """Two generations stand for as long as their gain is above half of four times the log of the clients."""
+    columns = joined(*shop)
+    likelihoods = [ParetoNBD().fit(*part[:3]).log_likelihood_ for part in (*shop, columns)]
+    gain = likelihoods[0] + likelihoods[1] - likelihoods[2]
+    price = gain / (np.log(len(columns[0])) / 2)
+    for parameters, bounds in ((price - 1e-6, (60,)), (price + 1e-6, ())):
+        monkeypatch.setattr("loyalty.btyd._generations._MORE_PARAMETERS", parameters)
+        assert Generations.fit(*columns, cutoff=CUTOFF).bounds == bounds
+    assert price > 4
 
 
 def test_the_order_of_clients_is_of_no_matter(shop):
     columns = joined(*shop)
     order = np.random.default_rng(1).permutation(len(columns[0]))
-    assert Generations.fit(*(column[order] for column in columns), cutoff=CUTOFF) == Generations.fit(
-        *columns, cutoff=CUTOFF
+    told, again = (
+        Generations.fit(*(column[rows] for column in columns), cutoff=CUTOFF) for rows in (order, np.sort(order))
     )
+    assert (told.begun, told.bounds) == (again.begun, again.bounds)
+    for one, other in zip(told.habits, again.habits, strict=True):
+        assert one.purchases == pytest.approx(other.purchases, rel=1e-6)
 
 
 def test_a_stray_early_date_does_not_move_the_beginning(shop):
-    loyal, passing = shop
     stray = clients(np.random.default_rng(2), [20_000.0] * 5, life=10.0, gap=5.0)
-    told = Generations.fit(*joined(stray, loyal, passing), cutoff=CUTOFF)
+    told = Generations.fit(*joined(stray, *shop), cutoff=CUTOFF)
     assert told.begun == TODAY - 500
-    assert told.settled.purchases == ParetoNBD().fit(*joined(stray, loyal)[:3]).parameters_
+    assert told.habits[0].purchases == ParetoNBD().fit(*joined(stray, shop[0])[:3]).parameters_
 
 
-@pytest.mark.parametrize("few", ["loyal", "passing"])
+@pytest.mark.parametrize("few", [0, 1])
 def test_a_generation_needs_fifty_who_bought_again(shop, few):
-    """Of 49 there is one generation, of 50 there are two."""
-    parts = dict(zip(("loyal", "passing"), shop, strict=True))
-    again = np.flatnonzero(parts[few][0] > 0)
-    for many in (49, 50):
-        parts[few] = tuple(column[again[:many]] for column in shop[0 if few == "loyal" else 1])
-        told = Generations.fit(*joined(*parts.values()), cutoff=CUTOFF)
-        assert (told.arrived is None) == (many == 49), many
-
-
-def test_one_generation_is_the_plain_model(shop):
-    loyal, _ = shop
-    told = Generations.fit(*loyal, cutoff=CUTOFF)
-    assert told.arrived is None
-    assert told.settled.purchases == ParetoNBD().fit(*loyal[:3]).parameters_
-    alive = told.probability_alive(*loyal[:3], first_days(loyal[2], CUTOFF))
-    assert_array_equal(alive, probability_alive(*loyal[:3], parameters=told.settled.purchases))
+    """Where the first are too few to stand alone, the next may be told apart all the same."""
+    for many, bounds in ((49, {(), (150,)}), (50, {(60,), (60, 150)})):
+        parts = list(shop)
+        # The first 20 were there on the first day, and stay, so that the records begin with them.
+        again = np.flatnonzero(shop[few][0] > 0)[:many]
+        parts[few] = tuple(column[again] for column in shop[few])
+        told = Generations.fit(*joined(*parts), cutoff=CUTOFF)
+        assert told.begun == TODAY - 500
+        assert told.bounds in bounds
 
 
 def test_nobody_who_bought_twice_spends_nothing_known():
     told = Generations.fit([0.0] * 200, [0.0] * 200, np.arange(1.0, 201.0), [0.0] * 200, cutoff=CUTOFF)
-    assert (told.arrived, told.settled.spend) == (None, None)
+    assert (told.bounds, told.habits[0].spend) == ((), None)
 
 
 def test_clients_are_told_apart_to_the_day():
-    """The 90th day after the first is the first of the newcomers, whatever the hour and the noise of arithmetic."""
-    told = Generations(100, Habits({"r": 1.0}, None), Habits({"r": 2.0}, None))
-    (settled, early), (arrived, late) = told.of([99.0, 189.0, 189.4999, 189.9999999, 190.0, 190.0000001, np.nan])
-    assert (settled.purchases, arrived.purchases) == ({"r": 1.0}, {"r": 2.0})
-    assert_array_equal(early, [True, True, True, False, False, False, True])
-    assert_array_equal(late, ~early)
+    """The 60th day after the first is the first of the newcomers, whatever the hour and the noise of arithmetic."""
+    told = Generations(100, tuple(Habits({"r": r}, None) for r in (1.0, 2.0, 3.0)), (60, 150))
+    days = [99.0, 159.0, 159.4999, 159.9999999, 160.0, 160.0000001, 249.0, 250.0, 1e5, np.nan]
+    places = np.full(len(days), -1)
+    for number, (habits, rows) in enumerate(told.of(days)):
+        assert habits.purchases == {"r": number + 1.0}
+        assert (places[rows] == -1).all()
+        places[rows] = number
+    assert places.tolist() == [0, 0, 0, 1, 1, 1, 1, 2, 2, 0]
 
 
-@given(st.integers(0, 40_000), st.floats(0, 1, exclude_max=True), st.integers(0, 20_000))
-def test_the_first_day_is_the_same_at_every_cutoff(day, hour, later):
+@given(st.integers(0, 40_000), st.integers(0, 86_399), st.integers(0, 20_000))
+def test_the_first_day_is_the_same_at_every_cutoff(day, second, later):
     """A cutoff may have an hour; the first purchase day stands at its midnight."""
-    cutoff = pd.Timestamp(0) + pd.Timedelta(days=day + later) + pd.Timedelta(seconds=int(hour * 86_400))
-    T = (cutoff - (pd.Timestamp(0) + pd.Timedelta(days=day))) / pd.Timedelta(days=1)
-    assert first_days([T], cutoff).tolist() == [day]
+    first = pd.Timestamp(0) + pd.Timedelta(days=day)
+    cutoff = first + pd.Timedelta(days=later) + pd.Timedelta(seconds=second)
+    assert first_days([(cutoff - first) / pd.Timedelta(days=1)], cutoff).tolist() == [day]
 
 
 def test_comes_back_from_json(shop):
@@ -144,8 +179,8 @@ def test_real_silence_is_told_better_by_two_generations(name, cutoff, better, sh
     panel = build_panel(histories, cutoffs=at, horizon=horizon, features=features).dropna(subset="T").fillna(0.0)
     columns = [panel[name].to_numpy() for name in ("frequency", "recency", "T", "monetary")]
     two = Generations.fit(*columns, cutoff=at)
-    assert two.arrived is not None
-    one = Generations(two.begun, Habits(ParetoNBD().fit(*columns[:3]).parameters_, None))
+    assert two.bounds == (60,)
+    one = Generations(two.begun, (Habits(ParetoNBD().fit(*columns[:3]).parameters_, None),))
     churned = build_labels(histories, cutoffs=at, horizon=horizon, active=setting.active)["churned"]
     churned = churned[churned.index.isin(panel.index)]  # who only returned something has no history
     losses = []
@@ -166,5 +201,4 @@ def test_a_cohort_is_one_generation(shared_data):
     features = choose_features(histories, ("frequency", "recency", "T", "monetary"))
     cutoff = pd.Timestamp("1997-10-01")
     panel = build_panel(histories, cutoffs=cutoff, horizon="91d", features=features).fillna(0.0)
-    told = Generations.fit(*(panel[name] for name in panel), cutoff=cutoff)
-    assert told.arrived is None
+    assert Generations.fit(*(panel[name] for name in panel), cutoff=cutoff).bounds == ()

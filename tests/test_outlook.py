@@ -19,7 +19,7 @@ from loyalty.scoring import Bundle
 
 #: Of CDNOW, in weeks (Fader and Hardie 2005), laid on days.
 CDNOW = {"r": 0.553, "alpha": 10.578 * 7, "s": 0.606, "beta": 11.669 * 7}
-ALL_ALIKE = Generations(10_000, Habits(CDNOW, None))
+ALL_ALIKE = Generations(10_000, (Habits(CDNOW, None),))
 YEAR = 365.25
 
 
@@ -150,25 +150,24 @@ class TestBuyers:
 
     def test_nobody_seen_to_leave_is_said(self):
         stay = CDNOW | {"s": 0.01, "beta": 1e6}
-        (note,) = Outlook(LongRunTerms(years=5), 90, 0, buying=Generations(0, Habits(stay, None))).notes()
+        (note,) = Outlook(LongRunTerms(years=5), 90, 0, buying=Generations(0, (Habits(stay, None),))).notes()
         assert "nobody is seen to leave for good" in note
         assert "unchanged for 5 years" in note
         assert bought().notes() == []
 
     def test_each_generation_fades_by_rates_of_its_own(self, tmp_path):
-        """Known since before the records began, on day 10,000, and first seen on the 90th day of them."""
+        """First seen 59 and 60 days after the records began, on day 10,000."""
         fleeting = CDNOW | {"s": 2.0}
-        both = Outlook(
-            LongRunTerms(), 90, 0, buying=Generations(10_000, Habits(CDNOW, None), Habits(fleeting, {"p": 6.0}))
-        )
+        buying = Generations(10_000, (Habits(CDNOW, None), Habits(fleeting, {"p": 6.0})), (60,))
+        both = Outlook(LongRunTerms(), 90, 0, buying=buying)
         panel = panel_of([3, 3], [300, 300], [400, 400])
         panel.index = pd.MultiIndex.from_arrays(
-            [["old", "new"], pd.Timestamp(0) + pd.to_timedelta([10_489, 10_490], unit="D")],
+            [["old", "new"], pd.Timestamp(0) + pd.to_timedelta([10_459, 10_460], unit="D")],
             names=["client_id", "cutoff"],
         )
         told = both.predict(panel, [50.0, 50.0])
         for client, habits in (("old", CDNOW), ("new", fleeting)):
-            alone = Outlook(LongRunTerms(), 90, 0, buying=Generations(10_000, Habits(habits, None)))
+            alone = Outlook(LongRunTerms(), 90, 0, buying=Generations(10_000, (Habits(habits, None),)))
             assert_frame_equal(told.loc[[client]], alone.predict(panel.loc[[client]], [50.0]), check_exact=True)
         assert told.loc["new", "long_run_value"].iloc[0] < 0.8 * told.loc["old", "long_run_value"].iloc[0]
         both.save(tmp_path)
@@ -321,7 +320,7 @@ class TestFitted:
             panels, lesson = lesson_of(histories, "non-contractual", features)
             outlooks.append(lesson.fit_outlook(panels, LongRunTerms()))
         assert outlooks[0] == outlooks[1]
-        assert set(outlooks[0].buying.settled.purchases) == {"r", "alpha", "s", "beta"}
+        assert set(outlooks[0].buying.habits[0].purchases) == {"r", "alpha", "s", "beta"}
 
     def test_too_few_to_learn_from_is_said(self, tables):
         few = tables["purchases"][tables["purchases"]["client_id"].isin(tables["purchases"]["client_id"].unique()[:60])]

@@ -11,13 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 from loyalty.btyd._border import check_history, check_spend
 from loyalty.btyd._frozen import Floats, probability_alive
 
-#: Who first bought within this many days of the beginning was probably a client before. Chosen on earlier cutoffs: see
-#: experiments/README.md.
-_SETTLED_DAYS = 90
+#: Days from the beginning of the records at which one generation may end and the next begin. Chosen on earlier cutoffs:
+#: see experiments/README.md.
+_BOUNDARIES = (60, 150)
 #: The records begin when one client in a hundred has come: a stray early date says nothing.
 _BEGUN = 0.01
 #: Clients who bought again, without whom a generation has no rates of its own.
 _FEW = 50
+#: Parameters of Pareto/NBD that one more generation brings.
+_MORE_PARAMETERS = 4
 _EPOCH = pd.Timestamp("1970-01-01")
 
 
@@ -39,27 +41,32 @@ class Habits:
 
 @dataclass(frozen=True)
 class Generations:
-    """Pareto/NBD and Gamma-Gamma for two generations of clients, told apart by their first purchase.
+    """Pareto/NBD and Gamma-Gamma for generations of clients, told apart by their first purchase.
 
     Records usually begin long after the business did. Who buys in their first weeks was mostly a client before, and is
-    one of those who stayed and buy often; who first appears later is new, and most of the new do not stay. Buy till you
-    die takes all for draws from one population, so that it expects too little of the former and too much of the latter:
-    in Online Retail II, clients first seen in the first fortnight spent up to twice as much as those first seen half a
-    year later, against what one population led to expect of each.
+    one of those who stayed and buy often; who first appears months later is new, and most of the new do not stay. Buy
+    till you die takes all for draws from one population, so that it expects too little of the former and too much of
+    the latter.
+
+    A generation may end 60 and 150 days after the records began. It does where at least 50 clients on either side
+    bought on a second day, and two models of purchases are better than one by Schwarz's criterion [1]_.
 
     Attributes
     ----------
     begun : int
         The day on which the records begin, in days since 1970-01-01: when one client in a hundred had bought.
-    settled : Habits
-        Of clients who first bought within 90 days of the beginning; of all, where there is one generation.
-    arrived : Habits or None
-        Of those who came later. None where they, or the settled ones, are too few to have rates of their own: there are
-        fewer than 50 who bought on a second day.
+    habits : tuple of Habits
+        How each generation buys, those who came first before the others.
+    bounds : tuple of int
+        Days from the beginning at which the second generation begins, and the third.
 
     See Also
     --------
     ParetoNBD, GammaGamma : The models, each for one population.
+
+    References
+    ----------
+    .. [1] Schwarz (1978), "Estimating the Dimension of a Model", The Annals of Statistics 6(2), 461-464.
 
     Examples
     --------
@@ -69,25 +76,26 @@ class Generations:
     >>> frequency = rng.poisson(active / 30)
     >>> recency = np.where(frequency > 0, active * frequency / (frequency + 1), 0.0)
     >>> cutoff = pd.Timestamp("2025-01-01")
-    >>> generations = Generations.fit(frequency, recency, T, np.where(frequency > 0, 20.0, 0.0), cutoff=cutoff)
+    >>> told = Generations.fit(frequency, recency, T, np.where(frequency > 0, 20.0, 0.0), cutoff=cutoff)
+    >>> told.bounds
+    (60,)
 
-    Of two who bought alike, the older client is the likelier to be one still:
+    Of two who bought alike, the one of the older generation is the likelier to be a client still:
 
-    >>> born = first_days([200.0, 200.0], cutoff) - [300, 0]
-    >>> settled, arrived = generations.probability_alive([3, 3], [120.0, 120.0], [200.0, 200.0], born)
-    >>> bool(arrived < settled)
+    >>> old, new = told.probability_alive([3, 3], [120, 120], [200, 200], first_day=[told.begun, told.begun + 60])
+    >>> bool(new < old)
     True
     """
 
     begun: int
-    settled: Habits
-    arrived: Habits | None = None
+    habits: tuple[Habits, ...]
+    bounds: tuple[int, ...] = ()
 
     @classmethod
     def fit(
         cls, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, monetary: ArrayLike, *, cutoff: pd.Timestamp
     ) -> Self:
-        """Find the rates of each generation by maximum likelihood.
+        """Find the generations, and the rates of each by maximum likelihood.
 
         Parameters
         ----------
@@ -104,14 +112,22 @@ class Generations:
             As the two models raise it.
         """
         x, recent, age = check_history(frequency, recency, T)
-        _, spent = check_spend(frequency, monetary)
+        columns = (x, recent, age, check_spend(frequency, monetary)[1])
         born = first_days(age, cutoff)
         begun = int(np.quantile(born, _BEGUN, method="lower"))
-        late, again = born >= begun + _SETTLED_DAYS, x > 0
-        if min(np.count_nonzero(late & again), np.count_nonzero(~late & again)) < _FEW:
-            return cls(begun, _habits(x, recent, age, spent))
-        settled, arrived = (_habits(x[rows], recent[rows], age[rows], spent[rows]) for rows in (~late, late))
-        return cls(begun, settled, arrived)
+        latest = np.ones(len(x), dtype=bool)
+        found, bounds = [_fit(columns, latest)], []
+        for bound in _BOUNDARIES:
+            late = latest & (born >= begun + bound)
+            early = latest & ~late
+            if min(np.count_nonzero(x[late]), np.count_nonzero(x[early])) < _FEW:
+                continue
+            parts = [_fit(columns, early), _fit(columns, late)]
+            gained = sum(log_likelihood for _, log_likelihood in parts) - found[-1][1]
+            if gained > _MORE_PARAMETERS / 2 * np.log(np.count_nonzero(latest)):
+                found[-1:], latest = parts, late
+                bounds.append(bound)
+        return cls(begun, tuple(habits for habits, _ in found), tuple(bounds))
 
     def of(self, first_day: ArrayLike) -> Iterator[tuple[Habits, NDArray[np.bool_]]]:
         """Go through the generations: how each buys, and which of the clients are of it.
@@ -121,12 +137,10 @@ class Generations:
         first_day : array-like of shape (n_clients,)
             Day of the first purchase, by `first_days`. Where it is missing there was none, and nothing to be told.
         """
-        if self.arrived is None:
-            yield self.settled, np.ones(np.shape(first_day), dtype=bool)
-            return
-        late = np.rint(np.asarray(first_day, dtype=float)) >= self.begun + _SETTLED_DAYS
-        yield self.settled, ~late
-        yield self.arrived, late
+        since = np.rint(np.asarray(first_day, dtype=float)) - self.begun
+        place = np.searchsorted(self.bounds, np.nan_to_num(since), side="right")
+        for number, habits in enumerate(self.habits):
+            yield habits, place == number
 
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, first_day: ArrayLike) -> Floats:
         """Probability that each client still buys at all, by the rates of its generation, shape (n_clients,)."""
@@ -143,8 +157,7 @@ class Generations:
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Self:
         """Read what `to_json` laid out."""
-        arrived = kept["arrived"]
-        return cls(kept["begun"], Habits(**kept["settled"]), None if arrived is None else Habits(**arrived))
+        return cls(kept["begun"], tuple(Habits(**habits) for habits in kept["habits"]), tuple(kept["bounds"]))
 
 
 def first_days(T: ArrayLike, cutoff: pd.Timestamp | pd.DatetimeIndex) -> Floats:
@@ -158,10 +171,13 @@ def first_days(T: ArrayLike, cutoff: pd.Timestamp | pd.DatetimeIndex) -> Floats:
     return np.rint((cutoff - _EPOCH) / pd.Timedelta(days=1) - np.asarray(T, dtype=float))
 
 
-def _habits(frequency: Floats, recency: Floats, T: Floats, monetary: Floats) -> Habits:
+def _fit(columns: tuple[Floats, ...], rows: NDArray[np.bool_]) -> tuple[Habits, float]:
+    """Fit both models on some clients; return with them the log-likelihood of the purchases."""
     from loyalty.btyd._purchases import ParetoNBD  # with them comes scikit-learn
     from loyalty.btyd._spend import GammaGamma
 
-    purchases = ParetoNBD().fit(frequency, recency, T).parameters_
+    frequency, recency, T, monetary = (column[rows] for column in columns)
+    purchases = ParetoNBD().fit(frequency, recency, T)
     bought_again = bool(np.any(monetary > 0))
-    return Habits(purchases, GammaGamma().fit(frequency, monetary).parameters_ if bought_again else None)
+    spend = GammaGamma().fit(frequency, monetary).parameters_ if bought_again else None
+    return Habits(purchases.parameters_, spend), purchases.log_likelihood_

@@ -131,7 +131,7 @@ class Outlook:
     Of two who are expected to spend 50 within 90 days, the longer known one fades less. That it is hardly a client any
     more is in the 50 already:
 
-    >>> buying = Generations(0, Habits({"r": 0.55, "alpha": 74.0, "s": 0.61, "beta": 82.0}, None))
+    >>> buying = Generations(0, (Habits({"r": 0.55, "alpha": 74.0, "s": 0.61, "beta": 82.0}, None),))
     >>> outlook = Outlook(LongRunTerms(), 90, 0, buying=buying)
     >>> panel = pd.DataFrame(
     ...     {"frequency": 2.0, "recency": 30.0, "T": [40.0, 800.0], "days_since_first_record": [40.0, 800.0]}
@@ -156,7 +156,7 @@ class Outlook:
         ----------
         panel : DataFrame of shape (n_clients,)
             With the columns of the survival model, or `frequency`, `recency`, `T` and `days_since_first_record`. A
-            client known only by refunds counts as one who bought once, when it was first recorded. Where two
+            client known only by refunds counts as one who bought once, when it was first recorded. Where
             generations of clients buy at rates of their own, `cutoff` in the index dates the first purchases.
         expected_value : array-like of shape (n_clients,)
             Within the horizon.
@@ -171,7 +171,7 @@ class Outlook:
         Raises
         ------
         ValueError
-            If there are two generations of clients and `panel` has no `cutoff`.
+            If there are several generations of clients and `panel` has no `cutoff`.
         """
         told = pd.DataFrame(np.nan, index=panel.index, columns=list(OUTLOOK_COLUMNS))
         expected = np.asarray(expected_value, dtype=float)
@@ -206,7 +206,9 @@ class Outlook:
         """Say what is worth knowing before the long-run value is believed."""
         if self.missing:
             return [f"There is no long-run value. {self.missing}"]
-        if self.buying is not None and self._fade(np.ones(1), self.buying.settled)[0, -1] > _NO_FADE:
+        if self.buying is not None and all(
+            self._fade(np.ones(1), habits)[0, -1] > _NO_FADE for habits in self.buying.habits
+        ):
             return [
                 "In these purchases nobody is seen to leave for good: the long-run value carries today's pace on "
                 f"unchanged for {self.terms.years:g} years."
@@ -261,7 +263,7 @@ class Outlook:
         """Tell when each client first bought; of no matter where there is one generation."""
         cutoffs = cutoffs_of(panel)
         if cutoffs is None:
-            if self.buying is not None and self.buying.arrived is not None:
+            if self.buying is not None and self.buying.bounds:
                 raise ValueError(
                     "`panel` must have `cutoff` in its index, as `build_panel` gives it, to date purchases."
                 )
