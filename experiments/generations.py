@@ -4,7 +4,8 @@
 
 DATA is the folder that holds the data; the configs beside this file say what is read, here at cutoffs before those of
 the test. First the spend that followed over what one population leads to expect, by when a client was first seen. Then
-buy till you die, and the models of a run, with one generation and with two. What it means is said in `README.md`.
+buy till you die, and the models of a run that hear it, with one generation and with those that are told apart. What it
+means is said in `generations.md`.
 """
 
 import argparse
@@ -33,7 +34,7 @@ CASES = {
 }
 #: The first day of each group of clients, counted from the beginning of the records.
 SEEN = (0, 14, 30, 60, 90, 135, 180, 270)
-#: So few clients as these never bought again.
+#: More clients than ever bought again.
 NEVER = 10**9
 
 
@@ -49,18 +50,18 @@ def main() -> None:
         if horizon:
             setting = replace(setting, outcome=Outcome.of(horizon=horizon))
         print(f"\n{name}, horizon {setting.outcome.horizon.days} days")
-        for generations in (1, 2):
-            # One generation: so many must have bought again that nobody's rates are told apart.
-            with patch.object(_generations, "_FEW", NEVER if generations == 1 else _generations._FEW):
+        figures = {}
+        for many, few in (("one", NEVER), ("told apart", _generations._FEW)):
+            # So many must have bought again that nobody's rates are told apart; or as many as the package asks for.
+            with patch.object(_generations, "_FEW", few):
                 panels = Panels(histories, setting, config.features)
                 splits = setting.splits(histories, [pd.Timestamp(cutoff) for cutoff in cutoffs])
                 lessons = [Lesson.of(panels, split) for split in splits]
-                truths = [panels.labels([split.test], known_before=None) for split in splits]
-            if generations == 1:
+            if many == "one":
                 tell_by_arrival(lessons[-1], histories.first_event)
-            print(
-                pd.DataFrame([judge(*pair) for pair in zip(lessons, truths, strict=True)]).mean().round(4).to_string()
-            )
+            truths = [panels.labels([split.test], known_before=None) for split in splits]
+            figures[many] = pd.DataFrame([judge(*pair) for pair in zip(lessons, truths, strict=True)]).mean()
+        print(pd.DataFrame(figures).round(4))
 
 
 def tell_by_arrival(lesson: Lesson, began: pd.Timestamp) -> None:
@@ -73,7 +74,9 @@ def tell_by_arrival(lesson: Lesson, began: pd.Timestamp) -> None:
         ((1 - X["silence_probability"]) * X["amount_expected_if_buying"]).groupby([at.date, day], observed=True).sum()
     )
     true = lesson.labels["value"].groupby([at.date, day], observed=True).sum()
-    print((true / told).rename("true / told").reset_index().pivot_table("true / told", "level_0", "level_1").round(2))
+    ratio = (true / told).rename_axis(["cutoff", "first seen from day"]).rename("ratio").reset_index()
+    print("spend over what one population leads to expect")
+    print(ratio.pivot_table("ratio", "cutoff", "first seen from day").round(2))
 
 
 def judge(lesson: Lesson, truth: pd.DataFrame) -> dict[str, float]:
