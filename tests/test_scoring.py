@@ -309,7 +309,7 @@ class TestFolder:
 
     @pytest.mark.parametrize(
         "change",
-        [{"format": 6}, {"format": 4}, {"format": None}, None],
+        [{"format": 7}, {"format": 5}, {"format": None}, None],
         ids=["later", "earlier", "none", "something else"],
     )
     def test_a_format_not_known_here(self, bundle, tmp_path, change):
@@ -317,7 +317,7 @@ class TestFolder:
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match=r"this version reads format 5\. .* run the experiment again"):
+        with pytest.raises(ValueError, match=r"this version reads format 6\. .* run the experiment again"):
             load(tmp_path)
 
     def test_a_feature_not_known_here(self, bundle, tmp_path):
