@@ -27,7 +27,7 @@ from loyalty.histories import Histories, HistoriesWarning
 from loyalty.labels import build_durations, build_labels
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
 from loyalty.models.outlook import LongRunTerms
-from loyalty.timeline import Outcome
+from loyalty.timeline import Outcome, as_duration
 
 HERE = Path(__file__).parent
 #: Cutoff, horizon, and how many horizons were over by the first test cutoff.
@@ -112,7 +112,7 @@ def follow(name: str, data: Path) -> None:
     setting = replace(setting_of(config), outcome=Outcome.of(horizon=horizon))
     panels = Panels(read_histories(config, data), setting)
     (split,) = setting.splits(panels.histories, [cutoff])
-    days = pd.Timedelta(long).days
+    days = as_duration(long, name="long").days
     fitted = fit_models(panels, split, long_run=LongRunTerms(years=days / 365.25, discount_rate=0.0))
     outlook = fitted.outlook
     panel = panels.at(split.test, learned=fitted.learned)
