@@ -216,7 +216,18 @@ def test_scores_that_are_wrong(scores, said):
         alert_list(shop([contact("ann", 1)]), scores, cutoff=CUTOFF)
 
 
-@pytest.mark.parametrize("limits", [{"reply_days": -1}, {"reply_days": math.inf}, {"many_offers": 1.5}])
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"reply_days": -1},
+        {"reply_days": math.inf},
+        {"reply_days": "5"},
+        {"many_offers": 1.5},
+        {"many_offers": 0},
+        {"many_offers": math.nan},
+        {"many_offers": True},
+    ],
+)
 def test_limits_that_are_wrong(limits):
     with pytest.raises(ValueError, match=f"`{next(iter(limits))}` must be"):
         AlertLimits(**limits)

@@ -485,6 +485,11 @@ class TestProcess:
     def test_usage(self):
         assert self.shell("run").returncode == 2
 
+    def test_as_a_module(self):
+        command = [sys.executable, "-m", "loyalty", "--version"]
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)  # noqa: S603
+        assert (done.returncode, done.stdout.strip(), done.stderr) == (0, loyalty.__version__, "")
+
     def test_a_missing_config(self, tmp_path):
         done = self.shell("check", tmp_path / "none.toml")
         assert (done.returncode, done.stdout) == (1, "")

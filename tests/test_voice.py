@@ -249,6 +249,7 @@ def test_what_is_missing_is_said(histories, scores, learned):
         (pd.concat([SCORES, SCORES[:1]]), "one row per client; 0 stands twice"),
         (SCORES.assign(churn_probability=1.5), r"`churn_probability` must lie within \[0, 1\]"),
         (SCORES.assign(value_at_risk=math.inf), "`value_at_risk` must be finite"),
+        (SCORES.assign(client_id=SCORES["client_id"].map("C{}".format)), "the client C0, but the ids .* such as 0"),
     ],
 )
 def test_scores_that_are_wrong(scores, said):

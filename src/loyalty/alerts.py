@@ -6,6 +6,7 @@ Each alert is a rule over features of the catalogue, so that a list, a model and
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, Final, Self
 
@@ -95,10 +96,10 @@ class AlertLimits:
     many_offers: int = _FEWEST_OFFERS
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.reply_days) and self.reply_days >= 0):
-            raise ValueError(f"`reply_days` must be a number of at least 0; got {self.reply_days}.")
-        if isinstance(self.many_offers, bool) or self.many_offers != int(self.many_offers) or self.many_offers < 1:
-            raise ValueError(f"`many_offers` must be a whole number of at least 1; got {self.many_offers}.")
+        if not (_is_number(self.reply_days) and self.reply_days >= 0):
+            raise ValueError(f"`reply_days` must be a number of at least 0; got {self.reply_days!r}.")
+        if not (_is_number(self.many_offers) and self.many_offers >= 1 and self.many_offers == int(self.many_offers)):
+            raise ValueError(f"`many_offers` must be a whole number of at least 1; got {self.many_offers!r}.")
 
     @classmethod
     def read(cls, histories: Histories, *, cutoff: Instant, kind: OutcomeKind = "non-contractual") -> Self:
@@ -391,6 +392,10 @@ def _money(scores: pd.DataFrame) -> "pd.Series[float]":
             f"{money.index[wrong][0]}."
         )
     return money
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _of_clients(panel: pd.DataFrame, clients: "pd.Index[Any]", cutoff: pd.Timestamp) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 
 from loyalty.features import Learned
 from loyalty.features.feedback import FeedbackModel
@@ -142,6 +143,7 @@ def client_voice(
     known = _scores(scores)
     model = _model(histories, learned, instant)
     said = _Said.read(histories, model, since=instant - 2 * span, cutoff=instant)
+    _check_ids(known.index, said.rows["client_id"])
     now, before = said.between(instant - span, instant), said.between(instant - 2 * span, instant - span)
     moods = model.mood(now.rows["text"].tolist()) if len(now.rows) else np.empty(0)
     shown = {theme: clients for theme, clients in now.speakers().items() if len(clients) >= FEWEST_CLIENTS}
@@ -320,6 +322,15 @@ def _unnamed(terms: tuple[str, ...], hidden: frozenset[str]) -> tuple[str, ...]:
     """Leave out terms that are a client's id or a word of one."""
     names = hidden | {part for name in hidden for part in _PARTS.split(name) if len(part) >= _SHORTEST_PART}
     return tuple(term for term in terms if not names & {term.casefold(), *term.casefold().split()})
+
+
+def _check_ids(scored: "pd.Index[Any]", writers: "pd.Series[Any]") -> None:
+    """Refuse scores whose ids are numbers where those of the histories are text, or the other way round."""
+    if len(scored) and len(writers) and is_numeric_dtype(scored.dtype) != is_numeric_dtype(writers.dtype):
+        raise ValueError(
+            f"`scores` holds the client {scored[0]}, but the ids of the histories are such as {writers.iloc[0]}. "
+            "Bring them to the same kind, numbers or text."
+        )
 
 
 def _scores(scores: pd.DataFrame) -> pd.DataFrame:

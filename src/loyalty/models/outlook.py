@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Self
 
@@ -68,13 +69,13 @@ class LongRunTerms:
     margin: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.years <= _LONGEST_YEARS:
+        if not (_is_number(self.years) and 0 < self.years <= _LONGEST_YEARS):
             raise ValueError(f"`years` must be a number above 0, at most {_LONGEST_YEARS:g}; got {self.years!r}.")
-        if not 0 <= self.discount_rate < np.inf:
+        if not (_is_number(self.discount_rate) and 0 <= self.discount_rate < np.inf):
             raise ValueError(
                 f"`discount_rate` must be a number, 0 or more, such as 0.1 for a tenth; got {self.discount_rate!r}."
             )
-        if not 0 < self.margin <= 1:
+        if not (_is_number(self.margin) and 0 < self.margin <= 1):
             raise ValueError(f"`margin` must be a share of spend above 0, at most 1; got {self.margin!r}.")
 
 
@@ -314,6 +315,10 @@ class _Frozen:
         self, horizon: float, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, gap: float = 0.0
     ) -> Floats:
         return expected_purchases(frequency, recency, T, parameters=self.parameters, horizon=horizon, gap=gap)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _carried_on(curves: Floats, until: float, period: int) -> Floats:
