@@ -98,6 +98,18 @@ def test_the_criterion_is_the_price_of_four_parameters(shop, monkeypatch):
     assert price > 4
 
 
+def test_the_criterion_counts_the_clients_that_are_divided(shop, monkeypatch):
+    """The second time, those of the first generation are out of it."""
+    rng = np.random.default_rng(3)
+    middle, fleeting = passing(rng, rng.integers(351, 441, 300)), clients(rng, rng.integers(1, 351, 400), life=5, gap=2)
+    divided = joined(middle, fleeting)
+    likelihoods = [ParetoNBD().fit(*part[:3]).log_likelihood_ for part in (middle, fleeting, divided)]
+    price = (likelihoods[0] + likelihoods[1] - likelihoods[2]) / (np.log(len(divided[0])) / 2)
+    for parameters, bounds in ((price - 1e-6, (60, 150)), (price + 1e-6, (60,))):
+        monkeypatch.setattr("loyalty.btyd._generations._MORE_PARAMETERS", parameters)
+        assert Generations.fit(*joined(shop[0], divided), cutoff=CUTOFF).bounds == bounds
+
+
 def test_the_order_of_clients_is_of_no_matter(shop):
     columns = joined(*shop)
     order = np.random.default_rng(1).permutation(len(columns[0]))
@@ -110,23 +122,40 @@ def test_the_order_of_clients_is_of_no_matter(shop):
 
 
 def test_a_stray_early_date_does_not_move_the_beginning(shop):
-    stray = clients(np.random.default_rng(2), [20_000.0] * 5, life=10.0, gap=5.0)
+    stray = clients(np.random.default_rng(2), [20_000.0] * 49, life=10.0, gap=5.0)
     told = Generations.fit(*joined(stray, *shop), cutoff=CUTOFF)
     assert told.begun == TODAY - 500
     assert told.habits[0].purchases == ParetoNBD().fit(*joined(stray, shop[0])[:3]).parameters_
 
 
+@pytest.mark.parametrize(("apart", "begun"), [(59, 900), (60, 1000)])
+def test_the_records_begin_where_fifty_clients_come_within_sixty_days(apart, begun):
+    """One stray client, then fifty so many days apart; if none are near enough, the first of all is the beginning."""
+    T = np.r_[1000.0, np.linspace(900, 900 - apart, 50).round()]
+    nothing = np.zeros(51)
+    assert Generations.fit(nothing, nothing, T, nothing, cutoff=CUTOFF).begun == TODAY - begun
+
+
+def test_the_beginning_stays_when_the_base_grows(shop):
+    """Ten times as many who come later: the first are the first still, and told as they were."""
+    rng = np.random.default_rng(5)
+    grown = joined(*shop, passing(rng, rng.integers(1, 200, 4000)))
+    one, other = (Generations.fit(*columns, cutoff=CUTOFF) for columns in (joined(*shop), grown))
+    assert one.begun == other.begun
+    assert one.habits[0] == other.habits[0]
+
+
 @pytest.mark.parametrize("few", [0, 1])
 def test_a_generation_needs_fifty_who_bought_again(shop, few):
-    """Where the first are too few to stand alone, the next may be told apart all the same."""
-    for many, bounds in ((49, {(), (150,)}), (50, {(60,), (60, 150)})):
+    """However many bought once. Where the first are too few to stand alone, the next are told apart all the same."""
+    rng = np.random.default_rng(6)
+    ages = rng.integers(441, 500, 100) if few == 0 else rng.integers(1, 440, 100)
+    once = np.zeros(100), np.zeros(100), ages.astype(float), np.zeros(100)
+    for many, bounds in ((49, [(150,), ()]), (50, [(60,), (60,)])):
         parts = list(shop)
-        # The first 20 were there on the first day, and stay, so that the records begin with them.
         again = np.flatnonzero(shop[few][0] > 0)[:many]
         parts[few] = tuple(column[again] for column in shop[few])
-        told = Generations.fit(*joined(*parts), cutoff=CUTOFF)
-        assert told.begun == TODAY - 500
-        assert told.bounds in bounds
+        assert Generations.fit(*joined(*parts, once), cutoff=CUTOFF).bounds == bounds[few]
 
 
 def test_nobody_who_bought_twice_spends_nothing_known():
@@ -152,6 +181,19 @@ def test_the_first_day_is_the_same_at_every_cutoff(day, second, later):
     first = pd.Timestamp(0) + pd.Timedelta(days=day)
     cutoff = first + pd.Timedelta(days=later) + pd.Timedelta(seconds=second)
     assert first_days([(cutoff - first) / pd.Timedelta(days=1)], cutoff).tolist() == [day]
+
+
+def test_histories_that_begin_with_the_second_generation_hold_no_other():
+    two = Generations(100, (Habits({"r": 1.0}, None), Habits({"r": 2.0}, None)), (60,))
+    begins = [pd.Timestamp(0) + pd.Timedelta(days=days) for days in (0, 159.99, 160)]
+    assert [two.all_came_since(first) for first in begins] == [False, False, True]
+    assert not Generations(100, two.habits[:1]).all_came_since(begins[-1])
+
+
+def test_columns_that_do_not_fit_are_refused():
+    told = Generations(0, (Habits({"r": 0.5, "alpha": 7.0, "s": 0.6, "beta": 9.0}, None),))
+    with pytest.raises(ValueError, match="`first_day` 2"):
+        told.probability_alive([1.0], [3.0], [9.0], [1.0, 2.0])
 
 
 def test_comes_back_from_json(shop):

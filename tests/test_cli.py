@@ -380,6 +380,20 @@ class TestScore:
         assert "Warning: the models learned from outcomes up to" in result.stderr
         assert out.exists()
 
+    def test_histories_that_begin_too_late_to_hold_an_old_client_are_told(self, small_demo, tmp_path):
+        """As if the records of the run had begun sixty days before those that are scored, and there were two generations."""
+        shutil.copytree(small_demo.out / "model", tmp_path / "model")
+        kept = json.loads((tmp_path / "model" / "outlook.json").read_text(encoding="utf-8"))
+        first = pd.read_parquet(small_demo.data / "purchases.parquet")["event_time"].min().floor("D")
+        for days, told in ((59, False), (60, True)):
+            begun = (first - pd.Timestamp(0)).days - days
+            kept["buying"] |= {"begun": begun, "habits": kept["buying"]["habits"][:1] * 2, "bounds": [60]}
+            (tmp_path / "model" / "outlook.json").write_text(json.dumps(kept), encoding="utf-8")
+            arguments = ("--data", small_demo.data, "--cutoff", "2026-01-01", "--out", tmp_path / "s.parquet")
+            result = call("score", tmp_path, *arguments)
+            assert result.exit_code == 0
+            assert ("every client is taken for one who came since" in " ".join(result.stderr.split())) == told
+
     @pytest.mark.parametrize(
         ("changes", "said"),
         [

@@ -6,8 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from loyalty.btyd import (
+    Generations,
+    Habits,
+    expected_purchases,
+    expected_spend,
+    probability_alive,
+    probability_no_purchase,
+)
 from loyalty.datasets import synthetic_tables
 from loyalty.features import Learned, build_panel, choose_features, learn, renew
+from loyalty.features.learned import Buying
 from loyalty.histories import TABLES, Histories
 
 CUTOFF = pd.Timestamp("2025-06-01")
@@ -102,3 +111,52 @@ def test_what_cannot_be_renewed_stands_and_says_so(tables, learned):
     later = renew(learned, Histories(**tables), cutoff=first + pd.Timedelta(days=1), **ASKED)
     assert (later.buying, later.renewed) == (learned.buying, None)
     assert "too few for buy till you die. What was learned by 2025-06-01 stands." in later.notes[-1]
+
+
+ONE = {"r": 0.55, "alpha": 74.0, "s": 0.61, "beta": 82.0}
+OTHER = {"r": 1.4, "alpha": 120.0, "s": 2.0, "beta": 300.0}
+ONE_SPENDS, OTHER_SPENDS = {"p": 6.0, "q": 4.0, "v": 15.0}, {"p": 3.0, "q": 7.0, "v": 90.0}
+
+
+@pytest.mark.parametrize("cutoff", ["2024-12-31", "2024-12-31 13:30"])
+@pytest.mark.parametrize("back", [False, True])
+def test_each_client_is_told_by_the_rates_of_its_generation(cutoff, back):
+    """First bought 59 and 60 days after the beginning, and alike since; a third has only returned something."""
+    begun = pd.Timestamp("2024-01-01")
+    days = {"old": 59, "new": 60}
+    rows = [(client, day + later, 20.0 + later) for client, day in days.items() for later in (0, 40, 90)]
+    rows.append(("neither", 100, -5.0))
+    bills = pd.DataFrame(rows, columns=["client_id", "event_time", "amount"])
+    histories = Histories(bills.assign(event_time=begun + pd.to_timedelta(bills["event_time"], unit="D")))
+    generations = Generations(
+        (begun - pd.Timestamp(0)).days, (Habits(ONE, ONE_SPENDS), Habits(OTHER, OTHER_SPENDS)), (60,)
+    )
+    learned = Learned(begun, Buying(generations, 90.0, 7.0), None)
+    learned = Learned.from_text(learned.to_text()) if back else learned
+    names = ("silence_probability", "expected_purchases", "alive_probability", "day_amount_expected")
+    asked = choose_features(histories, (*names, "frequency", "recency", "T", "monetary"), models=learned)
+    panel = build_panel(histories, cutoffs=cutoff, features=asked, learned=learned, **ASKED).droplevel("cutoff")
+    for client, purchases, spend in (("old", ONE, ONE_SPENDS), ("new", OTHER, OTHER_SPENDS)):
+        told = panel.loc[[client]]
+        history = [told[name].to_numpy() for name in ("frequency", "recency", "T")]
+        ahead = {"parameters": purchases, "horizon": 90.0, "gap": 7.0}
+        expected = {
+            "silence_probability": probability_no_purchase(*history, **ahead),
+            "expected_purchases": expected_purchases(*history, **ahead),
+            "alive_probability": probability_alive(*history, parameters=purchases),
+            "day_amount_expected": expected_spend(told["frequency"], told["monetary"], parameters=spend),
+        }
+        assert told[list(expected)].iloc[0].to_dict() == {name: value[0] for name, value in expected.items()}
+    assert panel.loc["neither", list(names)].isna().all()
+
+
+@pytest.mark.parametrize("cutoff", ["2025-06-01", "2025-06-01 18:00"])
+def test_the_records_begin_on_a_day_of_the_purchases(tables, cutoff):
+    """Counted from the table: of the first purchase days, the first from which on fifty lie within sixty days."""
+    bills = pd.concat([tables["purchases"].assign(client_id=lambda t, n=n: t["client_id"] + n) for n in "abcde"])
+    known = bills[(bills["event_time"] < cutoff) & (bills["amount"] > 0)]
+    first = known.groupby("client_id")["event_time"].min().dt.floor("D").sort_values()
+    many = [(first < day + pd.Timedelta(days=60)).sum() - (first < day).sum() for day in first]
+    begun = first[np.array(many) >= 50].iloc[0]
+    learned = learn(Histories(bills), cutoff=cutoff, **ASKED)
+    assert learned.buying.generations.begun == (begun - pd.Timestamp(0)).days

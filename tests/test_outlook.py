@@ -153,6 +153,8 @@ class TestBuyers:
         (note,) = Outlook(LongRunTerms(years=5), 90, 0, buying=Generations(0, (Habits(stay, None),))).notes()
         assert "nobody is seen to leave for good" in note
         assert "unchanged for 5 years" in note
+        some = Generations(0, (Habits(stay, None), Habits(CDNOW, None)), (60,))
+        assert Outlook(LongRunTerms(years=5), 90, 0, buying=some).notes() == []
         assert bought().notes() == []
 
     def test_each_generation_fades_by_rates_of_its_own(self, tmp_path):

@@ -96,9 +96,9 @@ class AlertLimits:
     many_offers: int = _FEWEST_OFFERS
 
     def __post_init__(self) -> None:
-        if not (_is_number(self.reply_days) and self.reply_days >= 0):
+        if not (_is_finite(self.reply_days) and self.reply_days >= 0):
             raise ValueError(f"`reply_days` must be a number of at least 0; got {self.reply_days!r}.")
-        if not (_is_number(self.many_offers) and self.many_offers >= 1 and self.many_offers == int(self.many_offers)):
+        if not (_is_finite(self.many_offers) and self.many_offers >= 1 and self.many_offers == int(self.many_offers)):
             raise ValueError(f"`many_offers` must be a whole number of at least 1; got {self.many_offers!r}.")
 
     @classmethod
@@ -394,7 +394,7 @@ def _money(scores: pd.DataFrame) -> "pd.Series[float]":
     return money
 
 
-def _is_number(value: object) -> bool:
+def _is_finite(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 

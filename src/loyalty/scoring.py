@@ -357,6 +357,15 @@ def score_file(
             UserWarning,
             stacklevel=2,
         )
+    buying = bundle.outlook.buying
+    if buying is not None and buying.all_came_since(histories.first_event):
+        warnings.warn(
+            f"the histories begin on {histories.first_event:%Y-%m-%d}, and those that the models learned from began "
+            "earlier: every client is taken for one who came since. If older purchases were left out, bring them, or "
+            "run the experiment again on what there is.",
+            UserWarning,
+            stacklevel=2,
+        )
     scores = bundle.score(histories, cutoff=instant, language=language)
     tables = {"out": scores}
     if alerts is not None:

@@ -13,10 +13,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from loyalty.btyd._frozen import expected_purchases, expected_spend, probability_alive, probability_no_purchase
-from loyalty.btyd._generations import Generations, Habits, first_days
 
 if TYPE_CHECKING:
     from loyalty.btyd._contracts import ShiftedBetaGeometric
+    from loyalty.btyd._generations import Generations, Habits, first_days
     from loyalty.btyd._joint import BuyTillYouDie
     from loyalty.btyd._opportunities import BetaGeometricBetaBinomial
     from loyalty.btyd._purchases import BetaGeometricNBD, ModifiedBetaGeometricNBD, ParetoNBD
@@ -44,9 +44,12 @@ _HOMES = {
     "BetaGeometricNBD": "_purchases",
     "BuyTillYouDie": "_joint",
     "GammaGamma": "_spend",
+    "Generations": "_generations",
+    "Habits": "_generations",
     "ModifiedBetaGeometricNBD": "_purchases",
     "ParetoNBD": "_purchases",
     "ShiftedBetaGeometric": "_contracts",
+    "first_days": "_generations",
 }
 
 

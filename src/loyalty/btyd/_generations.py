@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from loyalty.btyd._border import check_history, check_spend
+from loyalty.btyd._border import check_columns, check_history, check_spend
 from loyalty.btyd._frozen import Floats, probability_alive
+from loyalty.timeline import Instant, as_instant
 
-#: Days from the beginning of the records at which one generation may end and the next begin. Chosen on earlier cutoffs:
-#: see experiments/README.md.
+#: Days from the beginning of the records at which one generation may end and the next begin: see
+#: experiments/generations.md.
 _BOUNDARIES = (60, 150)
-#: The records begin when one client in a hundred has come: a stray early date says nothing.
-_BEGUN = 0.01
 #: Clients who bought again, without whom a generation has no rates of its own.
 _FEW = 50
 #: Parameters of Pareto/NBD that one more generation brings.
@@ -32,7 +31,7 @@ class Habits:
     purchases : mapping of str to float
         Parameters of Pareto/NBD, in days.
     spend : mapping of str to float or None
-        Parameters of Gamma-Gamma; None where nobody bought on a second day.
+        Parameters of Gamma-Gamma; None where nobody spent anything on a second day.
     """
 
     purchases: Mapping[str, float]
@@ -54,7 +53,8 @@ class Generations:
     Attributes
     ----------
     begun : int
-        The day on which the records begin, in days since 1970-01-01: when one client in a hundred had bought.
+        The day on which the records begin, in days since 1970-01-01: the first from which on at least 50 clients first
+        bought within 60 days, so that a stray early date says nothing; the first of all where there is none.
     habits : tuple of Habits
         How each generation buys, those who came first before the others.
     bounds : tuple of int
@@ -93,7 +93,7 @@ class Generations:
 
     @classmethod
     def fit(
-        cls, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, monetary: ArrayLike, *, cutoff: pd.Timestamp
+        cls, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, monetary: ArrayLike, *, cutoff: Instant
     ) -> Self:
         """Find the generations, and the rates of each by maximum likelihood.
 
@@ -103,8 +103,13 @@ class Generations:
             As for `ParetoNBD.fit`, in days, all told at `cutoff`.
         monetary : array-like of shape (n_clients,)
             As for `GammaGamma.fit`: mean spend of a repeat purchase day, 0 where there is none.
-        cutoff : Timestamp
+        cutoff : str, date or Timestamp
             When they were told.
+
+        Returns
+        -------
+        Generations
+            At least one.
 
         Raises
         ------
@@ -114,7 +119,7 @@ class Generations:
         x, recent, age = check_history(frequency, recency, T)
         columns = (x, recent, age, check_spend(frequency, monetary)[1])
         born = first_days(age, cutoff)
-        begun = int(np.quantile(born, _BEGUN, method="lower"))
+        begun = _beginning(born)
         latest = np.ones(len(x), dtype=bool)
         found, bounds = [_fit(columns, latest)], []
         for bound in _BOUNDARIES:
@@ -128,6 +133,10 @@ class Generations:
                 found[-1:], latest = parts, late
                 bounds.append(bound)
         return cls(begun, tuple(habits for habits, _ in found), tuple(bounds))
+
+    def all_came_since(self, first_event: pd.Timestamp) -> bool:
+        """Whether histories begin so late that all of their clients are of a later generation."""
+        return bool(self.bounds) and (first_event.normalize() - _EPOCH).days >= self.begun + self.bounds[0]
 
     def of(self, first_day: ArrayLike) -> Iterator[tuple[Habits, NDArray[np.bool_]]]:
         """Go through the generations: how each buys, and which of the clients are of it.
@@ -143,10 +152,23 @@ class Generations:
             yield habits, place == number
 
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, first_day: ArrayLike) -> Floats:
-        """Probability that each client still buys at all, by the rates of its generation, shape (n_clients,)."""
-        told = [np.asarray(column, dtype=float) for column in (frequency, recency, T)]
-        alive = np.empty(len(told[0]))
-        for habits, rows in self.of(first_day):
+        """Probability that each client still buys at all, by the rates of its generation.
+
+        Parameters
+        ----------
+        frequency, recency, T : array-like of shape (n_clients,)
+            As for `loyalty.btyd.probability_alive`, in days.
+        first_day : array-like of shape (n_clients,)
+            As for `of`.
+
+        Returns
+        -------
+        ndarray of shape (n_clients,)
+            NaN where a number is missing.
+        """
+        *told, born = check_columns(frequency=frequency, recency=recency, T=T, first_day=first_day)
+        alive = np.empty(len(born))
+        for habits, rows in self.of(born):
             alive[rows] = probability_alive(*(column[rows] for column in told), parameters=habits.purchases)
         return alive
 
@@ -160,15 +182,37 @@ class Generations:
         return cls(kept["begun"], tuple(Habits(**habits) for habits in kept["habits"]), tuple(kept["bounds"]))
 
 
-def first_days(T: ArrayLike, cutoff: pd.Timestamp | pd.DatetimeIndex) -> Floats:
+def first_days(T: ArrayLike, cutoff: Instant | pd.DatetimeIndex) -> Floats:
     """Day of the first purchase, in days since 1970-01-01, from its age at the cutoff.
+
+    Parameters
+    ----------
+    T : array-like of shape (n_clients,)
+        Days from the first purchase day, which stands at its midnight, to the cutoff.
+    cutoff : str, date, Timestamp or DatetimeIndex of shape (n_clients,)
+        Of all, or of each.
+
+    Returns
+    -------
+    ndarray of shape (n_clients,)
+        Whole numbers; NaN where T is missing.
 
     Examples
     --------
     >>> first_days([1.5, np.nan], pd.Timestamp("1970-01-12 12:00"))
     array([10., nan])
     """
-    return np.rint((cutoff - _EPOCH) / pd.Timedelta(days=1) - np.asarray(T, dtype=float))
+    at = cutoff if isinstance(cutoff, pd.DatetimeIndex) else as_instant(cutoff, name="cutoff")
+    return np.rint(np.asarray((at - _EPOCH) / pd.Timedelta(days=1)) - np.asarray(T, dtype=float))
+
+
+def _beginning(born: Floats) -> int:
+    """Find the day on which the records begin."""
+    days = np.sort(born)
+    # From each client to the one by whom they are so many.
+    span = days[_FEW - 1 :] - days[: max(len(days) - _FEW + 1, 0)]
+    near = np.flatnonzero(span < _BOUNDARIES[0])
+    return int(days[near[0] if len(near) else 0])
 
 
 def _fit(columns: tuple[Floats, ...], rows: NDArray[np.bool_]) -> tuple[Habits, float]:
@@ -178,6 +222,6 @@ def _fit(columns: tuple[Floats, ...], rows: NDArray[np.bool_]) -> tuple[Habits, 
 
     frequency, recency, T, monetary = (column[rows] for column in columns)
     purchases = ParetoNBD().fit(frequency, recency, T)
-    bought_again = bool(np.any(monetary > 0))
-    spend = GammaGamma().fit(frequency, monetary).parameters_ if bought_again else None
+    spent_again = bool(np.any(monetary > 0))
+    spend = GammaGamma().fit(frequency, monetary).parameters_ if spent_again else None
     return Habits(purchases.parameters_, spend), purchases.log_likelihood_
