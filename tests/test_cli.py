@@ -381,7 +381,7 @@ class TestScore:
         assert out.exists()
 
     def test_histories_that_begin_too_late_to_hold_an_old_client_are_told(self, small_demo, tmp_path):
-        """As if the records of the run had begun sixty days before those that are scored, and there were two generations."""
+        """As if the records of the run had begun sixty days before those that are scored, with two generations."""
         shutil.copytree(small_demo.out / "model", tmp_path / "model")
         kept = json.loads((tmp_path / "model" / "outlook.json").read_text(encoding="utf-8"))
         first = pd.read_parquet(small_demo.data / "purchases.parquet")["event_time"].min().floor("D")
