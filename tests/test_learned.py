@@ -6,14 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loyalty.btyd import (
-    Generations,
-    Habits,
-    expected_purchases,
-    expected_spend,
-    probability_alive,
-    probability_no_purchase,
-)
+from loyalty import btyd
+from loyalty.btyd import Generations, Habits
 from loyalty.datasets import synthetic_tables
 from loyalty.features import Learned, build_panel, choose_features, learn, renew
 from loyalty.features.learned import Buying
@@ -141,10 +135,10 @@ def test_each_client_is_told_by_the_rates_of_its_generation(cutoff, back):
         history = [told[name].to_numpy() for name in ("frequency", "recency", "T")]
         ahead = {"parameters": purchases, "horizon": 90.0, "gap": 7.0}
         expected = {
-            "silence_probability": probability_no_purchase(*history, **ahead),
-            "expected_purchases": expected_purchases(*history, **ahead),
-            "alive_probability": probability_alive(*history, parameters=purchases),
-            "day_amount_expected": expected_spend(told["frequency"], told["monetary"], parameters=spend),
+            "silence_probability": btyd.probability_no_purchase(*history, **ahead),
+            "expected_purchases": btyd.expected_purchases(*history, **ahead),
+            "alive_probability": btyd.probability_alive(*history, parameters=purchases),
+            "day_amount_expected": btyd.expected_spend(told["frequency"], told["monetary"], parameters=spend),
         }
         assert told[list(expected)].iloc[0].to_dict() == {name: value[0] for name, value in expected.items()}
     assert panel.loc["neither", list(names)].isna().all()
