@@ -11,7 +11,7 @@ from scipy.special import expit
 from loyalty.models._survival_baselines import SurvivalCurves
 from loyalty.models.categories import Columns
 from loyalty.models.churn import ChurnModel
-from loyalty.models.holding_out import held_out_values
+from loyalty.models.holding_out import held_out_forecast
 from loyalty.models.intervals import SpendIntervals
 from loyalty.models.survival import KaplanMeier, SurvivalModel, WeibullModel
 from loyalty.models.uncertainty import Uncertainty
@@ -296,28 +296,28 @@ class TestValueModel:
 class TestCopies:
     """Copies that rows are held out from may see a level of too few clients; the model itself knows it."""
 
-    def test_held_out_values_are_those_by_hand(self):
+    def test_held_out_forecasts_are_those_by_hand(self):
         X, _, spend = panel()
         X.loc[[f"client-{i}" for i in range(10, 21)], "plan"] = "eleven.smith"
-        told = held_out_values(ValueModel(**QUICK), X, spend, embargo="90d")
+        told = held_out_forecast(ValueModel(**QUICK), X, spend, embargo="90d")
         hand = by_hand(X, LEVELS | {"plan": ("eleven.smith", *PLANS)})
-        assert np.array_equal(told, held_out_values(ValueModel(**QUICK), hand, spend, embargo="90d"), equal_nan=True)
-        assert np.isfinite(told).sum() == 200
+        assert told.equals(held_out_forecast(ValueModel(**QUICK), hand, spend, embargo="90d"))
+        assert np.isfinite(told["expected_value"]).sum() == 200
 
     def test_uncertainty_is_that_by_hand(self, tmp_path):
         X, left, spend = panel()
-        learned = []
-        for table in (X, by_hand(X, LEVELS)):
+        learned, rows, told = [], X[X["plan"] != "ann.smith"], []
+        for table, now in ((X, rows), (by_hand(X, LEVELS), by_hand(rows, LEVELS))):
             labels = pd.DataFrame({"churned": left, "value": spend}, index=X.index)
             churn = ChurnModel(**QUICK).fit(table, left)
             value = ValueModel(anchor="told", **QUICK).fit(table, spend, purchase=churn)
             learned.append(
                 Uncertainty.learn(table, labels, churn=churn, value=value, past_spend=np.ones(len(X)), reach="30d")
             )
+            told.append(learned[-1].predict(now, value.forecast(now)))
         assert learned[0].totals
         assert learned[0].totals == learned[1].totals
-        rows = X[X["plan"] != "ann.smith"]
-        assert learned[0].predict(rows).equals(learned[1].predict(by_hand(rows, LEVELS)))
+        assert told[0].equals(told[1])
 
 
 def test_scikit_learn_says_once_that_an_array_had_no_names():

@@ -15,7 +15,7 @@ from scipy.stats import binom, norm, t
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from loyalty.models._spend_law import LEVELS, SpendLaw
-from loyalty.models.holding_out import HeldOut, held_out_values, hold_out
+from loyalty.models.holding_out import HeldOut, held_out_forecast, hold_out
 from loyalty.models.intervals import SpendIntervals, conformal_level, coverage_table
 from loyalty.models.portfolio import PortfolioErrors, _excess_of_tenths, portfolio_interval
 from loyalty.models.trees import feature_names
@@ -246,7 +246,7 @@ class TestCoverage:
         assert binom.ppf(0.0005, 800, 0.9) <= reached <= binom.ppf(0.9995, 800, 0.92)
 
     def test_widens_where_spend_grows_from_cutoff_to_cutoff(self):
-        """Trees see amounts of two cutoffs ago at best; what they miss at held-out cutoffs widens the next."""
+        """Trees see amounts of two cutoffs ago at best; a part of what they miss when held out widens the next."""
         days = pd.date_range("2024-01-01", periods=7, freq="30D")
         X, spend = panel(800, cutoffs=days, growth=1.4, reach=60)
         past = X.index.get_level_values("cutoff") <= days[4]
@@ -256,18 +256,20 @@ class TestCoverage:
         reached = coverage_table(spend[now], *model.predict(X[now]).T)["coverage"].iloc[0]
         model.levels_ = np.full_like(model.levels_, 0.1)  # what the trees say by themselves
         alone = coverage_table(spend[now], *model.predict(X[now]).T)["coverage"].iloc[0]
-        assert alone < 0.86
-        assert 0.87 < reached < 0.95
+        assert alone < 0.81
+        assert alone + 0.05 < reached < 0.9
 
     @pytest.mark.parametrize("level", [0.02, 0.1, 0.3])
-    def test_widening_is_believed_and_narrowing_in_part(self, level):
+    def test_cutoffs_are_believed_in_part(self, level):
         pairs = [(np.zeros(1, int), np.zeros(1, int))] * 3
-        cutoffs = HeldOut(4, pairs, "cutoffs", None)
-        people = HeldOut(4, pairs, "clients", None, stretch=2.0)
-        rows = HeldOut(4, pairs, "rows", None)
+        cutoffs = HeldOut(pairs, "cutoffs", None)
+        people = HeldOut(pairs, "clients", None, stretch=2.0)
+        rows = HeldOut(pairs, "rows", None)
         assert rows.trusted(level, 0.1) == pytest.approx(level)
-        # 0.3 is a factor of 3: three cutoffs are believed 3/7 of it, one cutoff 1/5.
-        expected = {0.02: (0.02, 0.1 / 5**2), 0.1: (0.1, 0.1), 0.3: (0.1 * 3 ** (3 / 7), 0.1 * 3 ** (1 / 5))}[level]
+        # 0.3 is a factor of 3: three cutoffs are believed 3/7 of it, one cutoff 1/5. Of people held out at one cutoff,
+        # a need to widen is believed, and stretched.
+        share = (level / 0.1) ** (3 / 7)
+        expected = (0.1 * share, {0.02: 0.1 / 5**2, 0.1: 0.1, 0.3: 0.1 * 3 ** (1 / 5)}[level])
         assert (cutoffs.trusted(level, 0.1), people.trusted(level, 0.1)) == pytest.approx(expected)
 
 
@@ -318,14 +320,13 @@ class TestHoldOut:
         with pytest.warns(UserWarning, match="`embargo` is not known"):
             small().fit(X, spend)
 
-    def test_values_held_out_come_from_models_that_never_saw_the_cutoff(self):
+    def test_forecasts_held_out_come_from_models_that_never_saw_the_cutoff(self):
         X, spend = panel(60, reach=60)
-        told = held_out_values(ValueModel(n_estimators=3), X, spend)
+        told = held_out_forecast(ValueModel(n_estimators=3), X, spend)
         cutoff = X.index.get_level_values("cutoff")
-        assert np.isnan(told[cutoff < pd.Timestamp(DAYS[2])]).all()
-        seen = cutoff == pd.Timestamp(DAYS[0])
-        by_hand = ValueModel(n_estimators=3).fit(X[seen], spend[seen]).predict(X[cutoff == pd.Timestamp(DAYS[2])])
-        assert np.array_equal(told[cutoff == pd.Timestamp(DAYS[2])], by_hand)
+        assert told[cutoff < pd.Timestamp(DAYS[2])].isna().all(axis=None)
+        seen, now = cutoff == pd.Timestamp(DAYS[0]), cutoff == pd.Timestamp(DAYS[2])
+        assert told[now].equals(ValueModel(n_estimators=3).fit(X[seen], spend[seen]).forecast(X[now]))
 
 
 class TestSpendIntervals:
@@ -334,9 +335,11 @@ class TestSpendIntervals:
         day = X.index.get_level_values("cutoff").dayofyear.to_numpy(dtype=float)
         grown = []
         grow = SpendIntervals._grow
-        monkeypatch.setattr(SpendIntervals, "_grow", lambda s, v, y: grown.append(set(v[:, 0])) or grow(s, v, y))
+        monkeypatch.setattr(
+            SpendIntervals, "_grow", lambda s, v, y: grown.append(sorted(set(v[:, 0]))) or grow(s, v, y)
+        )
         model = small(embargo="60d").fit(X.assign(days_since_last=day), spend)
-        assert grown == [{1.0}, {1.0, 31.0}, {1.0, 31.0, 61.0, 91.0}]
+        assert sorted(grown, key=len) == [[1.0], [1.0, 31.0], [1.0, 31.0, 61.0, 91.0]]
         assert list(model.held_out_coverage_) == [pd.Timestamp("2024-03-01"), pd.Timestamp("2024-03-31")]
 
     def test_outcomes_inside_the_embargo_do_not_reach_the_levels(self):
@@ -375,28 +378,48 @@ class TestSpendIntervals:
         assert low == pytest.approx(100 * np.exp(0.5 * norm.ppf(0.05)), rel=0.15)
         assert high == pytest.approx(100 * np.exp(0.5 * norm.ppf(0.95)), rel=0.15)
 
-    def test_expected_values_make_the_groups(self):
-        X, spend = panel(500)
-        expected = np.where(X["days_since_last"].fillna(100) < 60, 10.0, 1.0)
-        model = small().fit(X, spend, expected=expected)
-        assert model.edges_.tolist() == [1.0, 10.0]
-        one = X.head(1)
-        low, high = (model.predict(one, expected=[e])[0] for e in (1.0, 10.0))
-        assert low.tolist() != high.tolist()
-        with pytest.raises(ValueError, match="`expected` must be given to both"):
-            model.predict(one)
-        with pytest.raises(ValueError, match="`expected` must be given to both"):
-            small().fit(X, spend).predict(one, expected=[1.0])
-        with pytest.raises(ValueError, match="`expected` must have one entry a row; got 2"):
-            model.predict(one, expected=[1.0, 2.0])
+    def test_a_forecast_moves_the_laws(self):
+        """Trees learned from a good year; a forecast knows that one in two buys as before, and at half the price."""
+        X, spend = clients(4000)
+        fresh, truth = clients(4000, seed=1)
+        now = np.where(np.random.default_rng(2).random(4000) < 0.5, truth / 2, 0.0)
+        before = ValueModel(n_estimators=60).fit(X, spend)
+        moved = small(n_estimators=60).fit(X, spend, forecast=before.forecast(X))
+        share = {
+            word: coverage_table(now, *moved.predict(fresh, forecast=before.forecast(fresh) * by).T)["coverage"].iloc[0]
+            for word, by in {"as it was": [1, 1], "less often": [0.5, 0.5], "less often and less": [0.5, 0.25]}.items()
+        }
+        assert share["as it was"] > share["less often"] > share["less often and less"]
+        assert share["as it was"] > 0.96
+        assert share["less often and less"] == pytest.approx(0.91, abs=0.015)
 
-    def test_expected_values_may_be_missing_where_nothing_is_held_out(self):
+    def test_a_forecast_is_given_to_both_or_to_neither(self):
         X, spend = panel(100)
-        told = held_out_values(ValueModel(n_estimators=3), X, spend)
-        assert np.isnan(told).sum() == 100
-        small().fit(X, spend, expected=told)
-        with pytest.raises(ValueError, match="missing for 1 of 300"):
-            small().fit(X, spend, expected=np.where(np.arange(400) == 399, np.nan, told))
+        told = ValueModel(n_estimators=3).fit(X, spend).forecast(X)
+        with_one, without = small().fit(X, spend, forecast=told), small().fit(X, spend)
+        with pytest.raises(ValueError, match=r"`forecast` must be given to both.*fitted with one"):
+            with_one.predict(X)
+        with pytest.raises(ValueError, match=r"`forecast` must be given to both.*fitted without one"):
+            without.predict(X, forecast=told)
+        with pytest.raises(ValueError, match="`forecast` must have one entry a row; got 2"):
+            with_one.predict(X, forecast=told.head(2))
+        for wrong in (told[["expected_value"]], told["expected_value"], told.to_numpy()):
+            with pytest.raises(ValueError, match="DataFrame with `purchase_probability` and `expected_value`"):
+                small().fit(X, spend, forecast=wrong)
+
+    def test_where_no_forecast_is_known_the_trees_stand(self):
+        X, spend = panel(100)
+        nothing = pd.DataFrame(np.nan, index=X.index, columns=["purchase_probability", "expected_value"])
+        alone = small().fit(X, spend)
+        unmoved = small().fit(X, spend, forecast=nothing)
+        assert unmoved.predict(X, forecast=nothing).tolist() == alone.predict(X).tolist()
+        # Of rows that are not held out it is never asked.
+        told = held_out_forecast(ValueModel(n_estimators=3), X, spend)
+        first = X.index.get_level_values("cutoff") == pd.Timestamp(DAYS[0])
+        assert told[first].isna().all(axis=None)
+        assert told[~first].notna().all(axis=None)
+        levels = [small().fit(X, spend, forecast=each).levels_.tolist() for each in (told, told.fillna(7.0))]
+        assert levels[0] == levels[1]
 
     def test_refunds_are_reached_if_they_are_more_than_half_the_misses(self):
         X, spend = clients(4000)

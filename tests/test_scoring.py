@@ -149,7 +149,8 @@ class TestWhatIsMeasuredBesideTheModels:
 
     def test_intervals_of_spend(self, bundle, scores, histories):
         panel = Panels(histories, bundle.setting, list(bundle.churn.feature_names_in_)).at(pd.Timestamp(CUTOFF))
-        ends = bundle.uncertainty.intervals.predict(panel[list(bundle.churn.feature_names_in_)])
+        X = panel[list(bundle.churn.feature_names_in_)]
+        ends = bundle.uncertainty.intervals.predict(X, forecast=bundle.value.forecast(X))
         assert scores[["value_lower", "value_upper"]].to_numpy().tolist() == ends.tolist()
         assert (scores["value_lower"] <= scores["value_upper"]).all()
 
@@ -309,7 +310,7 @@ class TestFolder:
 
     @pytest.mark.parametrize(
         "change",
-        [{"format": 7}, {"format": 5}, {"format": None}, None],
+        [{"format": 8}, {"format": 6}, {"format": None}, None],
         ids=["later", "earlier", "none", "something else"],
     )
     def test_a_format_not_known_here(self, bundle, tmp_path, change):
@@ -317,7 +318,7 @@ class TestFolder:
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match=r"this version reads format 6\. .* run the experiment again"):
+        with pytest.raises(ValueError, match=r"this version reads format 7\. .* run the experiment again"):
             load(tmp_path)
 
     def test_a_feature_not_known_here(self, bundle, tmp_path):

@@ -278,8 +278,9 @@ class Fitted:
     def predict(self, panel: pd.DataFrame) -> pd.DataFrame:
         """Predict the rows of a panel: `churn_probability`, `expected_value`, `value_lower` and `value_upper`."""
         X = panel[list(self.churn.feature_names_in_)]
-        told = {"churn_probability": self.churn.predict_proba(X)[:, 1], "expected_value": self.value.predict(X)}
-        return pd.DataFrame(told, index=panel.index).join(self.uncertainty.predict(X))
+        forecast = self.value.forecast(X)
+        told = {"churn_probability": self.churn.predict_proba(X)[:, 1], "expected_value": forecast["expected_value"]}
+        return pd.DataFrame(told, index=panel.index).join(self.uncertainty.predict(X, forecast))
 
 
 @dataclass(frozen=True)

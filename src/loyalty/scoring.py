@@ -29,7 +29,7 @@ from loyalty.wording import Language
 
 __all__ = ["Bundle", "Yardsticks", "load", "measurable", "score_file"]
 
-_FORMAT = 6
+_FORMAT = 7
 #: Without it a folder is no bundle.
 MANIFEST = "bundle.json"
 #: What the features' own models learned; not there where no feature asks one.
@@ -220,9 +220,10 @@ class Bundle:
         X = panel[list(self.churn.feature_names_in_)]
         risk, spend = self.churn.predict_proba(X)[:, 1], panel["amount_sum_365d"]
         reach = self.setting.outcome.reach
-        told = pd.DataFrame({"churn_probability": risk, "expected_value": self.value.predict(X)}, index=panel.index)
+        forecast = self.value.forecast(X)
+        told = pd.DataFrame({"churn_probability": risk, "expected_value": forecast["expected_value"]})
         told = (
-            told.join(self.uncertainty.predict(X))
+            told.join(self.uncertainty.predict(X, forecast))
             .join(self.outlook.predict(panel, told["expected_value"]))
             .assign(
                 too_little_history=too_little_history(panel, kind=self.setting.kind, reach=reach),

@@ -1,6 +1,6 @@
 """The law of a client's spend: nothing, something or less than nothing, and the nested intervals that it has."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,28 @@ class SpendLaw:
         """Approximate the mean spend, good enough to tell groups."""
         spent: Floats = np.expm1(np.maximum(self.sizes, 0.0)) @ _WEIGHTS
         return (1 - self.nothing) * spent
+
+    def moved(self, purchase_probability: Floats, expected: Floats) -> "SpendLaw":
+        """Take over who buys and how much on average from another forecast, and keep the shape; NaN moves nothing.
+
+        Examples
+        --------
+        Twice as likely and four times as much: of those who buy, everybody spends twice as much.
+
+        >>> sizes = np.log1p([[0.5, 1.0, 2.0, 4.0, 8.0]])
+        >>> law = SpendLaw(nothing=np.array([0.8]), sizes=sizes, refund_share=0.0, refund_sizes=np.zeros(5))
+        >>> moved = law.moved(np.array([0.4]), 4 * law.mean())
+        >>> moved.nothing, np.expm1(moved.sizes).round(3)
+        (array([0.6]), array([[ 1.,  2.,  4.,  8., 16.]]))
+        """
+        told = np.maximum(1 - purchase_probability, self.refund_share)
+        law = replace(self, nothing=np.where(np.isnan(told), self.nothing, told))
+        mean = law.mean()
+        known = (mean > 0) & ~np.isnan(expected)
+        times = (expected[known] / mean[known])[:, None]
+        sizes = self.sizes.copy()
+        sizes[known] = apart(np.log1p(times * np.expm1(np.maximum(sizes[known], 0.0))))
+        return replace(law, sizes=sizes)
 
     def score(self, spend: Floats) -> Floats:
         """Find the largest rate of misses whose interval still holds the spend of each client."""

@@ -168,7 +168,9 @@ class Columns:
 
         An array of floats where there are no categories, else of objects.
         """
-        medians = pd.DataFrame(values).median().to_numpy()
+        known = ~np.isnan(values).all(axis=0)  # of the others numpy warns, and filters of warnings are not for threads
+        medians = np.full(values.shape[1], np.nan)
+        medians[known] = np.nanmedian(values[:, known], axis=0)
         if not self.levels:
             return medians
         usual = np.empty(len(self.names), dtype=object)

@@ -13,6 +13,7 @@ from sklearn.utils.validation import column_or_1d
 from loyalty.models.calibration import lasting_share
 from loyalty.models.categories import Columns
 from loyalty.models.trees import cutoffs_of, embargo_of, held_out_in_time
+from loyalty.models.value import FORECAST
 from loyalty.timeline import Duration
 
 Floats = NDArray[np.float64]
@@ -30,8 +31,6 @@ class HeldOut:
 
     Attributes
     ----------
-    rows : int
-        Rows in all.
     pairs : list of (array, array)
         Row numbers to learn from and to hold out.
     through : {"cutoffs", "clients", "rows"}
@@ -42,7 +41,6 @@ class HeldOut:
         The root of the embargo over the time between the rows learned from and those held out, at least 1.
     """
 
-    rows: int
     pairs: list[tuple[Rows, Rows]]
     through: Literal["cutoffs", "clients", "rows"]
     cutoffs: pd.DatetimeIndex | None
@@ -53,17 +51,19 @@ class HeldOut:
 
         Examples
         --------
-        Three cutoffs at which 0.2 would have done say so of the next with 3/7 of their weight, but a need for 0.05 is
-        believed:
+        Three cutoffs at which 0.2 would have done, or 0.05 been needed, say so of the next with 3/7 of their weight:
 
-        >>> cutoffs = HeldOut(rows=0, pairs=[], through="cutoffs", cutoffs=None)
-        >>> [cutoffs.trusted(level, 0.1) for level in (0.05, 0.1)]
-        [0.05, 0.1]
+        >>> pairs = [(np.zeros(1, int), np.zeros(1, int))] * 3
+        >>> cutoffs = HeldOut(pairs=pairs, through="cutoffs", cutoffs=None)
+        >>> [round(cutoffs.trusted(level, 0.1), 3) for level in (0.05, 0.1, 0.2)]
+        [0.074, 0.1, 0.135]
         """
-        if level <= misses:
-            return float(misses * (level / misses) ** self.stretch)
-        number = len(self.pairs) if self.through == "cutoffs" else 1
-        told = 1.0 if self.through == "rows" else lasting_share(number)
+        if self.through == "cutoffs":
+            told = lasting_share(len(self.pairs))
+        elif self.through == "rows":
+            told = 1.0
+        else:
+            told = self.stretch if level <= misses else lasting_share(1)
         return float(misses * (level / misses) ** told)
 
 
@@ -104,18 +104,18 @@ def hold_out(X: ArrayLike, *, embargo: Duration | None, random_state: int = 0) -
     cutoffs = cutoffs_of(X)
     if cutoffs is None:
         rows = np.shape(X)[0]
-        return HeldOut(rows, _folds(np.arange(rows), random_state, *2 * [np.ones(rows, dtype=bool)]), "rows", None)
+        return HeldOut(_folds(np.arange(rows), random_state, *2 * [np.ones(rows, dtype=bool)]), "rows", None)
     reach = _reach(X, cutoffs, embargo)
     pairs = [(seen[_thinned(cutoffs[seen])], held) for seen, held in held_out_in_time(cutoffs, embargo=reach)]
     if pairs:
-        return HeldOut(len(cutoffs), pairs, "cutoffs", cutoffs)
+        return HeldOut(pairs, "cutoffs", cutoffs)
     days = cutoffs.unique().sort_values()
     early = days[: max(1, (len(days) - 1) // 2)]
     between = days[-1] - early[-1]
     client = _clients(X)
     pairs = _folds(client, random_state, np.asarray(cutoffs.isin(early)), np.asarray(cutoffs == days[-1]))
     stretch = max(1.0, float(np.sqrt(reach / between))) if between else 1.0
-    return HeldOut(len(cutoffs), pairs, "clients", cutoffs, stretch)
+    return HeldOut(pairs, "clients", cutoffs, stretch)
 
 
 def _thinned(cutoffs: pd.DatetimeIndex) -> NDArray[np.bool_]:
@@ -154,7 +154,7 @@ def _reach(X: Any, cutoffs: pd.DatetimeIndex, embargo: Duration | None) -> pd.Ti
     return pd.Timedelta(0) if reach is None else reach
 
 
-def held_out_values(model: Any, X: pd.DataFrame, y: ArrayLike, *, embargo: Duration | None = None) -> Floats:
+def held_out_forecast(model: Any, X: pd.DataFrame, y: ArrayLike, *, embargo: Duration | None = None) -> pd.DataFrame:
     """Predict rows by copies of a model that have not seen them.
 
     Parameters
@@ -170,8 +170,8 @@ def held_out_values(model: Any, X: pd.DataFrame, y: ArrayLike, *, embargo: Durat
 
     Returns
     -------
-    ndarray of shape (n_rows,)
-        The predictions for the rows that `hold_out` chooses; NaN for all others.
+    DataFrame of shape (n_rows, 2)
+        `purchase_probability` and `expected_value` of the rows that `hold_out` chooses; NaN for all others.
 
     Examples
     --------
@@ -181,14 +181,15 @@ def held_out_values(model: Any, X: pd.DataFrame, y: ArrayLike, *, embargo: Durat
     >>> days = pd.to_datetime(["2024-01-01", "2024-04-01"])
     >>> index = pd.MultiIndex.from_product([["ann", "bob", "eve"], days], names=["client_id", "cutoff"])
     >>> panel = pd.DataFrame({"orders": range(6)}, index=index)
-    >>> held_out_values(ValueModel(n_estimators=1), panel, [3.0] * 6, embargo="90d").round(6)
-    array([nan,  3., nan,  3., nan,  3.])
+    >>> held_out_forecast(ValueModel(n_estimators=1), panel, [3.0] * 6, embargo="90d").expected_value.round(6).tolist()
+    [nan, 3.0, nan, 3.0, nan, 3.0]
     """
     target = one_for_each(y, len(X), "y")
     X = Columns.of(X).spell_out(X)  # or a copy might not know a level that few clients have
-    told = np.full(len(X), np.nan)
+    told = pd.DataFrame(np.nan, index=X.index, columns=list(FORECAST))
     for seen, held in hold_out(X, embargo=embargo).pairs:
-        told[held] = clone(model).fit(X.iloc[seen], target[seen], latest=X.iloc[held]).predict(X.iloc[held])
+        now = X.iloc[held]
+        told.iloc[held] = clone(model).fit(X.iloc[seen], target[seen], latest=now).forecast(now).to_numpy()
     return told
 
 

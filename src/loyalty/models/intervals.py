@@ -1,6 +1,7 @@
 """Intervals: between which two amounts a client's net spend within the horizon will lie, and how often that is kept."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from loyalty.models._spend_law import LEVELS, SpendLaw, apart
 from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
 from loyalty.models.holding_out import HeldOut, hold_out, one_for_each
-from loyalty.models.trees import TREE_PARAMETERS, leaf_size, model_text, threads, written_duration
+from loyalty.models.trees import TREE_PARAMETERS, leaf_size, model_text, side_by_side, threads, written_duration
+from loyalty.models.value import FORECAST
 from loyalty.timeline import Duration
 
 Floats = NDArray[np.float64]
@@ -45,7 +47,11 @@ class SpendIntervals(BaseEstimator):
 
     Which `a` keeps the coverage is learned from rows that the trees have not seen: of their scores, the largest `a`
     whose interval still holds the true spend [2]_, the ``floor((1 - coverage) (n + 1))``-th smallest is taken, within
-    tenths of the predicted value, so that the coverage is right in each of them [3]_.
+    tenths of the law's mean, so that the coverage is right in each of them [3]_.
+
+    Trees carry on the level of the cutoffs they have seen. A `forecast` that knows better, such as that of
+    `ValueModel`, moves the law before all this: the probability of buying is then the forecast's, and all that a client
+    may spend is multiplied by one number that makes the law's mean the expected value.
 
     Columns may hold categories, which are read as `ChurnModel` reads them: levels are frozen at the fit, and one that
     was not there then, or that fewer than ten clients had, is none of the known ones, with a warning.
@@ -79,10 +85,10 @@ class SpendIntervals(BaseEstimator):
         Share of rows with a negative spend; 0 if they are too few to tell their size.
     refund_sizes_ : ndarray
         Quantiles of the refunds, on the scale of the trees.
-    takes_expected_ : bool
-        Whether predicted values were given to make the groups.
+    takes_forecast_ : bool
+        Whether a forecast was given to move the laws.
     edges_ : ndarray
-        Where one group of predicted values ends and the next begins.
+        Where one group of means ends and the next begins, in units.
     levels_ : ndarray
         The rate of misses `a` of each group.
     held_out_ : {"cutoffs", "clients", "rows"}
@@ -114,9 +120,10 @@ class SpendIntervals(BaseEstimator):
         without cutoffs: three folds of all rows. Through time nothing is then promised.
 
     Exact coverage needs rows that can be exchanged. Cutoffs cannot: what was off at the last few is partly of their
-    season. Intervals are therefore widened by all that the held-out rows tell, and narrowed, on the scale of log `a`,
-    only by the share n / (n + 4) of it that `n` cutoffs can tell of a lasting error; folds of rows by all of it. At a
-    single cutoff the coverage still moves with the season: `held_out_coverage_` tells by how much.
+    season. Of what held-out cutoffs tell, `a` is therefore moved, on the scale of its logarithm, only by the share
+    n / (n + 4) that `n` cutoffs can tell of a lasting error; by folds of rows, all of it. At a single cutoff the
+    coverage still moves with the season: `held_out_coverage_` tells by how much. ``experiments/coverage.md`` measures
+    it.
 
     Where more than `coverage` of a group buy nothing, coverage is their share and cannot be less.
 
@@ -164,7 +171,7 @@ class SpendIntervals(BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: pd.DataFrame, y: ArrayLike, *, expected: ArrayLike | None = None) -> Self:
+    def fit(self, X: pd.DataFrame, y: ArrayLike, *, forecast: pd.DataFrame | None = None) -> Self:
         """Grow the trees and learn which intervals keep the coverage.
 
         Parameters
@@ -173,16 +180,16 @@ class SpendIntervals(BaseEstimator):
             A panel, indexed by client and `cutoff`; or a plain frame or array of one row per client.
         y : array-like of shape (n_rows,)
             Net spend within the horizon.
-        expected : array-like of shape (n_rows,), optional
-            Predicted values that make the groups, such as those of `ValueModel`, and then asked for by `predict` too.
-            Only those of held-out rows are looked at, the others may be NaN; they should be predictions of a model
-            that has not seen these rows: see `held_out_values`. By default the mean of the law of each client.
+        forecast : DataFrame of shape (n_rows, 2), optional
+            `purchase_probability` and `expected_value` of each row by a model that has not seen it, to move the laws:
+            see `loyalty.models.holding_out.held_out_forecast`. Only held-out rows are looked at; where a number is
+            NaN, the trees stand. If given, `predict` asks for one too.
 
         Raises
         ------
         ValueError
-            If `coverage` is not strictly between 0 and 1, a held-out row has no expected value, or a category is
-            refused as `ChurnModel` refuses it.
+            If `coverage` is not strictly between 0 and 1, `forecast` is not such a table, or a category is refused as
+            `ChurnModel` refuses it.
 
         Warns
         -----
@@ -200,26 +207,34 @@ class SpendIntervals(BaseEstimator):
         enough = len(refunds) >= _FEWEST_REFUNDS
         self.refund_share_ = len(refunds) / len(spend) if enough else 0.0
         self.refund_sizes_ = apart(np.quantile(self._log(-refunds), LEVELS) if enough else np.zeros(len(LEVELS)))
-        laws = [self._law(self._grow(values[seen], spend[seen]), values[held]) for seen, held in held_out.pairs]
+        self.takes_forecast_ = forecast is not None
+        told = None if forecast is None else _columns_of(forecast, len(spend))
+        learned_from = [np.arange(len(spend)), *(seen for seen, _ in held_out.pairs)]
+        grown = side_by_side([partial(self._grow, values[rows], spend[rows]) for rows in learned_from], rows=len(spend))
+        self.boosters_ = grown[0]
+        laws = [
+            self._law(boosters, values[held], None if told is None else told[held])
+            for boosters, (_, held) in zip(grown[1:], held_out.pairs, strict=True)
+        ]
         rows = np.concatenate([held for _, held in held_out.pairs]) if laws else np.empty(0, dtype=np.int_)
-        self._learn_levels(held_out, rows, spend[rows], laws, expected)
-        self.boosters_ = self._grow(values, spend)
+        self._learn_levels(held_out, rows, spend[rows], laws)
         return self
 
-    def predict(self, X: pd.DataFrame, *, expected: ArrayLike | None = None) -> Floats:
+    def predict(self, X: pd.DataFrame, *, forecast: pd.DataFrame | None = None) -> Floats:
         """Return the lower and upper end of each row's interval, both of them within it, shape (n_rows, 2).
 
         Parameters
         ----------
         X : DataFrame of shape (n_rows, n_features)
             The columns of the fit.
-        expected : array-like of shape (n_rows,), optional
-            Predicted values, if the fit was given some.
+        forecast : DataFrame of shape (n_rows, 2), optional
+            `purchase_probability` and `expected_value` of each row, as from `ValueModel.forecast`, if the fit was given
+            a forecast.
 
         Raises
         ------
         ValueError
-            If the columns are not those of the fit, in their order and of their kind, or `expected` is given to one of
+            If the columns are not those of the fit, in their order and of their kind, or a forecast is given to one of
             `fit` and `predict` only.
 
         Warns
@@ -229,14 +244,13 @@ class SpendIntervals(BaseEstimator):
         """
         check_is_fitted(self)
         values = read_columns(self, X)
-        if (expected is not None) != self.takes_expected_:
+        if (forecast is not None) != self.takes_forecast_:
             raise ValueError(
-                "`expected` must be given to both `fit` and `predict` or to neither, since it makes the groups; "
-                f"this model was fitted {'with' if self.takes_expected_ else 'without'} it."
+                "`forecast` must be given to both `fit` and `predict` or to neither; this model was fitted "
+                f"{'with' if self.takes_forecast_ else 'without'} one."
             )
-        law = self._law(self.boosters_, values)
-        by = law.mean() if expected is None else one_for_each(expected, len(values), "expected")
-        return self.unit_ * law.interval(self.levels_[np.searchsorted(self.edges_, by)])
+        law = self._law(self.boosters_, values, None if forecast is None else _columns_of(forecast, len(values)))
+        return self.unit_ * law.interval(self.levels_[np.searchsorted(self.edges_, law.mean())])
 
     def predict_quantiles(self, X: pd.DataFrame, levels: ArrayLike) -> Floats:
         """Return quantiles of the spend of each row, as the trees tell them, shape (n_rows, n_levels).
@@ -293,7 +307,7 @@ class SpendIntervals(BaseEstimator):
             "unit": self.unit_,
             "refund_share": self.refund_share_,
             "refund_sizes": self.refund_sizes_.tolist(),
-            "takes_expected": self.takes_expected_,
+            "takes_forecast": self.takes_forecast_,
             "edges": self.edges_.tolist(),
             "levels": self.levels_.tolist(),
             "held_out": self.held_out_,
@@ -312,7 +326,7 @@ class SpendIntervals(BaseEstimator):
         restore_columns(model, kept, key=_CATEGORIES)
         model.unit_, model.refund_share_ = kept["unit"], kept["refund_share"]
         model.refund_sizes_ = np.array(kept["refund_sizes"], dtype=float)
-        model.takes_expected_ = kept["takes_expected"]
+        model.takes_forecast_ = kept["takes_forecast"]
         model.edges_, model.levels_ = np.array(kept["edges"], dtype=float), np.array(kept["levels"], dtype=float)
         model.held_out_ = kept["held_out"]
         model.held_out_coverage_ = {pd.Timestamp(at): share for at, share in kept["held_out_coverage"].items()}
@@ -351,31 +365,22 @@ class SpendIntervals(BaseEstimator):
             ),
         )
 
-    def _law(self, boosters: tuple[lgb.Booster, ...], values: Floats) -> SpendLaw:
+    def _law(self, boosters: tuple[lgb.Booster, ...], values: Floats, forecast: Floats | None = None) -> SpendLaw:
         told = [np.asarray(b.predict(values, num_threads=threads(self.n_jobs, len(values)))) for b in boosters]
-        return SpendLaw(
+        law = SpendLaw(
             nothing=np.maximum(told[0], self.refund_share_),
             sizes=apart(np.sort(np.column_stack(told[1:]), axis=1)),
             refund_share=self.refund_share_,
             refund_sizes=self.refund_sizes_,
         )
+        return law if forecast is None else law.moved(forecast[:, 0], forecast[:, 1] / self.unit_)
 
-    def _learn_levels(
-        self, held_out: HeldOut, rows: Rows, spend: Floats, laws: list[SpendLaw], expected: ArrayLike | None
-    ) -> None:
-        """Find the rate of misses of each group of predicted values."""
+    def _learn_levels(self, held_out: HeldOut, rows: Rows, spend: Floats, laws: list[SpendLaw]) -> None:
+        """Find the rate of misses of each group of means."""
         scores = _joined(
             [law.score(part) for law, part in zip(laws, _split_like(spend / self.unit_, laws), strict=True)]
         )
         by = _joined([law.mean() for law in laws])
-        self.takes_expected_ = expected is not None
-        if expected is not None:
-            by = one_for_each(expected, held_out.rows, "expected")[rows]
-            if np.isnan(by).any():
-                raise ValueError(
-                    f"`expected` must be known for every held-out row; it is missing for {np.isnan(by).sum():,} of "
-                    f"{len(by):,}. Give the predictions of `held_out_values`."
-                )
         groups = int(np.clip(len(scores) // _FEWEST_IN_GROUP, 1, _GROUPS))
         self.edges_ = np.unique(np.quantile(by, np.linspace(0, 1, groups + 1)[1:-1])) if groups > 1 else np.empty(0)
         group = np.searchsorted(self.edges_, by)
@@ -394,6 +399,16 @@ class SpendIntervals(BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.target_tags.required = True
         return tags
+
+
+def _columns_of(forecast: pd.DataFrame, rows: int) -> Floats:
+    """Read the two columns of a forecast, one entry a row."""
+    if not (isinstance(forecast, pd.DataFrame) and set(FORECAST) <= set(forecast)):
+        raise ValueError(
+            f"`forecast` must be a DataFrame with {' and '.join(f'`{name}`' for name in FORECAST)}, as from "
+            "`ValueModel.forecast`."
+        )
+    return np.column_stack([one_for_each(forecast[name], rows, "forecast") for name in FORECAST])
 
 
 def _joined(parts: list[Floats]) -> Floats:

@@ -61,7 +61,7 @@ class PortfolioErrors:
         Parameters
         ----------
         value, expected_value : array-like of shape (n_rows,)
-            What each client spent, and what was predicted, such as by `held_out_values` or a backtest. Rows without
+            What each client spent, and what was predicted, such as by `held_out_forecast` or a backtest. Rows without
             both are left out.
         cutoff : array-like of shape (n_rows,)
             The cutoff of each row.

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
@@ -18,8 +18,8 @@ from loyalty.models.churn import ChurnModel
 from loyalty.models.holding_out import Floats, Rows, hold_out
 from loyalty.models.intervals import SpendIntervals
 from loyalty.models.portfolio import PortfolioErrors
-from loyalty.models.trees import cutoffs_of, threads
-from loyalty.models.value import ValueModel
+from loyalty.models.trees import cutoffs_of, side_by_side
+from loyalty.models.value import FORECAST, ValueModel
 from loyalty.timeline import Duration, as_duration
 
 __all__ = ["HISTORY_FEATURES", "Total", "Uncertainty", "too_little_history", "value_at_risk"]
@@ -117,7 +117,8 @@ class Uncertainty:
     Notes
     -----
     The models are copied, and fitted anew without the rows that `hold_out` chooses, which they then predict. Both
-    totals are thus judged by the same kind of models as those that score, with all their parts.
+    totals are thus judged by the same kind of models as those that score, with all their parts; and what they say of
+    each client moves its interval, as `SpendIntervals` explains.
     """
 
     intervals: SpendIntervals
@@ -163,32 +164,37 @@ class Uncertainty:
         >>> churn, value = ChurnModel(embargo="90d"), ValueModel(embargo="90d")
         >>> churn, value = churn.fit(X, labels["churned"]), value.fit(X, labels["value"])
         >>> unsure = Uncertainty.learn(X, labels, churn=churn, value=value, past_spend=np.zeros(60), reach="90d")
-        >>> unsure.predict(X.iloc[:1]).to_numpy().tolist(), unsure.totals
+        >>> unsure.predict(X.iloc[:1], value.forecast(X.iloc[:1])).to_numpy().tolist(), unsure.totals
         ([[0.0, 0.0]], {})
         """
         pairs = hold_out(X, embargo=reach).pairs
         table = Columns.of(X).spell_out(X)  # or a copy might not know a level that few clients have
-        risk, expected = np.full(len(X), np.nan), np.full(len(X), np.nan)
-        # LightGBM lets other threads run, and is itself quickest in one, but for the largest tables.
-        with ThreadPoolExecutor(2 if threads(None, len(X)) == 1 else 1) as pool:
-            intervals = pool.submit(SpendIntervals(embargo=reach, random_state=random_state).fit, X, labels["value"])
-            told = pool.map(lambda pair: _predict_held_out(table, labels, *pair, churn=churn, value=value), pairs)
-            for (_, held), (leaving, spending) in zip(pairs, told, strict=True):
-                risk[held], expected[held] = leaving, spending
+        foretell = partial(_predict_held_out, table, labels, churn=churn, value=value)
+        told = side_by_side([partial(foretell, *pair) for pair in pairs], rows=len(X))
+        risk = np.full(len(X), np.nan)
+        forecast = pd.DataFrame(np.nan, index=X.index, columns=list(FORECAST))
+        for (_, held), (leaving, spending) in zip(pairs, told, strict=True):
+            risk[held], forecast.iloc[held] = leaving, spending
+        intervals = SpendIntervals(embargo=reach, random_state=random_state)
+        intervals.fit(X, labels["value"], forecast=forecast)
         actual: dict[Total, Floats] = {
             "expected_value": labels["value"].to_numpy(dtype=float),
             "value_at_risk": value_at_risk(labels["churned"].to_numpy(dtype=float), past_spend),
         }
         predicted: dict[Total, Floats] = {
-            "expected_value": expected,
+            "expected_value": forecast["expected_value"].to_numpy(),
             "value_at_risk": value_at_risk(risk, past_spend),
         }
         found = {name: _errors(actual[name], predicted[name], X, reach) for name in actual}
-        return cls(intervals.result(), {name: errors for name, errors in found.items() if errors is not None})
+        return cls(intervals, {name: errors for name, errors in found.items() if errors is not None})
 
-    def predict(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Bound the net spend of each row: `value_lower` and `value_upper`, both within the interval."""
-        return pd.DataFrame(self.intervals.predict(X), columns=["value_lower", "value_upper"], index=X.index)
+    def predict(self, X: pd.DataFrame, forecast: pd.DataFrame) -> pd.DataFrame:
+        """Bound the net spend of each row: `value_lower` and `value_upper`, both within the interval.
+
+        `forecast` is what the value model tells of these rows: see `ValueModel.forecast`.
+        """
+        ends = self.intervals.predict(X, forecast=forecast)
+        return pd.DataFrame(ends, columns=["value_lower", "value_upper"], index=X.index)
 
     def notes(self) -> list[str]:
         """Say what is worth knowing of how far the intervals can be relied on."""
@@ -214,14 +220,14 @@ class Uncertainty:
 def _predict_held_out(
     X: pd.DataFrame, labels: pd.DataFrame, seen: Rows, held: Rows, *, churn: ChurnModel, value: ValueModel
 ) -> tuple[Floats, Floats]:
-    """Predict held-out rows by copies of both models; NaN where what they could learn from is all alike."""
+    """Predict who leaves and what is spent by copies of both models; NaN where all they could learn from is alike."""
     if labels["churned"].iloc[seen].nunique() < 2:
-        return np.full(len(held), np.nan), np.full(len(held), np.nan)
+        return np.full(len(held), np.nan), np.full((len(held), len(FORECAST)), np.nan)
     past, now = X.iloc[seen], X.iloc[held]
     leaving = clone(churn).fit(past, labels["churned"].iloc[seen], latest=now)
     shared = leaving if value.purchase_ is churn else None
     spending = clone(value).fit(past, labels["value"].iloc[seen], purchase=shared, latest=now)
-    return leaving.predict_proba(now)[:, 1], spending.predict(now)
+    return leaving.predict_proba(now)[:, 1], spending.forecast(now).to_numpy()
 
 
 def _errors(actual: Floats, told: Floats, X: pd.DataFrame, reach: Duration) -> PortfolioErrors | None:

@@ -25,6 +25,8 @@ from loyalty.models.trees import (
 )
 from loyalty.timeline import Duration
 
+#: What `ValueModel.forecast` tells of each row.
+FORECAST = ("purchase_probability", "expected_value")
 #: The law that spend follows.
 Law = Literal["lognormal", "gamma", "tweedie"]
 
@@ -208,9 +210,35 @@ class ValueModel(RegressorMixin, BaseEstimator):
         UserWarning
             If a category has a level that was not known at the fit.
         """
+        return self.forecast(X)["expected_value"].to_numpy()
+
+    def forecast(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Tell both parts of what is expected, for those who go on from there, such as `SpendIntervals`.
+
+        Returns
+        -------
+        DataFrame of shape (n_rows, 2)
+            `purchase_probability`, that a row spends anything, NaN for a Tweedie law, which does not ask; and
+            `expected_value`, which `predict` returns.
+
+        Examples
+        --------
+        Half of them buy, for a hundred:
+
+        >>> X = pd.DataFrame({"visits": np.zeros(2000)})
+        >>> ValueModel().fit(X, np.tile([0.0, 100.0], 1000)).forecast(X.head(1)).round(3)
+           purchase_probability  expected_value
+        0                   0.5            50.0
+        """
         check_is_fitted(self)
         values = read_columns(self, X)
-        return self._expect(values, self._buys(X, values))
+        buys = self._buys(X, values)
+        told = {FORECAST[0]: buys, FORECAST[1]: self._expect(values, buys)}
+        if self.booster_ is None:
+            told[FORECAST[0]] = np.zeros(len(values))
+        elif self.law == "tweedie":
+            told[FORECAST[0]] = np.full(len(values), np.nan)
+        return pd.DataFrame(told, index=X.index if isinstance(X, pd.DataFrame) else None)
 
     def _expect(self, values: NDArray[np.float64], buys: NDArray[np.float64]) -> NDArray[np.float64]:
         """Expect the spend of each row, given the probability that it buys anything."""
