@@ -91,8 +91,8 @@ def settings_of(name: str) -> Iterator[tuple[Setting, list[pd.Timestamp]]]:
         yield setting, [pd.Timestamp(cutoff) for cutoff in cutoffs]
 
 
-def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.Series]:
-    """Fit every model for one cutoff; return its forecasts, and what was spent."""
+def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.Series, pd.Series]:
+    """Fit every model for one cutoff; return its forecasts, what was spent, and how often clients had bought again."""
     lesson = Lesson.of(panels, split)
     churn = lesson.fit_churn()
     default = lesson.fit_value(churn=churn)
@@ -140,7 +140,7 @@ def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.
     score = crps_of_quantiles(quantiles, true)
     told["quantile, mean"] = Forecast(quantiles.mean(axis=1), score)
     told["quantile, median"] = Forecast(quantiles[:, len(LEVELS) // 2 - 1 : len(LEVELS) // 2 + 1].mean(axis=1), score)
-    return told, spend
+    return told, spend, panel["frequency"]
 
 
 def deviances(true: Floats, mean: Floats) -> Floats:
@@ -167,6 +167,17 @@ def figures_of(forecast: Forecast, true: Floats) -> dict[str, float]:
         "decile MAPE": metrics["decile_mape"],
         "total error": metrics["total_error"],
     }
+
+
+def by_repeats(told: Mapping[str, Forecast], spend: pd.Series, repeats: pd.Series) -> pd.DataFrame:
+    """Set the default beside buy till you die, by the days on which a client had bought again."""
+    often = np.clip(repeats.fillna(0.0).to_numpy(), 0, 4).astype(int)
+    rows = pd.DataFrame({"clients": 1.0, "spend": spend.to_numpy(float)})
+    for name in ("btyd", DEFAULT):
+        rows[f"{name}: mean"] = told[name].mean
+        rows[f"{name}: MAE"] = np.abs(told[name].mean - rows["spend"])
+    table = rows.groupby(often).mean().rename(index={4: "4 or more"}).rename_axis("repeats")
+    return table.assign(clients=rows.groupby(often)["clients"].sum().to_numpy())
 
 
 def bootstrap(scores: Mapping[str, pd.DataFrame], clients: pd.Index) -> pd.DataFrame:
@@ -196,12 +207,13 @@ def compare(name: str, data: Path) -> None:
     for setting, cutoffs in settings_of(name):
         panels = Panels(read_histories(config, data), setting)
         for split in setting.splits(panels.histories, cutoffs):
-            told, spend = forecasts_at(panels, split)
+            told, spend, repeats = forecasts_at(panels, split)
             true = spend.to_numpy(float)
             tables.append(pd.DataFrame({model: figures_of(made, true) for model, made in told.items()}).T)
             scores.append({(m, s): v for m, made in told.items() for s, v in scores_of(made, true).items()})
             clients.append(spend.index.get_level_values("client_id"))
             print(f"{name} at {split.test:%Y-%m-%d}, {len(true):,} clients, {len(split.train)} training cutoffs")
+            print(by_repeats(told, spend, repeats).round(2).to_string())
     mean = pd.concat(tables).groupby(level=0, sort=False).mean()
     print(f"\n# {name}: means over the cutoffs\n{mean.round(4).to_string()}")
     joined = pd.concat([pd.DataFrame(part) for part in scores], ignore_index=True)

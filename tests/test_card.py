@@ -71,6 +71,21 @@ def test_the_share_of_clients_little_is_known_of_is_a_limit() -> None:
     assert "Of 30% of the predictions at the test cutoffs so little was known" in card(groups=rows)
 
 
+def test_what_rounds_to_0_has_no_sign() -> None:
+    judged = {"model": "lightgbm", "cutoff": "2025-10-01"}
+    told = card(
+        backtest=[
+            judged | {"metric": "mean_error", "value": -0.0002, "lower": -0.0123, "upper": 0.0119},
+            judged | {"metric": "total_error", "value": -0.0003},
+        ],
+        comparison=[BASE["comparison"][0] | {"difference": -0.0001, "lower": -0.0004, "upper": 0.0004}],  # type: ignore[index]
+    )
+    assert "0.000 (−0.012, 0.012)" in told
+    assert "| naive | auc | higher | 0.000 (0.000, 0.000) |" in told
+    assert "off by 0% to 0%." in told
+    assert "−0.000" not in told
+
+
 def test_nothing_judged_is_said() -> None:
     assert "the models are not judged" in card(backtest=[], comparison=[])
 

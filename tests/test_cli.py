@@ -18,7 +18,9 @@ from corner_shop import corner_shop
 from demo_fixture import make_small_demo
 from loyalty import cli, experiment
 from loyalty.cli import app
+from loyalty.config import read_config
 from loyalty.experiment import Run
+from report_fixture import make_run_folder
 
 COMMANDS = ["demo", "check", "run", "tune", "panel", "score", "report", "card", "data"]
 
@@ -308,6 +310,14 @@ class TestRun:
         assert (silent.exit_code, silent.output) == (0, "")
         assert asked["report"] == (tmp_path, "ko")
 
+    def test_what_rounds_to_0_has_no_sign(self, small_demo, capsys):
+        summary = pd.DataFrame({"auc": [0.8], "total_error": [-0.0004]}, index=["lightgbm"])
+        result = SimpleNamespace(
+            backtest=SimpleNamespace(summary=lambda: summary), notes=(), scores=[], out=small_demo.out
+        )
+        cli._show_run(read_config(small_demo.config), result)
+        assert re.search(r"^lightgbm +0\.800 +0\.000 *$", capsys.readouterr().out, flags=re.MULTILINE)
+
     @pytest.mark.parametrize(
         ("text", "said"),
         [
@@ -428,6 +438,17 @@ class TestReport:
         assert result.exit_code == 0, result.output
         assert result.stdout.strip() == str(folder / "report.html")  # a name in brackets is no markup
         assert 'lang="en"' in (folder / "report.html").read_text(encoding="utf-8")
+
+    def test_the_language_is_the_configs_unless_asked_otherwise(self, tmp_path):
+        folder = make_run_folder(tmp_path, clients=20, language="ko", gain=None, calibration=[])
+        for asked, spoken in (((), "ko"), (("--language", "en"), "en")):
+            assert call("report", folder, *asked).exit_code == 0
+            assert f'lang="{spoken}"' in (folder / "report.html").read_text(encoding="utf-8")
+
+    def test_help_says_which_language_and_what_becomes_of_a_pdf(self):
+        said = call("report", "--help").stdout
+        assert "by default the config's" in said
+        assert "an older PDF of the page is removed" in said
 
     def test_no_run(self, tmp_path):
         said = refused("report", tmp_path)

@@ -122,7 +122,7 @@ class TestMetrics:
     def test_question_and_setting(self, metrics, small_demo):
         assert metrics["question"] == read_config(small_demo.config).question
         wanted = {"kind": "non-contractual", "horizon_days": 90, "gap_days": 0, "active_days": 365, "currency": "€"}
-        wanted |= {"score_cutoff": "2026-01-01", "test_cutoffs": TESTS, "seed": 0}
+        wanted |= {"score_cutoff": "2026-01-01", "test_cutoffs": TESTS, "seed": 0, "language": "en"}
         assert {key: metrics[key] for key in wanted} == wanted
         assert metrics["clients_scored"] == len(small_demo.run.scores)
         assert all(re.fullmatch("[0-9a-f]{32}", metrics[f"{of}_fingerprint"]) for of in ("data", "label"))

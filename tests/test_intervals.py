@@ -175,6 +175,25 @@ class TestSpendLaw:
         inside = np.interp(np.log1p(amount), sizes, norm.ppf(LEVELS))
         return inside if np.log1p(amount) <= sizes[-1] else norm.ppf(0.95) + (np.log1p(amount) - sizes[-1]) / slope
 
+    @given(
+        laws(),
+        arrays(float, 6, elements=st.one_of(st.floats(0, 1), st.just(np.nan))),
+        arrays(float, 6, elements=st.one_of(st.floats(0, 1e4), st.just(np.nan))),
+    )
+    def test_a_law_that_is_moved_has_the_mean_and_the_chance_foretold(self, law, chance, expected):
+        moved = law.moved(chance, expected)
+        told = np.where(np.isnan(chance), law.nothing, np.maximum(1 - chance, law.refund_share))
+        assert moved.nothing.tolist() == told.tolist()
+        of_buyers = law.mean() / np.where(law.nothing < 1, 1 - law.nothing, 1)
+        for i in range(6):
+            if np.isnan(expected[i]) or told[i] == 1 or law.nothing[i] == 1 or of_buyers[i] < 1e-6:
+                continue
+            # But for what keeps quantiles apart.
+            assert moved.mean()[i] == pytest.approx(expected[i], rel=1e-4, abs=1e-4)
+        assert (np.diff(moved.sizes, axis=1) > 0).all()
+        unknown = np.isnan(expected)
+        assert moved.sizes[unknown].tolist() == law.sizes[unknown].tolist()
+
     def test_a_refund_that_is_missed_below_is_not_missed_above(self):
         """Half buy nothing, a fifth returns; 0.3 buy more than 0.3 / 0.5 of the buyers: 0.5 - 0.2 may be above."""
         sizes = np.log1p(np.exp(norm.ppf(LEVELS)))[None]
@@ -403,6 +422,8 @@ class TestSpendIntervals:
             without.predict(X, forecast=told)
         with pytest.raises(ValueError, match="`forecast` must have one entry a row; got 2"):
             with_one.predict(X, forecast=told.head(2))
+        with pytest.raises(ValueError, match="`forecast` must have the rows of `X` in their order"):
+            with_one.predict(X, forecast=told[::-1])
         for wrong in (told[["expected_value"]], told["expected_value"], told.to_numpy()):
             with pytest.raises(ValueError, match="DataFrame with `purchase_probability` and `expected_value`"):
                 small().fit(X, spend, forecast=wrong)

@@ -1,5 +1,6 @@
 """Reasons: of the client's own side, one for a topic, told by what fits, and the same alone and in a batch."""
 
+import dataclasses
 import warnings
 from html.parser import HTMLParser
 
@@ -341,6 +342,13 @@ class TestExplainClient:
             number = f"{part:+.2f}".replace("-", "−")
             assert row[1:] == (["", number] if part > 0 else [number, ""])
         assert "script" not in reasons._repr_html_()
+
+    def test_a_part_that_rounds_to_0_has_no_sign(self, fitted):
+        model, X = fitted
+        reasons = explain_client(model, X.iloc[[0]], top=1)
+        for rest in (-0.001, 0.001):
+            *_, last = Cells(dataclasses.replace(reasons, rest=rest)._repr_html_()).rows
+            assert "".join(last[1:]) == "0.00"
 
     @pytest.mark.parametrize("rows", [0, 2])
     def test_one_client_only(self, fitted, rows):

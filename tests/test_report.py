@@ -107,6 +107,34 @@ def test_write_report_replaces_the_page_whole(folder):
     assert not list(folder.glob(".report-*"))
 
 
+def test_the_page_speaks_the_language_of_the_config_unless_asked_otherwise(tmp_path):
+    for kept, asked, spoken in (("ko", None, "ko"), ("ko", "en", "en"), ("en", None, "en")):
+        out = make_run_folder(tmp_path, clients=20, language=kept, **NO_CURVES)
+        assert f'lang="{spoken}"' in write_report(out, language=asked).read_text(encoding="utf-8")
+    metrics = json.loads((out / "metrics.json").read_text())
+    del metrics["language"]  # as runs had it that did not keep it
+    (out / "metrics.json").write_text(json.dumps(metrics))
+    assert 'lang="en"' in write_report(out).read_text(encoding="utf-8")
+
+
+def test_no_pdf_is_left_that_tells_of_another_page(tmp_path):
+    out = make_run_folder(tmp_path, clients=20, **NO_CURVES)
+    for name in ("report.pdf", "report-without-clients.pdf"):
+        (out / name).write_bytes(b"%PDF of the page before")
+    write_report(out)
+    assert [path.name for path in out.glob("*.pdf")] == ["report-without-clients.pdf"]  # its own page is as it was
+    write_report(out, clients=False)
+    assert list(out.glob("*.pdf")) == []
+
+
+def test_a_page_that_cannot_be_written_keeps_its_pdf(tmp_path):
+    out = make_run_folder(tmp_path, clients=5, **NO_CURVES)
+    (out / "report-without-clients.pdf").write_bytes(b"%PDF")
+    with pytest.raises(ValueError, match="at least 10 scored clients"):
+        write_report(out, clients=False)
+    assert (out / "report-without-clients.pdf").exists()
+
+
 # -- Hostile and unusual data ----------------------------------------------------------------------------------------
 
 

@@ -124,3 +124,16 @@ def test_the_command_line_says_where_both_are(pypdf, folder):
     assert result.stdout.splitlines() == [str(folder / name) for name in names]
     assert all((folder / name).is_file() for name in names)
     assert CliRunner().invoke(app, ["report", str(folder), "--quiet"]).stdout == ""
+
+
+def test_the_command_line_says_that_a_pdf_of_the_page_before_is_removed(folder):
+    old = folder / "report.pdf"
+    old.write_bytes(b"%PDF")
+    result = CliRunner().invoke(app, ["report", str(folder)])
+    assert result.stdout == f"{folder / 'report.html'}\n"
+    assert result.stderr == f"Removed, as it told of the page before: {old}\n"
+    assert not old.exists()
+    assert CliRunner().invoke(app, ["report", str(folder)]).stderr == ""
+    old.write_bytes(b"%PDF")
+    assert CliRunner().invoke(app, ["report", str(folder), "--quiet"]).output == ""
+    assert not old.exists()

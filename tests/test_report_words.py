@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from loyalty.report.pieces import range_of, signed_range
 from loyalty.report.text import WORDS, Speech
 from loyalty.report.who import reasons_of
 from loyalty.wording import LANGUAGES, ends_in_consonant, fit_particles
@@ -280,6 +281,91 @@ def test_both_languages_have_every_word_with_the_same_gaps():
 )
 def test_money_in_the_manner_of_each_language(language, currency, amount, expected):
     assert Speech(language, currency=currency).money(amount).replace("\u00a0", " ") == expected
+
+
+@pytest.mark.parametrize(
+    ("currency", "lower", "upper", "english", "korean"),
+    [
+        ("GBP", 550_308, 1.95e6, "£0.55 M to £1.95 M", "55만 파운드~195만 파운드"),
+        ("KRW", 55_000_000, 195_000_000, "₩55 M to ₩195 M", "0.55억 원~1.95억 원"),
+        ("GBP", 550_308, 12.34e6, "£0.55 M to £12.3 M", "55만 파운드~1,234만 파운드"),
+        ("GBP", 12_345, 1.95e6, "£0.012 M to £1.95 M", "1.23만 파운드~195만 파운드"),
+        ("GBP", 0, 1.95e6, "£0 to £1.95 M", "0파운드~195만 파운드"),
+        ("GBP", 3, 1.95e6, "£0 to £1.95 M", "0파운드~195만 파운드"),
+        ("GBP", 999_900, 1.2e6, "£1 M to £1.2 M", "100만 파운드~120만 파운드"),
+        ("GBP", 999_000, 1.001e6, "£0.999 M to £1.001 M", "99.9만 파운드~100만 파운드"),
+        ("GBP", 96.4, 842_300, "£96.40 to £842,300", "96.40파운드~842,300파운드"),
+        ("GBP", 1.95e6, 1.95e6, "£1.95 M to £1.95 M", "195만 파운드~195만 파운드"),
+        ("GBP", -1.95e6, -550_308, "−£1.95 M to −£0.55 M", "−195만 파운드 ~ −55만 파운드"),
+        ("KRW", -50_000, 20_000, "−₩50,000 to ₩20,000", "−50,000원 ~ 20,000원"),
+    ],
+)
+def test_the_ends_of_a_range_of_money_are_in_one_scale(currency, lower, upper, english, korean):
+    told = [range_of(lower, upper, Speech(language, currency=currency)) for language in LANGUAGES]
+    assert [one.replace("\u00a0", " ") for one in told] == [english, korean]
+
+
+def test_every_range_of_money_on_the_page_is_in_one_scale(tmp_path):
+    total = [{"segment": "all", "clients": 30, "expected": 1e6, "lower": 550_308.0, "upper": 1.95e6}]
+    compared = [
+        {"baseline": "naive", "metric": "mae", "cutoff": None, "better": "lower"}
+        | {"difference": -9e5, "lower": -1.95e6, "upper": -550_308.0}
+    ]
+    out = make_run_folder(
+        tmp_path,
+        clients=30,
+        totals={"expected_value": total, "value_at_risk": total},
+        comparison=compared,
+        intervals=[{"cutoff": "2011-09-01", "coverage": 0.9, "clients": 30, "value": 1e6, "expected": 1e6}
+                   | {"lower": 550_308.0, "upper": 1.95e6}],
+        **NO_CURVES,
+    )  # fmt: skip
+    english, korean = (Page(page_of(out, language)).text.replace("\u00a0", " ") for language in LANGUAGES)
+    assert english.count("£0.55 M to £1.95 M") == 5  # lead, two tiles, all segments, back-test
+    assert "better: −£900,000 (−£1.95 M to −£0.55 M)" in english
+    assert "£550,308" not in english
+    assert korean.count("55만 파운드~195만 파운드") == 5
+    assert "(−195만 파운드 ~ −55만 파운드)" in korean
+
+
+def test_signs_stand_apart_from_the_tilde():
+    assert [signed_range(*ends, Speech("ko")) for ends in ((-5, -2), (-1, 2), (0, 2))] == [
+        "−5.0 ~ −2.0", "−1.0 ~ +2.0", "0.0 ~ +2.0",
+    ]  # fmt: skip
+    assert signed_range(-5, -2, Speech("en")) == "−5.0 to −2.0"
+
+
+@pytest.mark.parametrize(
+    ("risk", "said"),
+    [
+        ((0.0072, 0.0074), "Safe to 0.72% Wavering to 0.74% About to leave over 0.74%"),
+        ((0.352, 0.354), "Safe to 35.2% Wavering to 35.4% About to leave over 35.4%"),
+        ((0.0001, 0.0003), "Safe to 0.01% Wavering to 0.03% About to leave over 0.03%"),
+        ((0.0072, 0.35), "Safe to 0.7% Wavering to 35% About to leave over 35%"),
+        ((0.35, 0.35 + 1e-9), "Safe to 35% Wavering to 35% About to leave over 35%"),
+        ((0.2, 0.2), "Safe to 20% Wavering to 20% About to leave over 20%"),
+    ],
+)
+def test_cut_points_of_risk_are_told_apart_by_a_few_digits(tmp_path, risk, said):
+    cuts = {"value_risk": {"value": [1e6, 2e6], "risk": risk}}
+    assert said in Page(page_of(make_run_folder(tmp_path, clients=20, yardsticks=cuts, **NO_CURVES))).text
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ((1.5e6, 1.504e6), ("£1.504 M", "£1.5 M")),
+        ((550.2, 550.4), ("£550.40", "£550.20")),
+        ((550_308, 1.95e6), ("£1.95 M", "£550,308")),  # not ends of one range: each as exact as it is
+    ],
+)
+def test_cut_points_of_money_are_told_apart(tmp_path, value, said):
+    cuts = {"value_risk": {"value": value, "risk": [0.1, 0.2]}}
+    text = Page(page_of(make_run_folder(tmp_path, clients=20, yardsticks=cuts, **NO_CURVES))).text
+    text = text.replace("\u00a0", " ")
+    assert f"Top over {said[0]}" in text
+    assert f"Solid to {said[0]}" in text
+    assert f"Small to {said[1]}" in text
 
 
 @pytest.mark.parametrize(

@@ -311,8 +311,13 @@ def score(
 @app.command(epilog="Example: `loyalty report out/retail --language ko --pdf`")
 def report(
     out: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    language: Annotated[Language, typer.Option(help="Of the report.")] = "en",
-    pdf: Annotated[bool, typer.Option("--pdf", help="Write it as a PDF too (extra `pdf`).")] = False,
+    language: ReportLanguage = None,
+    pdf: Annotated[
+        bool,
+        typer.Option(
+            "--pdf", help="Write it as a PDF too (extra `pdf`); without, an older PDF of the page is removed."
+        ),
+    ] = False,
     no_clients: Annotated[
         bool, typer.Option("--no-clients", help="Name no client and hide small groups; into a file of its own.")
     ] = False,
@@ -321,7 +326,7 @@ def report(
     """Write the managers' page of a run anew."""
     from loyalty.report import PdfMissingError, write_report
 
-    with _plain_errors():
+    with _plain_errors(), _pdf_removed(out, clients=not no_clients, quiet=quiet):
         try:
             path = write_report(out, language=language, pdf=pdf, clients=not no_clients)
         except PdfMissingError as error:
@@ -391,9 +396,22 @@ def _run_and_report(
     import_features(config.feature_modules, beside=path.parent)
     with _Bar(quiet=quiet) as bar:
         result = run_experiment(config, data=data, out=out, name=path.stem, progress=bar)
-        write_report(out, language=language or config.language)
+        with _pdf_removed(out, quiet=quiet):
+            write_report(out, language=language or config.language)
     if not quiet:
         _show_run(config, result)
+
+
+@contextmanager
+def _pdf_removed(out: Path, *, clients: bool = True, quiet: bool) -> Iterator[None]:
+    """Say so when a page is written without the PDF that stood beside the one before."""
+    from loyalty.report import page_path
+
+    printed = page_path(out, clients=clients).with_suffix(".pdf")
+    stood = printed.exists()
+    yield
+    if stood and not printed.exists() and not quiet:
+        _err.print(f"Removed, as it told of the page before: {printed}")
 
 
 def _show_run(config: "Config", result: "Run") -> None:
@@ -401,7 +419,7 @@ def _show_run(config: "Config", result: "Run") -> None:
     metrics = ("auc", "log_loss", "brier", "mae", "gini", "total_error")
     table = Table("mean over test cutoffs", *metrics, box=None, pad_edge=False)
     for model, row in result.backtest.summary().iterrows():
-        table.add_row(str(model), *(f"{row[metric]:.3f}" if metric in row else "" for metric in metrics))
+        table.add_row(str(model), *(f"{row[metric]:z.3f}" if metric in row else "" for metric in metrics))
     _out.print(table)
     for note in result.notes:
         _out.print(f"Note: {note}")

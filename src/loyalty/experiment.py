@@ -257,6 +257,7 @@ def _metrics(
         "gap_days": setting.outcome.gap.days,
         "active_days": None if setting.active is None else setting.active.days,
         "currency": config.currency,
+        "language": config.language,
         "score_cutoff": f"{config.score_cutoff:%Y-%m-%d}",
         "test_cutoffs": [f"{cutoff:%Y-%m-%d}" for cutoff in config.test_cutoffs],
         "clients_scored": len(scores),

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import floor, isfinite, log10
@@ -31,6 +32,8 @@ _KOREAN_MONEY = {"CNY": "위안", "EUR": "유로", "GBP": "파운드", "JPY": "�
 #: Signs that stand for one currency, or whose word in Korean is one.
 _CODES = {"$": "USD", "€": "EUR", "£": "GBP", "₩": "KRW"}
 _NO_CENTS = {"JPY", "KRW"}
+_MOST_MORE = 3
+"""Digits added at the most to tell numbers apart that stand beside each other."""
 _SCALES = {"en": ((1e12, "T"), (1e9, "B"), (1e6, "M")), "ko": ((1e12, "조"), (1e8, "억"), (1e4, "만"))}
 
 
@@ -70,7 +73,18 @@ class Writing:
         if not isfinite(value):
             return NONE
         text = f"{abs(value):,.{digits}f}"
-        return f"{MINUS}{text}" if value < 0 and any(digit in "123456789" for digit in text) else text
+        return f"{MINUS}{text}" if value < 0 and not is_nought(text) else text
+
+    def signed(self, value: float, *, digits: int = 0) -> str:
+        """Write a number with its sign, also where it is above 0; what is 0 as written has none.
+
+        Examples
+        --------
+        >>> [Writing("en").signed(value, digits=1) for value in (1.25, 0.04, -0.04)]
+        ['+1.2', '0.0', '0.0']
+        """
+        text = self.number(value, digits=digits)
+        return f"+{text}" if value > 0 and not is_nought(text) else text
 
     def percent(self, share: float, *, digits: int = 0) -> str:
         """Write a share as a percentage."""
@@ -84,7 +98,17 @@ class Writing:
         >>> [Writing("en").risk(share) for share in (0.0072, 0.0085, 0.26)]
         ['0.7%', '0.9%', '26%']
         """
-        return self.percent(share, digits=1 if 0 < abs(share) < 0.0995 else 0)
+        return self.percent(share, digits=_digits_of_risk(share))
+
+    def risks(self, shares: Sequence[float]) -> list[str]:
+        """Write probabilities that stand beside each other, such as cut points, with digits enough to tell them apart.
+
+        Examples
+        --------
+        >>> Writing("en").risks((0.0072, 0.0074)), Writing("en").risks((0.15, 0.35))
+        (['0.72%', '0.74%'], ['15%', '35%'])
+        """
+        return _told_apart(shares, lambda share, more: self.percent(share, digits=_digits_of_risk(share) + more))
 
     def points(self, points: float, *, digits: int = 1, short: bool = False) -> str:
         """Write a difference of percentages."""
@@ -97,12 +121,40 @@ class Writing:
 
     def money(self, amount: float) -> str:
         """Write money in three figures from a million (ko: 백만) on, whole below, with cents below 100."""
+        return self._money(amount)
+
+    def money_cuts(self, amounts: Sequence[float]) -> list[str]:
+        r"""Write amounts that stand beside each other, each as `money` does, with digits enough to tell them apart.
+
+        Examples
+        --------
+        >>> Writing("en", currency="GBP").money_cuts((1.5e6, 1.504e6))
+        ['£1.5\xa0M', '£1.504\xa0M']
+        """
+        return _told_apart(amounts, lambda amount, more: self._money(amount, more=more))
+
+    def money_ends(self, lower: float, upper: float) -> tuple[str, str]:
+        r"""Write the two ends of a range in one scale, that of the larger, with digits enough to tell them apart.
+
+        Examples
+        --------
+        >>> Writing("en", currency="GBP").money_ends(550_308, 1.95e6)
+        ('£0.55\xa0M', '£1.95\xa0M')
+        """
+        largest = max((abs(end) for end in (lower, upper) if isfinite(end)), default=0.0)
+        low, high = _told_apart((lower, upper), lambda end, more: self._money(end, beside=largest, more=more))
+        return low, high
+
+    def _money(self, amount: float, *, beside: float = 0.0, more: int = 0) -> str:
+        """Write money in the scale of an amount that stands `beside` it, if that is larger, with `more` digits."""
         if not isfinite(amount):
             return NONE
         code = (self.currency or "").strip().upper()
         code = _CODES.get(code, code)
-        figure, scale = _scaled(abs(amount), language=self.language, cents=code not in _NO_CENTS)
-        sign = MINUS if amount < 0 and any(digit in "123456789" for digit in figure) else ""
+        figure, scale = _scaled(
+            abs(amount), language=self.language, cents=code not in _NO_CENTS, beside=beside, more=more
+        )
+        sign = MINUS if amount < 0 and not is_nought(figure) else ""
         if self.language == "ko":
             unit = _KOREAN_MONEY.get(code) or shown(self.currency or "", longest=8)
             joint = NBSP if scale or (unit and code not in _KOREAN_MONEY) else ""
@@ -265,15 +317,47 @@ def sentence(phrase: str) -> str:
     return phrase[:1].upper() + phrase[1:]
 
 
-def _scaled(amount: float, *, language: Language, cents: bool) -> tuple[str, str]:
+def is_nought(written: str) -> bool:
+    """Whether a number, as it is written, is 0, and so has no sign.
+
+    Examples
+    --------
+    >>> is_nought("0.000"), is_nought("0.001")
+    (True, False)
+    """
+    return not any(digit in "123456789" for digit in written)
+
+
+def _digits_of_risk(share: float) -> int:
+    return 1 if 0 < abs(share) < 0.0995 else 0
+
+
+def _told_apart(values: Sequence[float], write: Callable[[float, int], str]) -> list[str]:
+    """Write values with as few digits more as tell those apart that differ; with none more if a few would not."""
+    for more in range(_MOST_MORE + 1):
+        texts = [write(value, more) for value in values]
+        if len(set(texts)) == len(set(values)):
+            return texts
+    return [write(value, 0) for value in values]
+
+
+def _scaled(amount: float, *, language: Language, cents: bool, beside: float, more: int) -> tuple[str, str]:
     """Digits and scale word of an amount that is not negative."""
-    if amount < 999_999.5:
-        small = cents and amount < 99.995 and amount != round(amount)
+    factor, word = _scale_of(max(amount, beside), language)
+    if not word:
+        small = cents and amount != round(amount) and (amount < 99.995 or more > 0)
         return f"{amount:,.{2 if small else 0}f}", ""
-    for factor, word in _SCALES[language]:
-        scaled = amount / factor
-        if float(f"{scaled:.3g}") >= 1:
-            digits = max(0, 2 - floor(log10(float(f"{scaled:.3g}"))))
-            text = f"{scaled:,.{digits}f}"
-            return (text.rstrip("0").rstrip(".") if "." in text else text), word
-    raise AssertionError(f"no scale fits {amount}")
+    rounded = float(f"{amount / factor:.3g}")
+    size = floor(log10(rounded)) if rounded else 0
+    # Three figures; of what is small for its scale two, and none beyond the thousandth of the scale.
+    digits = max(0, 2 - size) if size >= 0 else min(3, 1 - size)
+    text = f"{amount / factor:,.{digits + more}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text, "" if is_nought(text) else word
+
+
+def _scale_of(amount: float, language: Language) -> tuple[float, str]:
+    """Factor and word of the scale in which an amount is at least 1 as written; no word below a million."""
+    if amount < 999_999.5:
+        return 1.0, ""
+    return next((factor, word) for factor, word in _SCALES[language] if float(f"{amount / factor:.3g}") >= 1)

@@ -136,7 +136,7 @@ def explain_client(
 def _bar(part: float, widest: float, faint: bool) -> str:
     """Draw a part as a bar to the left or the right of the middle, its number beside it."""
     width = f"{120 * abs(part) / widest:.0f}px"
-    number = f"{part:+.2f}".replace("-", "\u2212")
+    number = Writing("en").signed(part, digits=2)
     bar = (
         f'<span style="display:inline-block;height:0.8em;width:{width};vertical-align:middle;'
         f'background:{_COLOUR[part > 0]};opacity:{0.35 if faint else 1}"></span>'

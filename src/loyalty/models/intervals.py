@@ -122,8 +122,8 @@ class SpendIntervals(BaseEstimator):
     Exact coverage needs rows that can be exchanged. Cutoffs cannot: what was off at the last few is partly of their
     season. Of what held-out cutoffs tell, `a` is therefore moved, on the scale of its logarithm, only by the share
     n / (n + 4) that `n` cutoffs can tell of a lasting error; by folds of rows, all of it. At a single cutoff the
-    coverage still moves with the season: `held_out_coverage_` tells by how much. ``experiments/coverage.md`` measures
-    it.
+    coverage still moves with the season: `held_out_coverage_` tells by how much, and
+    ``experiments/interval_coverage.md`` what that comes to on public data.
 
     Where more than `coverage` of a group buy nothing, coverage is their share and cannot be less.
 
@@ -208,7 +208,7 @@ class SpendIntervals(BaseEstimator):
         self.refund_share_ = len(refunds) / len(spend) if enough else 0.0
         self.refund_sizes_ = apart(np.quantile(self._log(-refunds), LEVELS) if enough else np.zeros(len(LEVELS)))
         self.takes_forecast_ = forecast is not None
-        told = None if forecast is None else _columns_of(forecast, len(spend))
+        told = None if forecast is None else _columns_of(forecast, X, len(spend))
         learned_from = [np.arange(len(spend)), *(seen for seen, _ in held_out.pairs)]
         grown = side_by_side([partial(self._grow, values[rows], spend[rows]) for rows in learned_from], rows=len(spend))
         self.boosters_ = grown[0]
@@ -249,7 +249,7 @@ class SpendIntervals(BaseEstimator):
                 "`forecast` must be given to both `fit` and `predict` or to neither; this model was fitted "
                 f"{'with' if self.takes_forecast_ else 'without'} one."
             )
-        law = self._law(self.boosters_, values, None if forecast is None else _columns_of(forecast, len(values)))
+        law = self._law(self.boosters_, values, None if forecast is None else _columns_of(forecast, X, len(values)))
         return self.unit_ * law.interval(self.levels_[np.searchsorted(self.edges_, law.mean())])
 
     def predict_quantiles(self, X: pd.DataFrame, levels: ArrayLike) -> Floats:
@@ -401,13 +401,15 @@ class SpendIntervals(BaseEstimator):
         return tags
 
 
-def _columns_of(forecast: pd.DataFrame, rows: int) -> Floats:
-    """Read the two columns of a forecast, one entry a row."""
+def _columns_of(forecast: pd.DataFrame, X: pd.DataFrame, rows: int) -> Floats:
+    """Read the two columns of a forecast for the rows of a table."""
     if not (isinstance(forecast, pd.DataFrame) and set(FORECAST) <= set(forecast)):
         raise ValueError(
             f"`forecast` must be a DataFrame with {' and '.join(f'`{name}`' for name in FORECAST)}, as from "
             "`ValueModel.forecast`."
         )
+    if isinstance(X, pd.DataFrame) and len(forecast) == rows and not forecast.index.equals(X.index):
+        raise ValueError("`forecast` must have the rows of `X` in their order, with the same index.")
     return np.column_stack([one_for_each(forecast[name], rows, "forecast") for name in FORECAST])
 
 

@@ -19,7 +19,30 @@ WITHOUT_CLIENTS_FILE = "report-without-clients.html"
 CARD_FILE = "model_card.md"
 
 
-def write_report(out: str | Path, *, language: Language = "en", pdf: bool = False, clients: bool = True) -> Path:
+def page_path(out: str | Path, *, clients: bool = True) -> Path:
+    """Say where `write_report` writes the page of a run; its PDF stands beside it, ending in ``.pdf``.
+
+    Parameters
+    ----------
+    out : str or Path
+        Folder of a run.
+    clients : bool, default=True
+        Whether the page may name clients.
+
+    Returns
+    -------
+    Path
+        The page, whether or not it is there.
+
+    Examples
+    --------
+    >>> page_path("out/shop", clients=False).name
+    'report-without-clients.html'
+    """
+    return Path(out) / (REPORT_FILE if clients else WITHOUT_CLIENTS_FILE)
+
+
+def write_report(out: str | Path, *, language: Language | None = None, pdf: bool = False, clients: bool = True) -> Path:
     """Write the managers' page of a run into its folder.
 
     The page holds no script and asks for nothing from outside; it can be
@@ -31,11 +54,12 @@ def write_report(out: str | Path, *, language: Language = "en", pdf: bool = Fals
     out : str or Path
         Folder of a finished run: `metrics.json`, `backtest.parquet`,
         `scores.parquet`.
-    language : {"en", "ko"}, default="en"
-        Language of the page.
+    language : {"en", "ko"}, optional
+        Language of the page; by default that of the run's config. A run that did not keep it is told in English.
     pdf : bool, default=False
         Write the page as a PDF too, beside it and by its name; this needs
-        the extra ``pdf``. It has the fonts of this machine within.
+        the extra ``pdf``. It has the fonts of this machine within. Without,
+        a PDF of the page before is removed, for it may tell something else.
     clients : bool, default=True
         Whether the page may name clients. Without, it has no row of a client and no notes, and groups of 1 to 9
         clients are hidden or merged, with so many others that none follows from a total; it goes into a file of its
@@ -66,7 +90,7 @@ def write_report(out: str | Path, *, language: Language = "en", pdf: bool = Fals
       ...
     FileNotFoundError: `out` must be the folder of a finished run; 'no-such-folder' lacks metrics.json, ...
     """
-    if language not in LANGUAGES:
+    if language is not None and language not in LANGUAGES:
         raise ValueError(f"`language` must be one of {', '.join(LANGUAGES)}; got {language!r}.")
     run = dataclasses.replace(read_run_folder(out), clients=clients)
     if not clients and len(run.scores) < SMALLEST:
@@ -75,11 +99,13 @@ def write_report(out: str | Path, *, language: Language = "en", pdf: bool = Fals
             f"{len(run.scores)}. Leave it out, and share the page only with those who may see these clients."
         )
     meanings = {name: {**feature.meaning, "unit": feature.unit} for name, feature in CATALOGUE.items()}
-    page = render_page(run, language=language, meanings=meanings)
-    path = Path(out) / (REPORT_FILE if clients else WITHOUT_CLIENTS_FILE)
+    page = render_page(run, language=language or run.metrics.language, meanings=meanings)
+    path = page_path(out, clients=clients)
     printed = as_pdf(page) if pdf else None
     replace_file(path, lambda file: file.write_text(page, encoding="utf-8", newline="\n"))
-    if printed is not None:
+    if printed is None:
+        path.with_suffix(".pdf").unlink(missing_ok=True)
+    else:
         replace_file(path.with_suffix(".pdf"), lambda file: file.write_bytes(printed))
     return path
 

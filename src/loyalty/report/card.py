@@ -5,10 +5,9 @@ The headings follow Mitchell et al. (2019), "Model Cards for Model Reporting", F
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from math import isfinite
 
 from loyalty.report.run_folder import GroupFigure, Metrics
-from loyalty.wording import shown
+from loyalty.wording import NONE, Writing, shown
 
 __all__ = ["render_card"]
 
@@ -27,7 +26,7 @@ _WAYS = {
     "purchase_days": "Purchase days on record",
     "predicted_value": "Predicted spend, in thirds at each cutoff",
 }
-_NONE = "–"
+_WRITING = Writing("en")
 _ARROWS = {1: "↑", 0: "", -1: "↓"}
 #: Signs that Markdown or HTML could take for more than text.
 _MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"} | {sign: f"\\{sign}" for sign in "\\|`*_[]$~"}
@@ -131,7 +130,7 @@ def _figures(metrics: Metrics) -> str:
     for cutoff, model in places:
         cells = [by.get((cutoff, model, name)) for name, _ in _FIGURES]
         written = [
-            _NONE if one is None else _interval(one.value, one.lower, one.upper, digits)
+            NONE if one is None else _interval(one.value, one.lower, one.upper, digits)
             for one, (_, digits) in zip(cells, _FIGURES, strict=True)
         ]
         rows.append([_day(cutoff), model, *written])
@@ -220,8 +219,8 @@ def _limits(metrics: Metrics) -> str:
     errors = [one.value for one in metrics.backtest if one.model == _MODEL and one.metric == "total_error"]
     known = [error for error in errors if error is not None]
     if known:
-        off = [f"{error:+.0%}".replace("-", "−") for error in (min(known), max(known))]
-        limits.append(f"At the test cutoffs the predicted total was off by {off[0]} to {off[1]}.")
+        off = [_WRITING.signed(100 * error) for error in (min(known), max(known))]
+        limits.append(f"At the test cutoffs the predicted total was off by {off[0]}% to {off[1]}%.")
     little = [
         one for one in metrics.groups if (one.grouping, one.group, one.metric) == ("history", "little", "clients")
     ]
@@ -254,7 +253,7 @@ def _group_table(groups: Sequence[GroupFigure], way: str, columns: Sequence[tupl
     for group in dict.fromkeys(one.group for one in own):
         cells = [by.get((group, name)) for name, _ in columns]
         written = [
-            _NONE if one is None else _interval(one.value, one.lower, one.upper, digits)
+            NONE if one is None else _interval(one.value, one.lower, one.upper, digits)
             for one, (_, digits) in zip(cells, columns, strict=True)
         ]
         clients = by[group, "clients"].value or 0
@@ -278,7 +277,7 @@ def _interval(value: float | None, lower: float | None, upper: float | None, dig
 
 
 def _number(value: float | None, digits: int) -> str:
-    return _NONE if value is None or not isfinite(value) else f"{value:,.{digits}f}".replace("-", "−")
+    return NONE if value is None else _WRITING.number(value, digits=digits)
 
 
 def _day(instant: datetime) -> str:

@@ -48,7 +48,7 @@ def drawings(figure: str, draw: Callable[[str, int, int], str]) -> list[Section]
 
 
 def range_of(lower: float | None, upper: float | None, speech: Speech) -> str:
-    """Say between which two amounts something lies; nothing where that is not known.
+    """Say between which two amounts, in one scale, something lies; nothing where that is not known.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def range_of(lower: float | None, upper: float | None, speech: Speech) -> str:
     """
     if lower is None or upper is None or pd.isna(lower) or pd.isna(upper):
         return ""
-    return speech("range", lower=speech.money(lower), upper=speech.money(upper))
+    return speech.span(*speech.money_ends(lower, upper))
 
 
 def bound(total: Total | None, speech: Speech) -> str:
@@ -109,8 +109,7 @@ def signed(number: float | None, speech: Speech, *, digits: int = 0) -> str:
     """
     if number is None or pd.isna(number):
         return NONE
-    text = speech.number(number, digits=digits)
-    return f"+{text}" if number > 0 and any(digit in "123456789" for digit in text) else text
+    return speech.signed(number, digits=digits)
 
 
 def signed_range(lower: float | None, upper: float | None, speech: Speech, *, digits: int = 1) -> str:
@@ -132,8 +131,7 @@ def signed_range(lower: float | None, upper: float | None, speech: Speech, *, di
     """
     if lower is None or upper is None or pd.isna(lower) or pd.isna(upper):
         return NONE
-    ends = [signed(end, speech, digits=digits) for end in (lower, upper)]
-    return speech("range", lower=ends[0], upper=ends[1])
+    return speech.span(speech.signed(lower, digits=digits), speech.signed(upper, digits=digits))
 
 
 def told(cells: Iterable[str], hidden: bool, speech: Speech) -> list[str]:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from loyalty.wording import Language
+
 Kind = Literal["non-contractual", "contractual"]
 
 METRICS_FILE, BACKTEST_FILE, SCORES_FILE = "metrics.json", "backtest.parquet", "scores.parquet"
@@ -347,6 +349,7 @@ class Metrics(_Record):
     gap_days: int = 0
     active_days: int | None = None
     currency: str | None = None
+    language: Language = "en"
     score_cutoff: datetime
     test_cutoffs: list[datetime] = Field(default_factory=list)
     seed: int | None = None

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pandas as pd
 
 from loyalty.report.clients import first_calls, first_to_call
-from loyalty.report.pieces import COVERAGE, Section
+from loyalty.report.pieces import COVERAGE, Section, bound
 from loyalty.report.run_folder import Metrics, RunFolder, Total
 from loyalty.report.small_cells import tellable
 from loyalty.report.text import Speech
@@ -77,7 +77,7 @@ def lead_of(run: RunFolder, speech: Speech) -> list[str]:
 
     The second sentence only where there is money at risk and more clients than can be called at once.
     """
-    summary, total = summarise(run.scores), total_of(run.metrics, "value_at_risk")
+    summary, ends = summarise(run.scores), bound(total_of(run.metrics, "value_at_risk"), speech)
     words = {
         "leavers": speech.number(summary.leavers),
         "clients": speech.clients(summary.clients),
@@ -86,10 +86,7 @@ def lead_of(run: RunFolder, speech: Speech) -> list[str]:
     }
     if summary.value_at_risk <= 0:
         return [speech("lead.none", **words)]
-    if total is None:
-        said = speech("lead", **words)
-    else:
-        said = speech("lead.range", lower=speech.money(total.lower), upper=speech.money(total.upper), **words)
+    said = speech("lead.range", range=ends, **words) if ends else speech("lead", **words)
     calls = first_calls(run.scores, hidden=not run.clients)
     if calls.empty:
         return [said]
@@ -185,21 +182,20 @@ def rate_of(share: float, speech: Speech) -> str:
 
 
 def _at_risk(run: RunFolder, speech: Speech) -> str:
-    summary, total = summarise(run.scores), total_of(run.metrics, "value_at_risk")
+    summary, ends = summarise(run.scores), bound(total_of(run.metrics, "value_at_risk"), speech)
     if summary.value <= 0:
         return speech("tile.value.none")
     share = speech.percent(summary.value_at_risk / summary.value)
-    if total is None:
+    if not ends:
         return speech("tile.value.sub", share=share)
-    ends = {"lower": speech.money(total.lower), "upper": speech.money(total.upper)}
-    return speech("tile.value.range", coverage=speech.percent(COVERAGE), share=share, **ends)
+    return speech("tile.value.range", coverage=speech.percent(COVERAGE), share=share, range=ends)
 
 
 def _spend(total: Total | None, days: str, speech: Speech) -> str:
-    if total is None:
+    ends = bound(total, speech)
+    if not ends:
         return speech("tile.spend.sub", days=days)
-    ends = {"lower": speech.money(total.lower), "upper": speech.money(total.upper)}
-    return speech("tile.spend.range", coverage=speech.percent(COVERAGE), days=days, **ends)
+    return speech("tile.spend.range", coverage=speech.percent(COVERAGE), days=days, range=ends)
 
 
 def _years(years: float, speech: Speech) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from loyalty.report.run_folder import Kind
 from loyalty.report.words import WORDS
-from loyalty.wording import LANGUAGES, Writing, fit_particles
+from loyalty.wording import LANGUAGES, MINUS, Writing, fit_particles
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,20 @@ class Speech(Writing):
     def has(self, key: str) -> bool:
         """Whether there are words for a key."""
         return key in WORDS
+
+    def span(self, lower: str, upper: str) -> str:
+        """Say a range between two ends as they are written.
+
+        Examples
+        --------
+        Beside a sign the Korean tilde stands free, or it would be read with the sign:
+
+        >>> korean = Speech("ko")
+        >>> korean.span("2만", "5만"), korean.span("−5만", "−2만")
+        ('2만~5만', '−5만 ~ −2만')
+        """
+        signed = any(end.startswith((MINUS, "+")) for end in (lower, upper))
+        return self("range.signed" if signed else "range", lower=lower, upper=upper)
 
     def backtests(self, count: int) -> str:
         """Write a number of back-tests."""

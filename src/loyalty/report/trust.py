@@ -11,7 +11,7 @@ from loyalty.report.pieces import COVERAGE, MODEL, Section, drawings, range_of, 
 from loyalty.report.run_folder import Difference, GroupFigure, Kept, Metrics, RunFolder
 from loyalty.report.small_cells import tellable
 from loyalty.report.text import Speech
-from loyalty.wording import MINUS, NONE, sentence, shown
+from loyalty.wording import MINUS, NONE, is_nought, sentence, shown
 
 MODEL_ORDER = ("naive", "btyd", MODEL)
 MEASURES = (
@@ -390,12 +390,19 @@ def _compared(one: Difference | None, form: str, speech: Speech) -> str:
     difference = _difference(one.difference, form, speech)
     if one.lower is None or one.upper is None:
         return difference
-    ends = speech("range", lower=_difference(one.lower, form, speech), upper=_difference(one.upper, form, speech))
+    ends = _difference_ends(one.lower, one.upper, form, speech)
     return f"{speech(f'comparison.{_verdict(one)}')}: {difference} ({ends})"
 
 
+def _difference_ends(lower: float, upper: float, form: str, speech: Speech) -> str:
+    if form != "money":
+        return speech.span(_difference(lower, form, speech), _difference(upper, form, speech))
+    low, high = (end.removeprefix(MINUS) for end in speech.money_ends(lower, upper))
+    return speech.span(_with_sign(lower, low), _with_sign(upper, high))
+
+
 def _with_sign(number: float, size: str) -> str:
-    if not any(digit in "123456789" for digit in size):
+    if is_nought(size):
         return size
     return f"{'+' if number > 0 else MINUS}{size}"
 

@@ -62,8 +62,8 @@ def matrix_section(run: RunFolder, speech: Speech) -> Section:
     (riskiest,) = rows_of(frame.query("tier == 2 and level == 2"))
     leaving = ".hidden" if riskiest.hidden else plural(riskiest.clients)
     cuts = run.metrics.yardsticks.value_risk if run.metrics.yardsticks else None
-    worth = [speech.money(cut) for cut in cuts.value] if cuts else []
-    risk = [speech.risk(cut) for cut in cuts.risk] if cuts else []
+    worth = speech.money_cuts(cuts.value) if cuts else []
+    risk = speech.risks(cuts.risk) if cuts else []
     return {
         "headline": speech(
             f"matrix.headline{leaving}",

@@ -211,8 +211,7 @@ def _width(value: float | None, longest: float) -> str:
 def _interval(one: Strength, speech: Speech) -> str:
     if one.lower_pp is None or one.upper_pp is None:
         return NONE
-    low, high = (speech.number(end, digits=1) for end in (one.lower_pp, one.upper_pp))
-    return speech("range", lower=low, upper=high)
+    return speech.span(speech.number(one.lower_pp, digits=1), speech.number(one.upper_pp, digits=1))
 
 
 def _reach(one: Strength, longest: float, speech: Speech) -> Section:

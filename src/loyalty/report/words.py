@@ -57,9 +57,9 @@ _FRAME: dict[str, tuple[str, str]] = {
         "예상됩니다.",
     ),
     "lead.range": (
-        "{money} of a year's spend is at risk (90% range {lower} to {upper}): about {leavers} of {clients} are "
+        "{money} of a year's spend is at risk (90% range {range}): about {leavers} of {clients} are "
         "expected to leave within {days}.",
-        "1년 구매액 중 {money}(90% 범위 {lower}~{upper})[이/가] 위험합니다. {days} 안에 고객 {clients} 중 약 "
+        "1년 구매액 중 {money}(90% 범위 {range})[이/가] 위험합니다. {days} 안에 고객 {clients} 중 약 "
         "{leavers}명이 이탈할 것으로 예상됩니다.",
     ),
     "lead.none": (
@@ -73,8 +73,8 @@ _FRAME: dict[str, tuple[str, str]] = {
     "tile.spend": ("Expected spend", "예상 구매액"),
     "tile.spend.sub": ("in the next {days}", "향후 {days}"),
     "tile.spend.range": (
-        "in the next {days}; {coverage} range {lower} to {upper}",
-        "향후 {days}, {coverage} 범위 {lower}~{upper}",
+        "in the next {days}; {coverage} range {range}",
+        "향후 {days}, {coverage} 범위 {range}",
     ),
     "tile.long_run": ("Long-run value", "장기 가치"),
     "tile.long_run.sub": ("over the next {years}, at today's pace", "향후 {years}, 현재 추세가 이어질 때"),
@@ -101,8 +101,8 @@ _FRAME: dict[str, tuple[str, str]] = {
     ),
     "hidden": ("hidden", "비공개"),
     "tile.value.range": (
-        "{coverage} range {lower} to {upper}; {share} of the spend of the past 365 days",
-        "{coverage} 범위 {lower}~{upper}, 최근 365일 구매액의 {share}",
+        "{coverage} range {range}; {share} of the spend of the past 365 days",
+        "{coverage} 범위 {range}, 최근 365일 구매액의 {share}",
     ),
     "remark.years": ("{years} years", "{years}년"),
     "remark.years.one": ("year", "1년"),
@@ -135,6 +135,7 @@ _FRAME: dict[str, tuple[str, str]] = {
         "점수는 비슷한 고객의 평균으로 보아야 합니다.",
     ),
     "range": ("{lower} to {upper}", "{lower}~{upper}"),
+    "range.signed": ("{lower} to {upper}", "{lower} ~ {upper}"),
     "range.high": ("over {low}", "{low} 초과"),
     "range.low": ("to {high}", "{high} 이하"),
 }
