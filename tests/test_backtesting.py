@@ -198,6 +198,18 @@ class TestSplits:
         assert list(fitted.churn.feature_names_in_) == wanted
         assert list(fitted.value.feature_names_in_) == wanted
 
+    def test_predictions_are_those_of_the_models_and_the_intervals_stand_at_their_level(self, histories):
+        setting = Setting.of(horizon="30d", active="180d", at_most=3)
+        panels = Panels(histories, setting, FEW)
+        (split,) = setting.splits(histories, ["2025-09-01"])
+        fitted = fit_models(panels, split)
+        panel = panels.at(split.test)
+        told, X = fitted.predict(panel), panel[FEW]
+        assert told["churn_probability"].tolist() == fitted.churn.predict_proba(X)[:, 1].tolist()
+        assert told["expected_value"].tolist() == fitted.value.predict(X).tolist()
+        ends = fitted.uncertainty.intervals.predict(X, forecast=fitted.value.forecast(X))
+        assert told[["value_lower", "value_upper"]].to_numpy().tolist() == ends.tolist()
+
     def test_features_that_ask_what_could_not_be_learned(self):
         days = pd.date_range("2024-01-01", "2024-12-31", freq="9D")
         few = Histories(pd.DataFrame({"client_id": "a", "event_time": days, "amount": 1.0}))

@@ -371,6 +371,21 @@ class TestValueModel:
         assert if_buying == pytest.approx(sure.predict(X))
         assert if_buying[left == 0].sum() == pytest.approx(spend.sum(), rel=1e-9)
 
+    def test_a_forecast_tells_both_parts(self):
+        X, left, spend = panel()
+        spend = spend.where(left == 0, 0.0)
+        churn = ChurnModel(n_estimators=25).fit(X, left)
+        told = ValueModel(n_estimators=25).fit(X, spend, purchase=churn).forecast(X)
+        assert told.index.equals(X.index)
+        assert told["purchase_probability"].tolist() == churn.predict_proba(X)[:, 0].tolist()
+        stays = ValueModel(n_estimators=25).fit(X[left == 0], spend[left == 0]).forecast(X)
+        assert (stays["purchase_probability"] == 1).all()
+        none = ValueModel(n_estimators=25).fit(X, np.zeros(len(X))).forecast(X)
+        assert (none == 0).all(axis=None)
+        tweedie = ValueModel(law="tweedie", n_estimators=25).fit(X, spend)
+        assert tweedie.forecast(X)["purchase_probability"].isna().all()
+        assert tweedie.forecast(X)["expected_value"].tolist() == tweedie.predict(X).tolist()
+
     def test_a_second_opinion_weighs_three_tenths_of_a_client_and_sets_the_sum(self):
         X, _, spend = panel()
         other = np.where(np.arange(len(X)) % 3, 50.0, np.nan)
