@@ -303,6 +303,12 @@ class TestTracking:
         assert signature.inputs.input_names() == features
         assert signature.outputs.input_names() == ["churn_probability", "expected_value"]
 
+    def test_the_logged_bundle_is_whole(self, small_demo):
+        (logged,) = [path.parent for path in (small_demo.out / "mlartifacts").rglob("bundle.json")]
+        files = {path.name: path.read_bytes() for path in logged.iterdir()}
+        assert files == {path.name: path.read_bytes() for path in (small_demo.out / "model").iterdir()}
+        assert loyalty.load(logged).about == loyalty.load(small_demo.out).about
+
 
 class TestVoiceAndAlerts:
     def test_alerts_are_listed_in_a_file_and_counted(self, small_demo, histories, metrics):

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from loyalty.features import CATALOGUE, build_panel, choose_features
+from loyalty.features import CATALOGUE, build_panel, choose_features, parts
 from loyalty.features import panel as engine
-from loyalty.features.algebra import PURCHASES
+from loyalty.features.algebra import PURCHASES, CutoffDay
 from loyalty.features.catalogue import Catalogue, catalogue_page
 from loyalty.features.feature import WINDOWS, Phrase
 from loyalty.histories import Histories
@@ -270,6 +270,13 @@ def test_season_is_that_of_the_horizon_and_nothing_else_is():
     assert summer[["season_sin", "season_cos"]].iloc[0].tolist() == pytest.approx([0, -1], abs=0.03)
     seasons = ["season_sin", "season_cos"]
     assert_identical(autumn.drop(columns=seasons), summer.drop(columns=seasons))
+
+
+@given(st.integers(-86_400_000_000 * 40_000, 86_400_000_000 * 80_000))
+@example(120_530 * 86_400_000_000)  # past what nanoseconds hold
+def test_the_day_of_the_cutoff_is_the_same_number_on_one_machine_and_in_a_database(microseconds):
+    on_one_machine = microseconds / parts.DAY  # as `arrays` divides
+    assert CutoffDay().at(pd.Timestamp(microseconds, unit="us")) == on_one_machine
 
 
 # Who has a row

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from loyalty import masking
 from loyalty.masking import MASKS, mask_text, shorten_text
 
 #: A text, and what is left of it.
@@ -113,6 +114,109 @@ def test_wrong_arguments():
         mask_text(None)
     with pytest.raises(ValueError, match="`language` must be 'en' or 'ko'; got 'fr'"):
         mask_text("", language="fr")
+
+
+# Words of any length
+
+#: What a word of 200,000 signs is made of, and what becomes of it where it does not stay.
+LONG = {
+    "a": None,
+    "1": "[number]",
+    "a@": "[e-mail]@" * 50_000,
+    "a.": None,
+    "x-": None,
+    "+1 ": "[number]",
+    "a골뱅이": None,
+    "a.b-": None,
+    "idis-": None,
+    "강남구 ": None,
+    "a--": None,
+    "a1--": "[number]--" * 49_997 + "a1--" * 3,
+    "Love-A ": None,
+    "Love-A": "Love-[name]",
+}
+
+
+@pytest.mark.parametrize("unit", LONG)
+def test_a_word_may_be_of_any_length(unit):
+    long = (unit * (200_000 // len(unit))).strip()
+    masked = mask_text(long)
+    assert masked == (LONG[unit] or long)
+
+
+def test_names_that_come_to_light_one_by_one_are_hidden_one_by_one_and_as_one_where_there_are_many():
+    assert mask_text("기사도" * 20 + "기사님") == "[name]" * 20 + "기사님"
+    assert mask_text("Well: " + "기사도" * 50 + "기사님", language="ko") == "[이름]"
+
+
+def test_accents_of_any_number_are_put_in_order():
+    accents = "\u0315\u0300\u0327\u0345"
+    assert mask_text("e" + accents * 50) == unicodedata.normalize("NFC", "e" + accents * 50)
+    assert len(mask_text("x" + accents * 50_000)) == 200_001
+
+
+#: Patterns by their place among the rules, as they were before they stepped over what they had looked at.
+AS_THEY_WERE = {
+    1: r"[^\s@,;:()<>\[\]]+(?: @ |@ ?)[^\s@,;:()<>\[\]!?]+\.[^\s@,;:()<>\[\]!?]+",
+    2: r"[^\s@,;:()<>\[\]]+ @(?i:[\w-]+(?:\.[\w-]+)*\.(?:com|net|org|kr|co|edu|io|de|uk|jp|cn)(?![a-z0-9]))",
+    3: r"[^\s@,;:()<>\[\]]+@[^\s@,;()<>\[\]!?]+",
+    4: r"(?i:[\w.+-]+ ?(?:\(at\)|\[at\]|\{at\}| at |골뱅이) ?[\w-]+ ?(?:\.|\(dot\)|\[dot\]| dot |닷|쩜)"
+    r" ?(?:com|net|org|kr|co|edu|io|de|uk|jp|cn)\b)",
+    5: r"(?i:(?<![\w@.])[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|kr|io|biz|info|shop|store|app|link|co|be|ly|gl)"
+    r"(?![a-z0-9])(?:/[^\s\[\]]*)?)",
+    7: r"(?i:\b(?:id|username|account|kakao|kakaotalk|instagram|insta|telegram) ?(?:is|:|=) ?)"
+    r"((?=[\w.-]*[\d_.]\w)[A-Za-z0-9][\w.-]{2,})",
+    10: r"(?:[가-힣]{1,7}(?:시|군|구|읍|면) +)+[가-힣0-9]{1,10}(?<!으)(?:로|길|동|리|가)"
+    + masking._NUMBER_IN_STREET
+    + masking._UNIT,
+    15: r"(?<![A-Za-z0-9])(?=[A-Za-z0-9-]*[A-Za-z])(?=(?:[A-Za-z-]*\d){4})[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*",
+    25: r"(?i:\b(?:regards|sincerely|truly|faithfully|best wishes|cheers|thanks|thank you|yours|love))"
+    rf"[,.!]?\s*[-–—]?\s*{masking._NOBODY}{masking._NAME}\s*$",
+}
+RULES_AS_THEY_WERE = [
+    ("number" if kind == "code" else kind, re.compile(AS_THEY_WERE.get(place, pattern.pattern), re.MULTILINE))
+    for place, (kind, pattern) in enumerate(masking._RULES)
+]
+
+
+def masked_as_it_was(text):
+    masked, text = None, masking.plain(text)
+    while masked != text:
+        masked = text
+        for kind, pattern in RULES_AS_THEY_WERE:
+            text = pattern.sub(masking._hider(MASKS["en"][kind]), text)
+    return text
+
+
+# fmt: off
+bits = st.sampled_from([
+    "a", "A", "é", "가", "1", "12", "@", " @", "@ ", ".", "..", "-", "--", "_", "!", ",", ";", ":", "[", "(", "/", " ",
+    "\n", "\n\n", "com", ".co", ".kr", "골뱅이", " 골뱅이 ", "닷", "쩜", "(at)", " at ", " dot ", "강남구 ", "구 ",
+    "역삼동", "으로 3", "길 1", "12-3 ", "a1", "id:", "idis", "id is ", "insta", "min_su", "thanks", "thank yours",
+    "Regards,", "Love-A", "'", "Bob",
+])
+# fmt: on
+#: Of few kinds of bits, so that they meet often, some many times over.
+knotted = st.lists(bits, min_size=1, max_size=6).flatmap(
+    lambda few: st.lists(
+        st.builds(lambda bit, times: bit * times, st.sampled_from(few), st.sampled_from([1, 1, 1, 2, 9])), max_size=20
+    ).map("".join)
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(knotted)
+@example("골뱅이 골뱅이골뱅이.com")
+@example("a골뱅이b골뱅이골뱅이.com")
+@example("idis-id: min_su")
+@example("Regards,Regards,Ab-thanks")
+@example("thanks-Aba-thanks, Bob")
+@example("thank yours, Bob")
+@example("a--b1--2--34--5")
+@example("a@b.c!d@e.f")
+@example("a..-b.com")
+def test_stepping_over_misses_nothing_and_hides_no_more(text):
+    assert mask_text(text) == masked_as_it_was(text)
 
 
 # Properties

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import math
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from loyalty.timeline import (
     as_cutoffs,
     as_duration,
     as_instant,
+    days_since_1970,
+    is_finite_number,
     prove_split,
     rolling_origins,
 )
@@ -151,6 +154,28 @@ def test_a_training_cutoff_may_stand_at_first_and_not_a_day_before():
 def test_steps_of_no_length_are_refused():
     with pytest.raises(ValueError, match="`every` must be at least one day; got '0d'"):
         rolling_origins(["2024-03-01"], outcome=Outcome.of(horizon="30d"), first="2024-01-01", every="0d")
+
+
+@pytest.mark.parametrize("unit", ["us", "ns"])
+@given(st.integers(-86_400_000_000 * 40_000, 86_400_000_000 * 80_000))
+def test_days_since_1970_are_the_same_of_one_and_of_many_in_any_unit(unit, microseconds):
+    at = pd.Timestamp(microseconds, unit="us").as_unit(unit)
+    assert days_since_1970(at) == microseconds / 86_400_000_000
+    assert days_since_1970(pd.DatetimeIndex([at, at])).tolist() == [days_since_1970(at)] * 2
+
+
+def test_days_since_1970_go_beyond_what_nanoseconds_hold():
+    assert days_since_1970(day("2300-01-01")) == 120_530
+
+
+@pytest.mark.parametrize("number", [0, -1.5, np.float32(2), np.int64(3), 10**400])
+def test_a_finite_number_may_be_of_any_kind(number):
+    assert is_finite_number(number) is True
+
+
+@pytest.mark.parametrize("other", [True, np.True_, "1", None, math.nan, math.inf, -math.inf, np.float64("nan"), 1j])
+def test_what_is_no_finite_number(other):
+    assert is_finite_number(other) is False
 
 
 def test_only_the_latest_training_cutoffs_are_kept():

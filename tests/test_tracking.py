@@ -16,8 +16,9 @@ import pytest
 from pandas.testing import assert_frame_equal
 from sqlalchemy import NullPool, create_engine
 
-from loyalty import tracking
+from loyalty import scoring, tracking
 from loyalty.models.churn import ChurnModel
+from loyalty.models.outlook import OUTLOOK_FILES
 from loyalty.models.value import ValueModel
 
 mlflow = tracking.mlflow  # imported there, where the warnings MLflow gives of itself are kept quiet
@@ -198,6 +199,11 @@ def test_the_model_is_text_code_and_json_and_nothing_else(logged):
     requirements = (folder / "requirements.txt").read_text().splitlines()
     assert not any(requirement.startswith("loyalty") for requirement in requirements)  # a stranger's on the registry
     assert all("<" in requirement for requirement in requirements)
+
+
+def test_every_file_that_a_bundle_may_have_is_known():
+    known = {*tracking.BUNDLE_FILES, *tracking.MORE_BUNDLE_FILES}
+    assert {scoring.MANIFEST, scoring.LEARNED, *OUTLOOK_FILES} < known
 
 
 def test_the_signature_asks_for_doubles_in_and_out(served):

@@ -6,7 +6,6 @@ Each alert is a rule over features of the catalogue, so that a list, a model and
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from types import MappingProxyType
 from typing import Any, Final, Self
 
@@ -20,7 +19,7 @@ from loyalty.features.algebra import OFFERS
 from loyalty.features.catalogue import missing
 from loyalty.features.promotion import RECEIVED
 from loyalty.histories import Histories, OutcomeKind
-from loyalty.timeline import Instant, as_instant
+from loyalty.timeline import Instant, as_instant, is_finite_number
 
 __all__ = ["ALERTS", "AlertLimits", "alert_list", "alert_summary", "missing_alerts"]
 
@@ -96,9 +95,10 @@ class AlertLimits:
     many_offers: int = _FEWEST_OFFERS
 
     def __post_init__(self) -> None:
-        if not (_is_finite(self.reply_days) and self.reply_days >= 0):
+        if not (is_finite_number(self.reply_days) and self.reply_days >= 0):
             raise ValueError(f"`reply_days` must be a number of at least 0; got {self.reply_days!r}.")
-        if not (_is_finite(self.many_offers) and self.many_offers >= 1 and self.many_offers == int(self.many_offers)):
+        many = self.many_offers
+        if not (is_finite_number(many) and many >= 1 and many == int(many)):
             raise ValueError(f"`many_offers` must be a whole number of at least 1; got {self.many_offers!r}.")
 
     @classmethod
@@ -392,10 +392,6 @@ def _money(scores: pd.DataFrame) -> "pd.Series[float]":
             f"{money.index[wrong][0]}."
         )
     return money
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _of_clients(panel: pd.DataFrame, clients: "pd.Index[Any]", cutoff: pd.Timestamp) -> pd.DataFrame:

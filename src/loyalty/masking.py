@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import groupby
 from typing import Final, Literal, get_args
 
 __all__ = ["MASKS", "Language", "mask_text", "shorten_text"]
@@ -38,29 +39,39 @@ MASKS: Final[dict[Language, dict[str, str]]] = {
 _MASK: Final = "|".join(re.escape(mask) for masks in MASKS.values() for mask in masks.values())
 #: Ids with fewer signs are common words or numbers.
 _SHORTEST_ID = 3
+#: What people write comes to rest after two or three. A row of names, each told only once the one before is hidden,
+#: takes a round for each.
+_MOST_ROUNDS = 30
 
-# What is hidden, in this order: where a pattern has a group, only what the group finds.
+# What is hidden, in this order: where a pattern has a group, only what the group finds. A match whose group found
+# nothing hides nothing: it steps over signs from none of which the pattern could find anything. Tried from each of them
+# anew, it would take time by the square of the length of a word.
 
+_USER = r"[^\s@,;:()<>\[\]]++"
+_ENDINGS = "com|net|org|kr|co|edu|io|de|uk|jp|cn"
+#: Behind an at-sign within a word, of which there may be many: it need not look past the next, which was tried first.
+_SPELT_HOST = r"(?: [\w-]+|(?:(?!골뱅이)[\w-])+(?:골뱅이)?|골뱅이)"
 _MAILS_AND_LINKS: Final = (
     ("link", r"(?i:\b(?:https?|ftp)://|\bwww\.)[^\s\[\]]+"),
-    ("mail", r"[^\s@,;:()<>\[\]]+(?: @ |@ ?)[^\s@,;:()<>\[\]!?]+\.[^\s@,;:()<>\[\]!?]+"),
-    ("mail", r"[^\s@,;:()<>\[\]]+ @(?i:[\w-]+(?:\.[\w-]+)*\.(?:com|net|org|kr|co|edu|io|de|uk|jp|cn)(?![a-z0-9]))"),
-    ("mail", r"[^\s@,;:()<>\[\]]+@[^\s@,;()<>\[\]!?]+"),
+    ("mail", rf"({_USER}(?: @ |@ ?)[^\s@,;:()<>\[\]!?]+\.[^\s@,;:()<>\[\]!?]+)|{_USER}"),
+    ("mail", rf"({_USER} @(?i:[\w-]+(?:\.[\w-]+)*\.(?:{_ENDINGS})(?![a-z0-9])))|{_USER}"),
+    ("mail", rf"({_USER}@[^\s@,;()<>\[\]!?]+)|{_USER}"),
     (
         "mail",
-        r"(?i:[\w.+-]+ ?(?:\(at\)|\[at\]|\{at\}| at |골뱅이) ?[\w-]+ ?(?:\.|\(dot\)|\[dot\]| dot |닷|쩜)"
-        r" ?(?:com|net|org|kr|co|edu|io|de|uk|jp|cn)\b)",
+        rf"(?i:([\w.+-]+(?:(?: ?(?:\(at\)|\[at\]|\{{at\}}| at )| 골뱅이) ?[\w-]+|골뱅이{_SPELT_HOST})"
+        rf" ?(?:\.|\(dot\)|\[dot\]| dot |닷|쩜) ?(?:{_ENDINGS})\b))|[\w.+-]++",
     ),
     (
         "link",
-        r"(?i:(?<![\w@.])[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|kr|io|biz|info|shop|store|app|link|co|be|ly|gl)"
-        r"(?![a-z0-9])(?:/[^\s\[\]]*)?)",
+        r"(?i:(?<![\w@.])(?:([a-z0-9-]+(?:\.[a-z0-9-]+)*"
+        r"\.(?:com|net|org|kr|io|biz|info|shop|store|app|link|co|be|ly|gl)(?![a-z0-9])(?:/[^\s\[\]]*)?)"
+        r"|[a-z0-9-]++(?:\.[a-z0-9-]++)*+))",
     ),
     ("handle", r"@[\w.]+"),
     (
         "handle",
         r"(?i:\b(?:id|username|account|kakao|kakaotalk|instagram|insta|telegram) ?(?:is|:|=) ?)"
-        r"((?=[\w.-]*[\d_.]\w)[A-Za-z0-9][\w.-]{2,})",
+        r"(?=[A-Za-z0-9][\w.-]{2})(?:(?=[\w.-]*[\d_.]\w)([\w.-]+)|[\w.-]*-)",
     ),
     (
         "handle",
@@ -73,6 +84,7 @@ _PROVINCE = (
     "(?:서울|부산|대구|인천|광주|대전|울산|세종|경기|강원|충북|충남|전북|전남|경북|경남|제주"
     "|충청북|충청남|전라북|전라남|경상북|경상남)(?:특별시|광역시|특별자치시|특별자치도|시|도)?"
 )
+_DISTRICTS = "(?:[가-힣]{1,7}(?:시|군|구|읍|면) +)++"
 _NUMBER_IN_STREET = r" *\d{1,5}(?:-\d{1,5})?(?:번지)?"
 _UNIT = r"(?:[, ]*\d{1,4} ?(?:동|호|층|번지)(?![가-힣]))*"
 _STREET = (
@@ -87,7 +99,7 @@ _ADDRESSES: Final = (
     ),
     (
         "address",
-        r"(?:[가-힣]{1,7}(?:시|군|구|읍|면) +)+[가-힣0-9]{1,10}(?<!으)(?:로|길|동|리|가)" + _NUMBER_IN_STREET + _UNIT,
+        rf"({_DISTRICTS}[가-힣0-9]{{1,10}}(?<!으)(?:로|길|동|리|가){_NUMBER_IN_STREET}{_UNIT})|{_DISTRICTS}",
     ),
     ("address", r"\d{1,4} ?동 ?\d{1,5} ?호|\d{1,5}(?:-\d{1,5})? ?번지"),
     (
@@ -101,7 +113,12 @@ _ADDRESSES: Final = (
 
 _SPOKEN_DIGIT = r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple)"
 _NUMBERS: Final = (
-    ("number", r"(?<![A-Za-z0-9])(?=[A-Za-z0-9-]*[A-Za-z])(?=(?:[A-Za-z-]*\d){4})[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"),
+    # A run with a code, of which `_codes_hidden` hides the parts.
+    (
+        "code",
+        r"(?<![A-Za-z0-9])(?=[A-Za-z0-9])"
+        r"(?:((?=[0-9-]*+[A-Za-z])(?=(?:[A-Za-z-]*+\d){4})[A-Za-z0-9-]++)|[A-Za-z0-9-]++)",
+    ),
     # Between the digits may be anything but a comma: an amount of money has commas, and stays.
     ("number", r"\+?\(?\d(?:[\s\-‐-―−./()·_~:*#+]{0,3}\d){4,}[*xX]*"),
     ("number", r"(?:[공영일이삼사오육륙칠팔구] ?-? ?){6,}[공영일이삼사오육륙칠팔구]"),
@@ -134,7 +151,7 @@ _ENGLISH_NAMES: Final = (
     (
         "name",
         r"(?i:\b(?:regards|sincerely|truly|faithfully|best wishes|cheers|thanks|thank you|yours|love))"
-        rf"[,.!]?\s*[-–—]?\s*{_NOBODY}{_NAME}\s*$",
+        rf"[,.!]?\s*+(?:[-–—]\s*+)?{_NOBODY}(?:{_NAME}\s*$|[A-Z][\w'’-]*['’-])",
     ),
     ("name", rf"(?:^|\s)[-–—~] ?{_NOBODY}{_NAME}\s*$"),
 )
@@ -216,6 +233,9 @@ def mask_text(text: str, *, clients: Iterable[object] = (), language: Language =
     commas, dates of fewer than five digits, an employer, an illness, or a story that only one person can tell. It
     lowers the risk of showing a text; it does not make the text anonymous.
 
+    Time grows with the length of a text, whatever it is made of. A text with a row of about thirty names or more, each
+    of which can be told only once the one before is hidden, becomes a single ``[name]``.
+
     Examples
     --------
     >>> mask_text("Dear Anna, I'm John Smith (john@example.com, 010-1234-5678). My lamp is broken!")
@@ -235,9 +255,11 @@ def mask_text(text: str, *, clients: Iterable[object] = (), language: Language =
     known = clients if isinstance(clients, frozenset) else client_words(clients)
     text = plain(text)
     # A mask may stand where it makes another rule speak. Each round hides signs for good, so that it comes to an end.
-    while (masked := _masked(text, known, MASKS[language])) != text:
+    for _ in range(_MOST_ROUNDS):
+        if (masked := _masked(text, known, MASKS[language])) == text:
+            return text
         text = masked
-    return text
+    return MASKS[language]["name"]
 
 
 def client_words(clients: Iterable[object]) -> frozenset[str]:
@@ -252,7 +274,8 @@ def _masked(text: str, known: frozenset[str], masks: dict[str, str]) -> str:
         for word in (_WORD, _PLAIN_WORD):
             text = word.sub(lambda found: _id_hidden(found[0], known, masks), text)
     for kind, pattern in _RULES:
-        text = pattern.sub(_hider(masks[kind]), text)
+        hide = _codes_hidden(masks["number"]) if kind == "code" else _hider(masks[kind])
+        text = pattern.sub(hide, text)
     return text
 
 
@@ -268,13 +291,37 @@ def _id_hidden(word: str, known: frozenset[str], masks: dict[str, str]) -> str:
 
 @cache
 def _hider(mask: str) -> Callable[[re.Match[str]], str]:
-    """Put a mask in place of the group of a match, or of all of it where there is none."""
+    """Put a mask in place of the group of a match, if it found anything, or of all where there is no group."""
 
     def hide(found: re.Match[str]) -> str:
         if not found.re.groups:
             return mask
+        if found[1] is None:
+            return found[0]
         start, stop = (place - found.start() for place in found.span(1))
         return found[0][:start] + mask + found[0][stop:]
+
+    return hide
+
+
+#: Up to the last place of a run behind which there is still a letter, and up to that with four more digits.
+_STILL_A_CODE: Final = re.compile(r"(?=([A-Za-z0-9-]*)[A-Za-z])(?=([A-Za-z0-9-]*)(?:\d[A-Za-z-]*+){3}\d)")
+_PART_OF_CODES: Final = re.compile("[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
+
+
+@cache
+def _codes_hidden(mask: str) -> Callable[[re.Match[str]], str]:
+    """Put a mask in place of the parts of a run, between which stand two hyphens or more, that begin a code.
+
+    A letter and four digits must follow, be it in later parts; looked for once, not from each part anew.
+    """
+
+    def hide(found: re.Match[str]) -> str:
+        run, still = found[0], _STILL_A_CODE.match(found[0])
+        if found[1] is None or still is None:
+            return run
+        last = min(still.end(1), still.end(2))
+        return _PART_OF_CODES.sub(lambda part: mask if part.start() <= last else part[0], run)
 
     return hide
 
@@ -313,8 +360,18 @@ def plain(text: str) -> str:
     >>> plain("０１０\u200b-①②  pay\u202eoff\x00 ㅠㅠ\r\n다음 줄")
     '010-12 payoff ㅠㅠ\n다음 줄'
     """
-    written = unicodedata.normalize("NFC", text.replace("\r\n", "\n").translate(_PLAIN))
+    written = _MANY_SIGNS.sub(_marks_in_order, text.replace("\r\n", "\n").translate(_PLAIN))
+    written = unicodedata.normalize("NFC", written)
     return "\n".join(" ".join(line.split(" ")).strip() for line in re.sub(" {2,}", " ", written).split("\n")).strip()
+
+
+_MANY_SIGNS: Final = re.compile(r"[^\w\s]{32,}")
+
+
+def _marks_in_order(found: re.Match[str]) -> str:
+    """Bring accents over one letter into the order of NFC, which takes the square of their number for it."""
+    runs = groupby(found[0], key=lambda sign: unicodedata.combining(sign) > 0)
+    return "".join("".join(sorted(run, key=unicodedata.combining) if marks else run) for marks, run in runs)
 
 
 def shorten_text(text: str, *, longest: int = 160) -> str:

@@ -6,14 +6,29 @@ Everything is half-open. At a cutoff, known is what happened strictly before it;
 
 import datetime as dt
 import itertools
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
+from typing import overload
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-__all__ = ["LeakError", "Outcome", "Split", "as_cutoffs", "as_duration", "as_instant", "prove_split", "rolling_origins"]
+__all__ = [
+    "LeakError",
+    "Outcome",
+    "Split",
+    "as_cutoffs",
+    "as_duration",
+    "as_instant",
+    "days_since_1970",
+    "is_finite_number",
+    "prove_split",
+    "rolling_origins",
+]
 
 Instant = str | dt.date | pd.Timestamp
 Duration = str | dt.timedelta | pd.Timedelta
@@ -21,6 +36,9 @@ Duration = str | dt.timedelta | pd.Timedelta
 _DURATION = re.compile(r"\s*(\d{1,5})\s*([dw])\s*")
 _BEGINS_WITH_A_YEAR = re.compile(r"\s*\d{4}[-/]?\d{1,2}[-/]?\d{1,2}")
 _DAYS = {"d": 1, "w": 7}
+_EPOCH = pd.Timestamp("1970-01-01")
+_MICROSECOND = pd.Timedelta(microseconds=1)
+_MICROSECONDS_OF_A_DAY = 86_400_000_000
 
 
 class LeakError(ValueError):
@@ -109,6 +127,47 @@ def as_cutoffs(values: Instant | Iterable[Instant], *, name: str = "cutoffs") ->
         if earlier == later:
             raise ValueError(f"`{name}` holds {_written(later)} twice.")
     return tuple(cutoffs)
+
+
+def is_finite_number(value: object) -> bool:
+    """Whether an argument is a finite real number; True and False are none.
+
+    Examples
+    --------
+    >>> is_finite_number(0.1), is_finite_number(True), is_finite_number("0.1"), is_finite_number(float("inf"))
+    (True, False, False, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    # Not by `math.isfinite`, which fails on whole numbers too large for a float.
+    return bool(value < math.inf) and not value <= -math.inf
+
+
+@overload
+def days_since_1970(at: pd.Timestamp) -> float: ...
+@overload
+def days_since_1970(at: pd.DatetimeIndex) -> NDArray[np.float64]: ...
+def days_since_1970(at: pd.Timestamp | pd.DatetimeIndex) -> float | NDArray[np.float64]:
+    """Count the days from 1970-01-01 to an instant, or to each of several, the day's part included.
+
+    Parameters
+    ----------
+    at : Timestamp or DatetimeIndex of shape (n_instants,)
+        In UTC, without a zone.
+
+    Returns
+    -------
+    float or ndarray of shape (n_instants,)
+        Whole microseconds divided once, so that it is the same number however the instant is kept.
+
+    Examples
+    --------
+    >>> days_since_1970(pd.Timestamp("1970-01-02 12:00")), days_since_1970(pd.Timestamp("1969-12-31"))
+    (1.5, -1.0)
+    """
+    if isinstance(at, pd.DatetimeIndex):
+        return np.asarray((at - _EPOCH) // _MICROSECOND) / _MICROSECONDS_OF_A_DAY
+    return float((at - _EPOCH) // _MICROSECOND / _MICROSECONDS_OF_A_DAY)
 
 
 def _written(instant: pd.Timestamp) -> str:

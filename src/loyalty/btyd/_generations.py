@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from loyalty.btyd._border import check_columns, check_history, check_spend
 from loyalty.btyd._frozen import Floats, probability_alive
-from loyalty.timeline import Instant, as_instant
+from loyalty.timeline import Instant, as_instant, days_since_1970
 
 #: Days from the beginning of the records at which one generation may end and the next begin: see
 #: experiments/generations.md.
@@ -19,7 +19,6 @@ _BOUNDARIES = (60, 150)
 _FEW = 50
 #: Parameters of Pareto/NBD that one more generation brings.
 _MORE_PARAMETERS = 4
-_EPOCH = pd.Timestamp("1970-01-01")
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ class Generations:
 
     def all_came_since(self, first_event: pd.Timestamp) -> bool:
         """Whether histories begin so late that all of their clients are of a later generation."""
-        return bool(self.bounds) and (first_event.normalize() - _EPOCH).days >= self.begun + self.bounds[0]
+        return bool(self.bounds) and days_since_1970(first_event.normalize()) >= self.begun + self.bounds[0]
 
     def of(self, first_day: ArrayLike) -> Iterator[tuple[Habits, NDArray[np.bool_]]]:
         """Go through the generations: how each buys, and which of the clients are of it.
@@ -203,7 +202,7 @@ def first_days(T: ArrayLike, cutoff: Instant | pd.DatetimeIndex) -> Floats:
     array([10., nan])
     """
     at = cutoff if isinstance(cutoff, pd.DatetimeIndex) else as_instant(cutoff, name="cutoff")
-    return np.rint(np.asarray((at - _EPOCH) / pd.Timedelta(days=1)) - np.asarray(T, dtype=float))
+    return np.rint(days_since_1970(at) - np.asarray(T, dtype=float))
 
 
 def _beginning(born: Floats) -> int:

@@ -33,6 +33,7 @@ from loyalty.features.expression import (
     Statistic,
     node,
 )
+from loyalty.timeline import days_since_1970
 
 __all__ = [
     "CONTACTS",
@@ -114,7 +115,7 @@ class CutoffDay(Expression):
 
     def at(self, cutoff: pd.Timestamp) -> float:
         """Say when the cutoff is."""
-        return (cutoff - pd.Timestamp(0)) / pd.Timedelta(days=1)
+        return days_since_1970(cutoff)
 
     def __str__(self) -> str:
         return "day of the cutoff"

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +14,7 @@ from loyalty.btyd import Generations, Habits, expected_purchases, first_days
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
 from loyalty.models.survival import SurvivalModel
 from loyalty.models.trees import cutoffs_of
-from loyalty.timeline import as_duration
+from loyalty.timeline import as_duration, is_finite_number
 
 __all__ = ["OUTLOOK_COLUMNS", "LongRunTerms", "Outlook"]
 
@@ -69,13 +68,13 @@ class LongRunTerms:
     margin: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (_is_number(self.years) and 0 < self.years <= _LONGEST_YEARS):
+        if not (is_finite_number(self.years) and 0 < self.years <= _LONGEST_YEARS):
             raise ValueError(f"`years` must be a number above 0, at most {_LONGEST_YEARS:g}; got {self.years!r}.")
-        if not (_is_number(self.discount_rate) and 0 <= self.discount_rate < np.inf):
+        if not (is_finite_number(self.discount_rate) and self.discount_rate >= 0):
             raise ValueError(
                 f"`discount_rate` must be a number, 0 or more, such as 0.1 for a tenth; got {self.discount_rate!r}."
             )
-        if not (_is_number(self.margin) and 0 < self.margin <= 1):
+        if not (is_finite_number(self.margin) and 0 < self.margin <= 1):
             raise ValueError(f"`margin` must be a share of spend above 0, at most 1; got {self.margin!r}.")
 
 
@@ -315,10 +314,6 @@ class _Frozen:
         self, horizon: float, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, gap: float = 0.0
     ) -> Floats:
         return expected_purchases(frequency, recency, T, parameters=self.parameters, horizon=horizon, gap=gap)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _carried_on(curves: Floats, until: float, period: int) -> Floats:

@@ -39,8 +39,13 @@ __all__ = ["log_experiment", "log_trials", "tracking_uri"]
 
 MODEL_NAME = "loyalty"
 BUNDLE_FILES = ("churn.txt", "churn.json", "value.txt", "value.json", "bundle.json")
-#: Where spend has a model of its own of who spends nothing, as for contracts.
-MORE_BUNDLE_FILES = ("purchase.txt", "purchase.json")
+#: What else a bundle may hold. Prediction needs only the model of who spends nothing, where spend has its own. But
+#: features are made with what was learned, and the next run into the folder writes over the bundle beside the store.
+MORE_BUNDLE_FILES = (
+    *("purchase.txt", "purchase.json", "learned.json"),
+    *("intervals.txt", "intervals.json", "totals.json"),
+    *("outlook.json", "survival.txt", "survival.json"),
+)
 SERVED_MODEL = "lightgbm"  # the model of the backtest that the bundle holds; its figures are shown beside it
 SERVING_PACKAGES = ("lightgbm", "mlflow", "numpy", "pandas", "scikit-learn")
 EXAMPLE_ROWS = 10  # an example longer than this is a table of clients, and none may end up in a model
@@ -123,8 +128,8 @@ def log_experiment(
     fingerprints : mapping of str to str
         What it was computed on, such as ``{"data_fingerprint": ...}``; become tags of the run and its cutoffs.
     bundle : Path
-        Folder with ``churn.txt``, ``churn.json``, ``value.txt``, ``value.json`` and ``bundle.json``; nothing else in it
-        is logged.
+        Folder with ``churn.txt``, ``churn.json``, ``value.txt``, ``value.json`` and ``bundle.json``. Of what else lies
+        in it, only the other files of a bundle are logged, so that `loyalty.load` reads the logged one too.
     feature_names : sequence of str
         The columns the model takes: doubles, where NaN is allowed.
     example : DataFrame
