@@ -2,7 +2,6 @@
 
 import datetime as dt
 import itertools
-import math
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,6 @@ from loyalty.timeline import (
     as_duration,
     as_instant,
     days_since_1970,
-    is_finite_number,
     prove_split,
     rolling_origins,
 )
@@ -166,16 +164,6 @@ def test_days_since_1970_are_the_same_of_one_and_of_many_in_any_unit(unit, micro
 
 def test_days_since_1970_go_beyond_what_nanoseconds_hold():
     assert days_since_1970(day("2300-01-01")) == 120_530
-
-
-@pytest.mark.parametrize("number", [0, -1.5, np.float32(2), np.int64(3), 10**400])
-def test_a_finite_number_may_be_of_any_kind(number):
-    assert is_finite_number(number) is True
-
-
-@pytest.mark.parametrize("other", [True, np.True_, "1", None, math.nan, math.inf, -math.inf, np.float64("nan"), 1j])
-def test_what_is_no_finite_number(other):
-    assert is_finite_number(other) is False
 
 
 def test_only_the_latest_training_cutoffs_are_kept():

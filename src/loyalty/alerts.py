@@ -14,12 +14,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loyalty.checks import is_finite_number
 from loyalty.features import CATALOGUE, Feature, build_panel
 from loyalty.features.algebra import OFFERS
 from loyalty.features.catalogue import missing
 from loyalty.features.promotion import RECEIVED
 from loyalty.histories import Histories, OutcomeKind
-from loyalty.timeline import Instant, as_instant, is_finite_number
+from loyalty.timeline import Instant, as_instant
 
 __all__ = ["ALERTS", "AlertLimits", "alert_list", "alert_summary", "missing_alerts"]
 

@@ -23,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.typing import NaTType
 
+from loyalty.checks import is_whole_number
 from loyalty.evaluation import (
     calibration_table,
     churn_metrics,
@@ -201,7 +202,7 @@ def judge(predictions: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -> Ju
     auc         0.750    0.0  1.000
     mean_error  0.025   -0.4  0.425
     """
-    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
+    if not is_whole_number(draws, least=1):
         raise ValueError(f"`draws` must be a whole number, at least 1; got {draws!r}.")
     judged = _judged(predictions)
     models = tuple(map(str, judged["model"].unique()))

@@ -2,12 +2,12 @@
 
 import warnings
 from collections.abc import Callable, Iterable
-from numbers import Integral
 from typing import Any
 
 import ibis
 import pandas as pd
 
+from loyalty.checks import is_whole_number
 from loyalty.histories import Histories, OutcomeKind, at_instant
 from loyalty.timeline import Duration, Instant, Outcome, as_cutoffs, as_duration, as_instant
 
@@ -265,7 +265,7 @@ def _lengths(
     length = as_duration(period, name="period")
     if length < pd.Timedelta(days=1):
         raise ValueError(f"`period` must be at least one day; got {period!r}.")
-    if isinstance(periods, bool) or not isinstance(periods, Integral) or periods < 1:
+    if not is_whole_number(periods, least=1):
         raise ValueError(f"`periods` must be a whole number of at least 1; got {periods!r}.")
     if kind == "contractual":
         if silence is not None:

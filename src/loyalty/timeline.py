@@ -6,11 +6,9 @@ Everything is half-open. At a cutoff, known is what happened strictly before it;
 
 import datetime as dt
 import itertools
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from numbers import Real
 from typing import overload
 
 import numpy as np
@@ -25,7 +23,6 @@ __all__ = [
     "as_duration",
     "as_instant",
     "days_since_1970",
-    "is_finite_number",
     "prove_split",
     "rolling_origins",
 ]
@@ -127,20 +124,6 @@ def as_cutoffs(values: Instant | Iterable[Instant], *, name: str = "cutoffs") ->
         if earlier == later:
             raise ValueError(f"`{name}` holds {_written(later)} twice.")
     return tuple(cutoffs)
-
-
-def is_finite_number(value: object) -> bool:
-    """Whether an argument is a finite real number; True and False are none.
-
-    Examples
-    --------
-    >>> is_finite_number(0.1), is_finite_number(True), is_finite_number("0.1"), is_finite_number(float("inf"))
-    (True, False, False, False)
-    """
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return False
-    # Not by `math.isfinite`, which fails on whole numbers too large for a float.
-    return bool(value < math.inf) and not value <= -math.inf
 
 
 @overload

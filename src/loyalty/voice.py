@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
+from loyalty.checks import is_whole_number
 from loyalty.features import Learned
 from loyalty.features.feedback import FeedbackModel
 from loyalty.histories import Histories, at_instant
@@ -138,7 +139,7 @@ def client_voice(
     ('the parcel came late, call [number]',)
     """
     instant, span = as_instant(cutoff, name="cutoff"), as_duration(window, name="window")
-    if isinstance(quotes, bool) or not isinstance(quotes, int | np.integer) or quotes < 0:
+    if not is_whole_number(quotes, least=0):
         raise ValueError(f"`quotes` must be a whole number of at least 0; got {quotes!r}.")
     known = _scores(scores)
     model = _model(histories, learned, instant)

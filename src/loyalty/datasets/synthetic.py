@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from loyalty.checks import is_whole_number
 from loyalty.datasets import _world as w
 from loyalty.datasets._contacts import contacts
 from loyalty.datasets._history import History, in_time, moments
@@ -124,7 +125,7 @@ def synthetic_tables(
 
 def _check(clients: int, seed: int, start: Instant, end: Instant) -> tuple[pd.Timestamp, int]:
     for name, value, least in (("clients", clients, 1), ("seed", seed, 0)):
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        if not is_whole_number(value, least=least):
             raise ValueError(f"`{name}` must be a whole number of at least {least}; got {value!r}.")
     first, last = as_instant(start, name="start").normalize(), as_instant(end, name="end").normalize()
     days = (last - first).days + 1

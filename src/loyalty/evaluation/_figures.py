@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import norm, rankdata
 
+from loyalty.checks import is_whole_number
 from loyalty.evaluation._arrays import Floats, checked
 
 # Probabilities are kept this far from 0 and 1, so that one certain mistake costs 20.7 nats and not infinity.
@@ -252,7 +253,7 @@ def calibration_table(churned: ArrayLike, churn_probability: ArrayLike, bins: in
     1        0.8     1.000        1  0.207  1.000
     """
     left, probability = _churn_arrays(churned, churn_probability)
-    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 1:
+    if not is_whole_number(bins, least=1):
         raise ValueError(f"`bins` must be a whole number of groups, at least 1; got {bins!r}.")
     # In whole numbers, because rounding must not move a rank that falls on an edge; mean ranks are multiples of 1/2.
     twice_rank = np.rint(2 * rankdata(probability)).astype(np.int64)

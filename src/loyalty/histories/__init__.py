@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from loyalty.checks import is_whole_number
 from loyalty.histories.border import Admission, admit
 from loyalty.histories.expressions import nearest
 from loyalty.histories.problems import HistoriesError, HistoriesWarning, Problem
@@ -404,7 +405,7 @@ class Histories:
         >>> Histories(bills).client_bounds(2)
         ['ann', 'bob']
         """
-        if isinstance(rows, bool) or not isinstance(rows, Integral) or rows < 1:
+        if not is_whole_number(rows, least=1):
             raise ValueError(f"`rows` must be a whole number of at least 1; got {rows!r}.")
         stored = self._store.tables.values()
         largest = max(stored, key=lambda table: table.rows)

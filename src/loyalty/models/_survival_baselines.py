@@ -11,6 +11,7 @@ from scipy.special import ndtri
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from loyalty.checks import is_whole_number
 from loyalty.models.categories import freeze_columns, read_columns
 
 Floats = NDArray[np.float64]
@@ -110,7 +111,7 @@ class SurvivalCurves(BaseEstimator):
         check_is_fitted(self)
         if periods is None:
             return self.periods_
-        if isinstance(periods, bool) or not isinstance(periods, int | np.integer) or periods < 1:
+        if not is_whole_number(periods, least=1):
             raise ValueError(f"`periods` must be a whole number of at least 1; got {periods!r}.")
         if periods > self.periods_ and not self._goes_on:
             raise ValueError(

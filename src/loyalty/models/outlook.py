@@ -11,10 +11,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from loyalty.btyd import Generations, Habits, expected_purchases, first_days
+from loyalty.checks import is_finite_number
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
 from loyalty.models.survival import SurvivalModel
 from loyalty.models.trees import cutoffs_of
-from loyalty.timeline import as_duration, is_finite_number
+from loyalty.timeline import as_duration
 
 __all__ = ["OUTLOOK_COLUMNS", "LongRunTerms", "Outlook"]
 
