@@ -21,6 +21,7 @@ from loyalty.cli import app
 from loyalty.config import read_config
 from loyalty.experiment import Run
 from report_fixture import make_run_folder
+from sealing import seal
 
 COMMANDS = ["demo", "check", "run", "tune", "panel", "score", "report", "card", "data"]
 
@@ -399,6 +400,7 @@ class TestScore:
             begun = (first - pd.Timestamp(0)).days - days
             kept["buying"] |= {"begun": begun, "habits": kept["buying"]["habits"][:1] * 2, "bounds": [60]}
             (tmp_path / "model" / "outlook.json").write_text(json.dumps(kept), encoding="utf-8")
+            seal(tmp_path / "model")
             arguments = ("--data", small_demo.data, "--cutoff", "2026-01-01", "--out", tmp_path / "s.parquet")
             result = call("score", tmp_path, *arguments)
             assert result.exit_code == 0

@@ -18,6 +18,7 @@ from loyalty.models.outlook import LongRunTerms
 from loyalty.models.portfolio import portfolio_interval
 from loyalty.scoring import Bundle, load, measurable, score_file
 from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, value_risk_segments
+from sealing import seal
 
 COLUMNS = ["client_id", "cutoff", "churn_probability", "expected_value", "value_lower", "value_upper"]
 COLUMNS += ["long_run_value", "alive_probability", "median_remaining_days"]
@@ -321,10 +322,36 @@ class TestFolder:
         with pytest.raises(ValueError, match=r"this version reads format 7\. .* run the experiment again"):
             load(tmp_path)
 
+    def test_a_damaged_file_is_named(self, bundle, tmp_path):
+        """LightGBM ends the whole process over trees that are cut short."""
+        bundle.save(tmp_path)
+        names = sorted(path.name for path in tmp_path.iterdir() if path.name != "bundle.json")
+        assert {"churn.txt", "churn.json", "value.txt", "value.json", "intervals.txt", "totals.json"} < set(names)
+        for name in names:
+            whole = (tmp_path / name).read_bytes()
+            (tmp_path / name).write_bytes(whole[:-1])
+            with pytest.raises(
+                ValueError, match=rf"^{name} of the bundle in .* is not as it was saved\. Copy the folder"
+            ):
+                load(tmp_path)
+            (tmp_path / name).unlink()
+            with pytest.raises(ValueError, match=rf"^{name} of the bundle in .* is missing\. Copy the folder whole"):
+                load(tmp_path)
+            (tmp_path / name).write_bytes(whole)
+        (tmp_path / "notes.txt").write_text("What else lies in the folder does not matter.")
+        assert load(tmp_path).about == bundle.about
+        manifest = tmp_path / "bundle.json"
+        manifest.write_bytes(manifest.read_bytes()[:100])
+        with pytest.raises(
+            ValueError, match=r"^bundle\.json of the bundle in .* is damaged: .* run the experiment again"
+        ):
+            load(tmp_path)
+
     def test_a_feature_not_known_here(self, bundle, tmp_path):
         bundle.save(tmp_path)
         path = tmp_path / "churn.json"
         path.write_text(path.read_text(encoding="utf-8").replace("days_since_last", "days_of_thunder"))
+        seal(tmp_path)
         with pytest.raises(
             ValueError, match=r"use the feature 'days_of_thunder', which is not in the catalogue.*--module"
         ):
@@ -372,9 +399,7 @@ class TestLearned:
     def test_a_folder_that_lost_it_is_refused(self, asking, tmp_path):
         asking.save(tmp_path)
         (tmp_path / "learned.json").unlink()
-        with pytest.raises(
-            ValueError, match=r"'alive_probability', which asks .* 'btyd', .* lacks it in learned\.json"
-        ):
+        with pytest.raises(ValueError, match=r"learned\.json of the bundle in .* is missing\. Copy the folder whole"):
             load(tmp_path)
 
 

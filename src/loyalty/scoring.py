@@ -1,5 +1,6 @@
 """Scoring: the served bundle, a folder of text and JSON that turns histories into scores, the same everywhere."""
 
+import hashlib
 import json
 import warnings
 from collections.abc import Mapping
@@ -248,7 +249,8 @@ class Bundle:
     def save(self, folder: str | Path) -> Path:
         """Write the bundle into `folder`: model text and JSON, no pickle.
 
-        The manifest is written last: a folder without ``bundle.json`` is no bundle.
+        The manifest is written last: a folder without ``bundle.json`` is no bundle. It holds a checksum of every other
+        text in the folder, so that `load` knows a damaged one.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -274,6 +276,7 @@ class Bundle:
             },
             "yardsticks": self.yardsticks.to_dict(),
             "about": dict(self.about),
+            "files": checksums(folder),
         }
         text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
         replace_file(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
@@ -283,6 +286,12 @@ class Bundle:
 def _words(segment: pd.Series) -> pd.Series:
     """Write the names of segments as plain text."""
     return segment.astype(_TEXT)
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """Tell the SHA-256 of each text of a bundle but its manifest."""
+    texts = sorted(path for path in folder.iterdir() if path.suffix in {".json", ".txt"} and path.name != MANIFEST)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in texts}
 
 
 def retire(folder: Path) -> None:
@@ -390,20 +399,29 @@ def load(folder: str | Path) -> Bundle:
     Raises
     ------
     ValueError
-        If there is no bundle, or another version of loyalty wrote it, or its features are not in the catalogue, or a
-        model that they ask is missing.
+        If there is no bundle, or another version of loyalty wrote it, or a file of it is missing or damaged, or its
+        features are not in the catalogue.
     """
     folder = Path(folder)
     if not (folder / MANIFEST).exists() and (folder / "model" / MANIFEST).exists():
         folder = folder / "model"
     if not (folder / MANIFEST).exists():
         raise ValueError(f"there is no bundle in {str(folder)!r}. Give the folder of a run, or its folder `model`.")
-    kept = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    remedy = "Copy the folder whole, or run the experiment again."
+    try:
+        kept = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{MANIFEST} of the bundle in {str(folder)!r} is damaged: {error}. {remedy}") from error
     if kept.get("format") != _FORMAT:
         raise ValueError(
             f"the bundle in {str(folder)!r} has format {kept.get('format')}, of loyalty "
             f"{kept.get('loyalty')}; this version reads format {_FORMAT}. Update loyalty, or run the experiment again."
         )
+    found = checksums(folder)
+    for name, checksum in kept["files"].items():
+        if found.get(name) != checksum:
+            what = "is not as it was saved" if name in found else "is missing"
+            raise ValueError(f"{name} of the bundle in {str(folder)!r} {what}. {remedy}")
     churn = ChurnModel.load(folder)
     value = ValueModel.load(folder, beside=churn)
     unknown = [name for name in churn.feature_names_in_ if name not in CATALOGUE]
@@ -415,12 +433,6 @@ def load(folder: str | Path) -> Bundle:
     learned = None
     if (folder / LEARNED).exists():
         learned = Learned.from_text((folder / LEARNED).read_text(encoding="utf-8"))
-    for name in churn.feature_names_in_:
-        if gone := sorted(CATALOGUE[name].models - set(learned or ())):
-            raise ValueError(
-                f"the models use the feature {name!r}, which asks the fitted model {gone[0]!r}, and the bundle in "
-                f"{str(folder)!r} lacks it in {LEARNED}. Copy the folder whole, or run the experiment again."
-            )
     return Bundle(
         churn,
         value,
