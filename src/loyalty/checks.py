@@ -3,8 +3,6 @@
 import math
 from numbers import Integral, Real
 
-__all__ = ["is_finite_number", "is_whole_number"]
-
 
 def is_finite_number(value: object) -> bool:
     """Whether an argument is a finite real number; True and False are none.
