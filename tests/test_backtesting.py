@@ -420,6 +420,26 @@ class TestKinds:
         assert sorted(judged.index) == sorted(labels.index)  # a contract that ends in the gap is not judged
         assert result.metrics.set_index(["model", "metric"]).loc[("lightgbm", "clients"), "value"] == len(labels)
 
+    @pytest.mark.parametrize(
+        ("kind", "features", "going_on"),
+        [
+            ("non-contractual", None, ["days_since_last", "frequency", "T"]),
+            ("non-contractual", ["T", "days_since_last", "gap_days_mean"], ["days_since_last", "T"]),
+            ("non-contractual", ["gap_days_mean"], []),
+            ("contractual", None, []),
+        ],
+    )
+    def test_silence_goes_on_with_recency_frequency_and_age(self, tables, kind, features, going_on):
+        histories = Histories(tables["purchases"], contracts=tables["contracts"], observed_until=UNTIL)
+        setting = Setting.of(horizon="60d", kind=kind, every="60d", at_most=2)
+        (split,) = setting.splits(histories, [CUTOFF])
+        lesson = Lesson.of(Panels(histories, setting, features), split)
+        churn = lesson.fit_churn()
+        assert churn.extrapolate == going_on
+        read = [lesson.X.columns[column] for column in churn.line_.columns]
+        assert set(read) <= set(going_on)
+        assert bool(read) == bool(going_on)
+
     def test_buy_till_you_die_that_cannot_be_fitted_is_a_note(self, histories, monkeypatch):
         def refuse(self, *_):
             raise ValueError("nobody came back")

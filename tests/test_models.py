@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from loyalty.models.churn import ChurnModel
+from loyalty.models.line import Line
 from loyalty.models.trees import feature_names, held_out_in_time, leaf_size, threads
 from loyalty.models.value import ValueModel
 
@@ -91,7 +92,7 @@ class TestChurnModel:
         grown, asked = [], []
         grow, margin = ChurnModel._grow, ChurnModel._margin
         monkeypatch.setattr(ChurnModel, "_grow", lambda s, v, c: grown.append(v[:, 0]) or grow(s, v, c))
-        monkeypatch.setattr(ChurnModel, "_margin", lambda s, b, v: asked.append(v[:, 0]) or margin(s, b, v))
+        monkeypatch.setattr(ChurnModel, "_margin", lambda s, *t: asked.append(t[-1][:, 0]) or margin(s, *t))
         model = ChurnModel(n_estimators=3, embargo="60d").fit(X.assign(days_since_last=day), left)
         # They grow side by side, in any order.
         assert sorted(map(sorted, map(set, grown))) == [[1.0], [1.0, 31.0], [1.0, 31.0, 61.0, 91.0]]
@@ -336,8 +337,45 @@ class TestChurnModelFiles:
     def test_an_anchor_is_a_column_of_a_panel(self):
         X, left, _ = anchored_panel()
         for table, anchor in ((X, "silences"), (X.reset_index(drop=True), "silence"), (X.to_numpy(), "silence")):
-            with pytest.raises(ValueError, match=f"`anchor` names '{anchor}', which is not a column of a panel"):
+            with pytest.raises(ValueError, match=f"`anchor` names '{anchor}', which is not a column of numbers"):
                 ChurnModel(anchor=anchor).fit(table, left)
+
+    def test_a_line_goes_on_where_the_trees_have_seen_nobody(self, tmp_path):
+        X, left, _ = anchored_panel()
+        X["silent"] = np.random.default_rng(3).integers(1, 180, len(X))
+        left = (np.random.default_rng(4).random(len(X)) < expit(np.log(X["silent"]) - 4)).astype(int)
+        named = {"anchor": "silence", "monotone": {"silent": 1}, "n_estimators": 40}
+        standing = ChurnModel(**named).fit(X, left)
+        model = ChurnModel(**named, extrapolate=["silent"]).fit(X, left)
+        (slope,) = model.line_.slopes
+        assert slope == pytest.approx(0.5, abs=0.1)  # half of what it is
+        later = X.iloc[[0, 0, 0]].assign(silent=[180, 360, 720])
+        assert np.ptp(standing.predict_margin(later)) == 0
+        assert np.diff(model.predict_margin(later)) == pytest.approx(slope * np.log([361 / 181, 721 / 361]))
+        assert (np.diff(model.predict_proba(later)[:, 1]) > 0).all()
+        # What goes on is that column's, among features and pairs alike.
+        parts, column = model.contributions(later), list(X).index("silent")
+        assert expit(parts.sum(axis=1)) == pytest.approx(model.predict_proba(later)[:, 1], rel=1e-9)
+        moved = np.diff(parts, axis=0)
+        assert moved[:, column] == pytest.approx(model.calibration_.slope * np.diff(model.predict_margin(later)))
+        assert np.delete(moved, column, axis=1) == pytest.approx(0)
+        assert model.interactions(later).sum(axis=2) == pytest.approx(parts[:, :-1])
+        model.save(tmp_path)
+        assert np.array_equal(ChurnModel.load(tmp_path).contributions(later), parts)
+
+    def test_without_columns_to_go_on_nothing_changes(self):
+        X, left, _ = anchored_panel()
+        plain = ChurnModel(anchor="silence", n_estimators=5).fit(X, left)
+        empty = ChurnModel(anchor="silence", n_estimators=5, extrapolate=[]).fit(X, left)
+        assert empty.line_ == Line()
+        assert np.array_equal(empty.predict_proba(X), plain.predict_proba(X))
+
+    def test_what_goes_on_is_a_column_of_a_panel(self):
+        X, left, _ = anchored_panel()
+        X["plan"] = pd.Categorical(np.where(left, "free", "paid"))
+        for table, name in ((X, "silences"), (X, "plan"), (X.reset_index(drop=True), "silence")):
+            with pytest.raises(ValueError, match=f"`extrapolate` names '{name}', which is not a column of numbers"):
+                ChurnModel(extrapolate=["silence", name]).fit(table, left)
 
     def test_contributions_add_up_to_the_calibrated_log_odds(self):
         X, left, _ = panel()
@@ -400,6 +438,45 @@ class TestValueModel:
         assert anchored.predict(both)[~told] == pytest.approx(anchored.level_ * alone.predict(both)[~told])
         with pytest.raises(ValueError, match="`anchor` names 'another', which is not a column"):
             ValueModel(anchor="another").fit(both, spend)
+
+    @pytest.mark.parametrize("law", ["lognormal", "gamma"])
+    def test_what_a_client_spends_goes_on_with_the_second_opinion(self, law, tmp_path):
+        rng = np.random.default_rng(0)
+        opinion = rng.lognormal(3.0, 0.5, 3000)
+        X = pd.DataFrame({"opinion": opinion})
+        spend = opinion**1.2 * rng.lognormal(0.0, 0.3, 3000)
+        model = ValueModel(law=law, anchor="opinion", n_estimators=40).fit(X, spend)
+        assert model.power_ == pytest.approx(1.2 / 4, abs=0.02)
+        more, most = (X.head(1).assign(opinion=size) for size in (opinion.max(), 10 * opinion.max()))
+        # Trees stand still beyond the largest; three tenths of the rest are the opinion's own.
+        assert model.predict(most) / model.predict(more) == pytest.approx(10 ** (0.7 * model.power_ + 0.3))
+        told = model.predict(X)
+        assert np.corrcoef(np.log(told), np.log(spend))[0, 1] > 0.85
+        model.save(tmp_path)
+        assert ValueModel.load(tmp_path).predict(most).tolist() == model.predict(most).tolist()
+        # A currency of smaller coins changes the figures, not what is said.
+        coins = ValueModel(law=law, anchor="opinion", n_estimators=40).fit(1000 * X, 1000 * spend)
+        assert coins.power_ == pytest.approx(model.power_)
+        assert coins.predict(1000 * X) == pytest.approx(1000 * told, rel=1e-6)
+
+    @pytest.mark.parametrize(
+        ("opinion", "power"),
+        [
+            (lambda spend: 1 / spend, 0.0),  # the more it says, the less is spent
+            (lambda spend: spend**0.25, 0.5),  # no faster than its square
+            (lambda spend: np.full(len(spend), 7.0), 0.0),
+            (lambda spend: 7.0 + 1e-9 * np.log(spend), 0.0),
+            (lambda spend: np.full(len(spend), np.nan), 0.0),
+            (lambda spend: -spend, 0.0),
+        ],
+        ids=["falling", "steep", "constant", "alike", "missing", "negative"],
+    )
+    def test_an_opinion_that_cannot_be_carried_on_is_not(self, opinion, power):
+        spend = np.random.default_rng(0).lognormal(3.0, 1.0, 500)
+        X = pd.DataFrame({"opinion": opinion(spend)})
+        model = ValueModel(anchor="opinion", n_estimators=5).fit(X, spend)
+        assert model.power_ == pytest.approx(power)
+        assert np.isfinite(model.predict(X)).all()
 
     def test_the_sum_over_the_clients_as_they_stand_now_is_the_second_opinions(self):
         X, _, spend = panel()

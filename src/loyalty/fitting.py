@@ -26,6 +26,8 @@ BTYD_INPUTS = ("frequency", "recency", "T", "monetary")
 _ALWAYS = (*BTYD_INPUTS, "days_since_last", "days_since_first_record", *(f"amount_sum_{days}d" for days in WINDOWS))
 #: Second opinions, by buy till you die: who will be silent, and what the others will spend.
 _SILENCE, _IF_BUYING = "silence_probability", "amount_expected_if_buying"
+#: What goes on beyond what a panel has seen while a client base grows older: recency, frequency and age.
+_GOING_ON = ("days_since_last", "frequency", "T")
 #: Before a client base has a little history there is nothing to learn from.
 WARM_UP = pd.Timedelta(days=60)
 _YEAR = pd.Timedelta(days=365)
@@ -356,7 +358,14 @@ class Lesson:
         anchor = _SILENCE if self._bought and _SILENCE in self.X else None
         reach = self.setting.outcome.reach
         monotone = {name: CATALOGUE[name].monotone for name in map(str, self.X) if CATALOGUE[name].monotone}
-        model = ChurnModel(monotone=monotone, anchor=anchor, embargo=reach, random_state=seed, **parameters.churn)
+        model = ChurnModel(
+            monotone=monotone,
+            anchor=anchor,
+            extrapolate=[name for name in _GOING_ON if self._bought and name in self.X],
+            embargo=reach,
+            random_state=seed,
+            **parameters.churn,
+        )
         return model.fit(self.X, self.labels["churned"], latest=self.latest)
 
     def fit_value(self, parameters: ModelParameters = DEFAULTS, *, churn: ChurnModel, seed: int = 0) -> ValueModel:

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from loyalty.models.calibration import PlattScaling, fit_anchored, fit_platt, level_errors, log_odds, seasonal_error
 from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
+from loyalty.models.line import Line, fit_line
 from loyalty.models.rehearsal import perform, rehearse
 from loyalty.models.shapley import tree_interactions, tree_shares
 from loyalty.models.trees import (
@@ -51,6 +52,10 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
     they stand now, which holds where the trees have not seen a season or an age of the client base yet. What the anchor
     was off in the same season of years past is expected of it again in part.
 
+    Trees stand still beyond what they have seen, and a client base that grows older goes beyond it: a panel of half a
+    year knows nobody who has been silent for ten months. So trees may start from a line in the logarithms of the
+    columns named in `extrapolate`, which goes on where they do not.
+
     A plain frame of one row per client has no cutoffs, and is calibrated by five-fold cross-validation. Such frames
     differ far more in what they can teach than panels do, so there the held-out folds also say how far to grow: first
     trees of a single split each, the effects of single columns, then larger trees as long as they help. See
@@ -77,6 +82,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         categories.
     anchor : str, optional
         The column that holds a second opinion, such as `silence_probability`. Only for panels.
+    extrapolate : sequence of str, optional
+        The columns of numbers whose effect goes on beyond what the panel has seen, such as `days_since_last`,
+        `frequency` and `T`. Only for panels.
     embargo : str or timedelta, optional
         Time a cutoff's outcome takes to be decided, gap and horizon together: trees that calibrate at a cutoff
         see only cutoffs at least this much earlier. By default what `build_panel` noted in ``X.attrs``;
@@ -92,6 +100,8 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         The two outcomes, the last one being churn; ``[0, 1]`` from `build_labels`.
     booster_ : lightgbm.Booster
         The trees.
+    line_ : Line
+        Where the trees start from.
     calibration_ : PlattScaling
         Slope and level of the calibrator, and the weight of the anchor.
     anchor_mean_ : float
@@ -135,6 +145,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         min_child_samples: int | None = None,
         monotone: Mapping[str, int] | None = None,
         anchor: str | None = None,
+        extrapolate: Sequence[str] | None = None,
         embargo: Duration | None = None,
         random_state: int = 0,
         n_jobs: int | None = None,
@@ -145,6 +156,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         self.min_child_samples = min_child_samples
         self.monotone = monotone
         self.anchor = anchor
+        self.extrapolate = extrapolate
         self.embargo = embargo
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -165,9 +177,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are not exactly two outcomes; if `anchor` names no column of a panel, or `monotone` no column of
-            numbers; if `latest` is not a panel as `X` is; if a category has more than 255 levels, or none that ten
-            clients have.
+            If there are not exactly two outcomes; if `anchor` or `extrapolate` names no column of numbers of a panel,
+            or `monotone` none of a table; if `latest` is not a panel as `X` is; if a category has more than 255
+            levels, or none that ten clients have.
 
         Warns
         -----
@@ -183,27 +195,27 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
                 f"Only binary classification is supported: `y` must hold exactly two outcomes; "
                 f"got {len(self.classes_)} class{'' if len(self.classes_) == 1 else 'es'}."
             )
-        self._check_anchor(cutoffs)
+        self._check_panel_columns(cutoffs)
         self._check_monotone()
         folds = self._folds(cutoffs, codes, embargo_of(X, self.embargo))
         held_out_rows = [held_out for _, held_out in folds]
         if cutoffs is None and folds and all(getattr(self, name) is None for name in PANEL_DEFAULTS):
             stages, margins = rehearse(values, codes, folds, self._shared(len(values)))
-            self.booster_ = perform(values, codes, stages, self._shared(len(values)))
+            self.booster_, self.line_ = perform(values, codes, stages, self._shared(len(values))), Line()
         else:
             learned_from = [np.arange(len(codes)), *(seen for seen, _ in folds)]
             work = [partial(self._grow, values[rows], codes[rows]) for rows in learned_from]
-            self.booster_, *grown = side_by_side(work, rows=len(codes))
-            margins = [self._margin(booster, values[rows]) for booster, rows in zip(grown, held_out_rows, strict=True)]
+            (self.booster_, self.line_), *grown = side_by_side(work, rows=len(codes))
+            margins = [self._margin(*trees, values[rows]) for trees, rows in zip(grown, held_out_rows, strict=True)]
         rows = np.concatenate([*held_out_rows, np.empty(0, np.int64)])
         group = np.repeat(np.arange(len(folds)), [len(held_out) for held_out in held_out_rows])
         margin = np.concatenate([*margins, np.empty(0)])
         self.calibration_, self.anchor_mean_ = PlattScaling(), 0.0
         if self.anchor is not None and cutoffs is not None:
-            told = self._anchor(values, self._margin(self.booster_, values))
+            told = self._anchor(values, self._margin(self.booster_, self.line_, values))
             self.anchor_mean_ = float(told.mean())
             now, when = self._standing(values, cutoffs, latest)
-            own = self._margin(self.booster_, now)
+            own = self._margin(self.booster_, self.line_, now)
             self.calibration_ = fit_anchored(
                 margin,
                 self._anchor(values[rows], margin),
@@ -237,7 +249,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
 
     def predict_read(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the churn probability of rows that `read_columns` has written for the trees, shape (n_rows,)."""
-        margin = self._margin(self.booster_, values)
+        margin = self._margin(self.booster_, self.line_, values)
         return self.calibration_(margin, self._anchor(values, margin))
 
     def predict(self, X: pd.DataFrame) -> NDArray[Any]:
@@ -246,9 +258,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         return self.classes_[likelier]
 
     def predict_margin(self, X: pd.DataFrame) -> NDArray[np.float64]:
-        """Return the trees' log-odds, before calibration."""
+        """Return the log-odds of line and trees, before calibration."""
         check_is_fitted(self)
-        return self._margin(self.booster_, read_columns(self, X))
+        return self._margin(self.booster_, self.line_, read_columns(self, X))
 
     def contributions(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """Divide the calibrated log-odds of each row among the features.
@@ -257,12 +269,16 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_rows, n_features + 1)
             Exact TreeSHAP values, the base value in the last column; each row adds up to its log-odds. What the anchor
-            adds beyond its mean is that column's; where it is missing, the trees speak for it.
+            adds beyond its mean is that column's; where it is missing, line and trees speak for it. What the line has
+            of a column beyond its mean is that column's too.
         """
         check_is_fitted(self)
         values = read_columns(self, X)
         slopes, beyond, level = self._calibrated(values)
-        parts = tree_shares(self.booster_, values, n_jobs=self.n_jobs) * slopes[:, None]
+        parts = tree_shares(self.booster_, values, n_jobs=self.n_jobs)
+        parts[:, self.line_.columns] += self.line_.parts(values)
+        parts[:, -1] += self.line_.level
+        parts *= slopes[:, None]
         if self.anchor is not None:
             parts[:, self._anchor_column()] += beyond
         parts[:, -1] += level
@@ -275,7 +291,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_rows, n_features, n_features)
             Exact SHAP interaction values, as `tree_interactions` says; each row of a matrix adds up to what
-            `contributions` gives that feature. What the anchor adds, it adds alone.
+            `contributions` gives that feature. What anchor and line add, they add alone.
 
         Raises
         ------
@@ -285,7 +301,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         values = read_columns(self, X)
         slopes, beyond, _ = self._calibrated(values)
-        pairs = tree_interactions(self.booster_, values) * slopes[:, None, None]
+        pairs = tree_interactions(self.booster_, values)
+        pairs[:, self.line_.columns, self.line_.columns] += self.line_.parts(values)
+        pairs *= slopes[:, None, None]
         if self.anchor is not None:
             column = self._anchor_column()
             pairs[:, column, column] += beyond
@@ -294,7 +312,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
     def _calibrated(
         self, values: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Tell what the calibrator makes of each row: the trees' slope, the anchor's own part, and the level."""
+        """Tell what the calibrator makes of each row: the slope, the anchor's own part, and the level."""
         slope, weight, level = self.calibration_.slope, self.calibration_.weight, self.calibration_.level
         if self.anchor is None:
             return np.full(len(values), slope), np.zeros(len(values)), np.full(len(values), level)
@@ -321,20 +339,22 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             if direction not in (-1, 1):
                 raise ValueError(f"`monotone` must be 1 or -1 for each column; got {direction!r} for {name!r}.")
 
-    def _check_anchor(self, cutoffs: pd.DatetimeIndex | None) -> None:
-        if self.anchor is not None and (
-            cutoffs is None
-            or self.anchor not in getattr(self, "feature_names_in_", ())
-            or self.anchor in self.columns_.levels
-        ):
-            raise ValueError(f"`anchor` names {self.anchor!r}, which is not a column of a panel with cutoffs.")
+    def _check_panel_columns(self, cutoffs: pd.DatetimeIndex | None) -> None:
+        known = set() if cutoffs is None else set(getattr(self, "feature_names_in_", ())) - set(self.columns_.levels)
+        given = {"anchor": [] if self.anchor is None else [self.anchor], "extrapolate": self.extrapolate or []}
+        for parameter, names in given.items():
+            for name in names:
+                if name not in known:
+                    raise ValueError(
+                        f"`{parameter}` names {name!r}, which is not a column of numbers of a panel with cutoffs."
+                    )
 
     def _anchor_column(self) -> int:
         assert self.anchor is not None  # noqa: S101 - the callers have looked
         return self.columns_.first(self.anchor)
 
     def _anchor(self, values: NDArray[np.float64], margin: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Read the second opinion in log-odds: where it is missing, or there is none, what the trees say."""
+        """Read the second opinion in log-odds: where it is missing, or there is none, what line and trees say."""
         return margin if self.anchor is None else log_odds(values[:, self._anchor_column()], margin)
 
     def save(self, folder: Path, *, name: str = "churn") -> None:
@@ -345,11 +365,13 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             | {
                 "embargo": written_duration(self.embargo),
                 "monotone": None if self.monotone is None else dict(self.monotone),
+                "extrapolate": None if self.extrapolate is None else list(self.extrapolate),
             },
             # Here levels have a place even where there are none, as in bundles written before.
             **({"features": [], "levels": {}} | written_columns(self)),
             "typical": [None if value != value else value for value in self.typical_.tolist()],
             "classes": self.classes_.tolist(),
+            "line": self.line_.written(),
             "calibration": asdict(self.calibration_),
             "anchor_mean": self.anchor_mean_,
             "calibration_cutoffs": [f"{cutoff:%Y-%m-%d %H:%M:%S}" for cutoff in self.calibration_cutoffs_],
@@ -367,6 +389,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         typical = [np.nan if value is None else value for value in kept["typical"]]
         model.typical_ = np.array(typical, dtype=object if model.columns_.levels else float)
         model.classes_ = np.array(kept["classes"])
+        model.line_ = Line.read(kept["line"])
         model.calibration_ = PlattScaling(**kept["calibration"])
         model.anchor_mean_ = kept["anchor_mean"]
         model.calibration_cutoffs_ = tuple(pd.Timestamp(cutoff) for cutoff in kept["calibration_cutoffs"])
@@ -393,10 +416,11 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         splitter = StratifiedKFold(folds, shuffle=True, random_state=self.random_state)
         return list(splitter.split(np.zeros(len(codes)), codes))
 
-    def _margin(self, booster: lgb.Booster, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(booster.predict(values, raw_score=True, num_threads=threads(self.n_jobs, len(values))))
+    def _margin(self, booster: lgb.Booster, line: Line, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        trees = booster.predict(values, raw_score=True, num_threads=threads(self.n_jobs, len(values)))
+        return line(values) + np.asarray(trees)
 
-    def _grow(self, values: NDArray[np.float64], codes: NDArray[np.int_]) -> lgb.Booster:
+    def _grow(self, values: NDArray[np.float64], codes: NDArray[np.int_]) -> tuple[lgb.Booster, Line]:
         given = {name: getattr(self, name) for name in PANEL_DEFAULTS}
         chosen: dict[str, Any] = {
             name: PANEL_DEFAULTS[name] if value is None else value for name, value in given.items()
@@ -407,7 +431,13 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             "learning_rate": chosen["learning_rate"],
             "min_data_in_leaf": leaf_size(chosen["min_child_samples"], len(codes)),
         }
-        return lgb.train(parameters, lgb.Dataset(values, codes), chosen["n_estimators"])
+        line, start = Line(), None
+        if self.extrapolate:
+            columns = [self.columns_.first(name) for name in self.extrapolate]
+            directions = [(self.monotone or {}).get(name, 0) for name in self.extrapolate]
+            line = fit_line(values, codes, columns, directions)
+            start = line(values)
+        return lgb.train(parameters, lgb.Dataset(values, codes, init_score=start), chosen["n_estimators"]), line
 
     def _shared(self, rows: int) -> dict[str, Any]:
         """Set what does not depend on how far the trees grow."""

@@ -34,6 +34,13 @@ Law = Literal["lognormal", "gamma", "tweedie"]
 _LEAST_KEPT = 0.5
 #: Weight of the anchor in the logarithm of a client's spend. Chosen on earlier cutoffs: see experiments/README.md.
 _ANCHOR_WEIGHT = 0.3
+#: How much of the slope of spend over the anchor, in logarithms, goes on where trees stand still. Chosen on earlier
+#: cutoffs: see experiments/extrapolation.md.
+_GOING_ON = 0.25
+#: No spend rises faster with an opinion than with its square, whatever a few rows say.
+_STEEPEST = 2.0
+#: Opinions that differ by less than this in the logarithm say the same of everybody.
+_ALIKE = 1e-6
 _OBJECTIVES: dict[Law, dict[str, Any]] = {
     "gamma": {"objective": "gamma"},
     "lognormal": {"objective": "regression"},
@@ -55,6 +62,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
     geometric mean; of the sum over all clients the second opinion does, since trees carry on the level of the seasons
     they have seen. So the sum over the clients as they stand now is the anchor's, moved by what it was off at the
     cutoffs learned from as far as that can be told to last, and by what it was off in the same season of years past.
+    Nor do trees tell the few apart who spend more than all but a handful, which the second opinion does: they tell
+    spend over a small power of it.
 
     A Tweedie law [2]_ needs no second part and takes no anchor: its compound Poisson-Gamma has a mass at zero.
 
@@ -88,6 +97,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
         The trees; None where nobody spent anything.
     scale_ : float
         Realised over predicted total of those who spent anything, on the rows learned from.
+    power_ : float
+        The trees tell spend over the anchor's to this power; 0 without one.
     level_ : float
         What every prediction is multiplied by to bring their sum to the anchor's; 1 without one.
     unit_ : float
@@ -177,7 +188,14 @@ class ValueModel(RegressorMixin, BaseEstimator):
             raise ValueError(f"`anchor` names {self.anchor!r}, which is not a column of numbers.")
         spend = np.asarray(spend, dtype=float)
         spends = spend > 0
-        self.booster_, self.purchase_, self.scale_, self.unit_, self.level_ = None, None, 0.0, 1.0, 1.0
+        self.booster_, self.purchase_, self.scale_, self.unit_, self.power_, self.level_ = (
+            None,
+            None,
+            0.0,
+            1.0,
+            0.0,
+            1.0,
+        )
         if not spends.any():
             return self
         # Money has no natural unit; in units of the mean spend, LightGBM's absolute defaults fit any currency.
@@ -185,6 +203,9 @@ class ValueModel(RegressorMixin, BaseEstimator):
         positive = np.clip(spend, 0.0, None)
         self.unit_ = float(positive[learned].mean())
         target = positive[learned] / self.unit_
+        if self._asks_anchor:
+            self.power_ = self._find_power(values[learned], target)
+            target /= self._beside_trees(values[learned])
         self.booster_ = self._grow(values[learned], np.log(target) if self.law == "lognormal" else target)
         predicted = float(self._conditional(values[learned]).sum())
         self.scale_ = max(float(spend.sum()), _LEAST_KEPT * float(positive.sum())) / predicted
@@ -193,7 +214,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
             if purchase is None and not spends.all():
                 own = ChurnModel(embargo=self.embargo, random_state=self.random_state, n_jobs=self.n_jobs)
                 self.purchase_ = own.fit(X, (~spends).astype(int))
-            if self.anchor is not None:
+            if self._asks_anchor:
                 self.level_ = self._find_level(X, values, spend, latest)
         return self
 
@@ -245,7 +266,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         if self.booster_ is None:
             return np.zeros(len(values))
         spend = self.scale_ * self._conditional(values)
-        if self.anchor is not None and self.law != "tweedie":
+        if self._asks_anchor:
             told = self._if_buying(values)
             # Where there is no opinion, or none that a mean of logarithms could use, the trees stand alone.
             other = np.where(told > 0, told, spend)
@@ -260,9 +281,30 @@ class ValueModel(RegressorMixin, BaseEstimator):
             values = read_columns(self.purchase_, X, warn=warn)
         return 1 - self.purchase_.predict_read(values)
 
+    @property
+    def _asks_anchor(self) -> bool:
+        return self.anchor is not None and self.law != "tweedie"
+
     def _if_buying(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         assert self.anchor is not None  # noqa: S101 - the callers have looked
         return values[:, self.columns_.first(self.anchor)]
+
+    def _find_power(self, values: NDArray[np.float64], target: NDArray[np.float64]) -> float:
+        """Find how spend rises with the anchor, in logarithms, and take a part of it."""
+        told = self._if_buying(values)
+        known = told > 0
+        opinion, spend = np.log(told[known]), np.log(target[known])
+        if not len(opinion) or opinion.max() - opinion.min() < _ALIKE:
+            return 0.0
+        slope = float(np.polyfit(opinion, spend, 1)[0])
+        return _GOING_ON * min(max(slope, 0.0), _STEEPEST)
+
+    def _beside_trees(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Tell by what factor the spend of each row goes on with the anchor; 1 where there is no opinion."""
+        if not self.power_:
+            return np.ones(len(values))
+        told = self._if_buying(values) / self.unit_
+        return np.where(told > 0, told, 1.0) ** self.power_
 
     def _find_level(
         self,
@@ -334,7 +376,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         """Say what the trees expect of those they were grown on, before scaling."""
         assert self.booster_ is not None  # noqa: S101 - the callers have looked
         told = np.asarray(self.booster_.predict(values, num_threads=threads(self.n_jobs, len(values))))
-        return self.unit_ * (np.exp(told) if self.law == "lognormal" else told)
+        return self.unit_ * self._beside_trees(values) * (np.exp(told) if self.law == "lognormal" else told)
 
     def save(self, folder: Path, *, beside: ChurnModel | None = None) -> None:
         """Write ``value.txt`` (the trees) and ``value.json`` (all else) into `folder`; no pickle, no client.
@@ -349,6 +391,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
             **written_columns(self),
             "scale": self.scale_,
             "unit": self.unit_,
+            "power": self.power_,
             "level": self.level_,
             "purchase": None if self.purchase_ is None else "own" if own else "beside",
         }
@@ -367,6 +410,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         model.booster_ = lgb.Booster(model_str=trees) if trees else None
         restore_columns(model, kept)
         model.scale_, model.unit_, model.level_ = kept["scale"], kept["unit"], kept["level"]
+        model.power_ = kept["power"]
         model.purchase_ = None
         if kept["purchase"] == "own":
             model.purchase_ = ChurnModel.load(folder, name="purchase")
