@@ -44,13 +44,13 @@ def main() -> None:
     for name in given.only:
         for title, panels, cutoffs in cases(name, given.data):
             setting = panels.setting
-            rows = [
-                row
-                for split in setting.splits(panels.histories, [pd.Timestamp(cutoff) for cutoff in cutoffs])
-                for row in judge(panels, Lesson.of(panels, split))
-            ]
-            print(f"\n{title}, horizon {setting.outcome.horizon.days} days, {len(cutoffs)} cutoffs")
-            print(pd.DataFrame(rows).groupby(["model", "share"]).mean().round(4).to_string(), flush=True)
+            splits = setting.splits(panels.histories, [pd.Timestamp(cutoff) for cutoff in cutoffs])
+            lessons = [Lesson.of(panels, split) for split in splits]
+            print(f"\n{title}, horizon {setting.outcome.horizon.days} days, cutoffs: {len(cutoffs)}")
+            figures = pd.DataFrame([row for lesson in lessons for row in judge(panels, lesson)])
+            print(figures.groupby(["model", "share"]).mean().round(4).to_string(), flush=True)
+            if title == "cdnow":
+                print(by_silence(panels, lessons[-1]).round(3).to_string(), flush=True)
 
 
 def cases(name: str, data: Path) -> Iterator[tuple[str, Panels, list[str]]]:
@@ -88,6 +88,23 @@ def judge(panels: Panels, lesson: Lesson) -> Iterator[dict[str, object]]:
         with patch("loyalty.models.value._GOING_ON", share):
             told = lesson.fit_value(churn=churn).predict(lesson.latest)
         yield {"model": "value", "share": share, **figures_of(Forecast(told), spend)}
+
+
+def by_silence(panels: Panels, lesson: Lesson) -> pd.DataFrame:
+    """Tell of clients who never came back how many do within the horizon, by how long they have been silent."""
+    once = lesson.latest[lesson.latest["frequency"] == 0]
+    truth = panels.labels([lesson.split.test], known_before=None).loc[once.index]
+    table = pd.DataFrame({"clients": 1, "bought": 1 - truth["churned"]})
+    for share in CHURN:
+        with patch("loyalty.models.line._SHARE", share):
+            table[f"share {share}"] = lesson.fit_churn().predict_proba(once)[:, 0]
+    table["buy till you die"] = 1 - once["silence_probability"]
+    longest = lesson.X["days_since_last"].max()
+    print(f"{lesson.split.test:%Y-%m-%d}, longest silence learned from: {longest:.0f} days")
+    months = 30 * (once["days_since_last"] // 30).astype(int)
+    return table.groupby(months.rename("silent for days")).agg(
+        {"clients": "sum"} | dict.fromkeys(table.columns[1:], "mean")
+    )
 
 
 if __name__ == "__main__":
