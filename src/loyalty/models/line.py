@@ -1,4 +1,4 @@
-"""A line under the trees: what goes on to grow where trees, which have not seen it, would stand still."""
+"""A line under the trees: it goes on where they have seen nobody and stand still."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -188,14 +188,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
             raise ValueError(f"`anchor` names {self.anchor!r}, which is not a column of numbers.")
         spend = np.asarray(spend, dtype=float)
         spends = spend > 0
-        self.booster_, self.purchase_, self.scale_, self.unit_, self.power_, self.level_ = (
-            None,
-            None,
-            0.0,
-            1.0,
-            0.0,
-            1.0,
-        )
+        self.booster_, self.purchase_ = None, None
+        self.scale_, self.unit_, self.power_, self.level_ = 0.0, 1.0, 0.0, 1.0
         if not spends.any():
             return self
         # Money has no natural unit; in units of the mean spend, LightGBM's absolute defaults fit any currency.
