@@ -85,7 +85,7 @@ def judge(panels: Panels, lesson: Lesson) -> Iterator[dict[str, object]]:
         yield {"model": "churn", "share": share, "AUC": metrics["auc"], "log loss": metrics["log_loss"]}
     churn = lesson.fit_churn()
     for share in VALUE:
-        with patch("loyalty.models.value._GOING_ON", share):
+        with patch("loyalty.models.value._SHARE", share):
             told = lesson.fit_value(churn=churn).predict(lesson.latest)
         yield {"model": "value", "share": share, **figures_of(Forecast(told), spend)}
 

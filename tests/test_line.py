@@ -1,6 +1,7 @@
 """The line under the trees."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -88,4 +89,4 @@ def test_it_never_turns(sizes):
 
 def test_it_is_written_and_read():
     line = fit_line(*world(500), [0, 1], [1, 0])
-    assert Line.read(json.loads(json.dumps(line.written()))) == line
+    assert Line.read(json.loads(json.dumps(asdict(line)))) == line

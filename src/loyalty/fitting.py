@@ -27,7 +27,7 @@ _ALWAYS = (*BTYD_INPUTS, "days_since_last", "days_since_first_record", *(f"amoun
 #: Second opinions, by buy till you die: who will be silent, and what the others will spend.
 _SILENCE, _IF_BUYING = "silence_probability", "amount_expected_if_buying"
 #: What goes on beyond what a panel has seen while a client base grows older: recency, frequency and age.
-_GOING_ON = ("days_since_last", "frequency", "T")
+_EXTRAPOLATED = ("days_since_last", "frequency", "T")
 #: Before a client base has a little history there is nothing to learn from.
 WARM_UP = pd.Timedelta(days=60)
 _YEAR = pd.Timedelta(days=365)
@@ -361,7 +361,7 @@ class Lesson:
         model = ChurnModel(
             monotone=monotone,
             anchor=anchor,
-            extrapolate=[name for name in _GOING_ON if self._bought and name in self.X],
+            extrapolate=[name for name in _EXTRAPOLATED if self._bought and name in self.X],
             embargo=reach,
             random_state=seed,
             **parameters.churn,

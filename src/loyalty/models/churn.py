@@ -371,7 +371,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             **({"features": [], "levels": {}} | written_columns(self)),
             "typical": [None if value != value else value for value in self.typical_.tolist()],
             "classes": self.classes_.tolist(),
-            "line": self.line_.written(),
+            "line": asdict(self.line_),
             "calibration": asdict(self.calibration_),
             "anchor_mean": self.anchor_mean_,
             "calibration_cutoffs": [f"{cutoff:%Y-%m-%d %H:%M:%S}" for cutoff in self.calibration_cutoffs_],

@@ -57,18 +57,9 @@ class Line:
         beyond = _logarithms(values[:, self.columns]) - np.array(self.means)
         return np.where(np.isnan(beyond), 0.0, beyond * np.array(self.slopes))
 
-    def written(self) -> dict[str, Any]:
-        """Write it as JSON has it."""
-        return {
-            "columns": list(self.columns),
-            "slopes": list(self.slopes),
-            "means": list(self.means),
-            "level": self.level,
-        }
-
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> Self:
-        """Read what `written` wrote."""
+        """Read what stands in JSON, where tuples are lists."""
         return cls(tuple(kept["columns"]), tuple(kept["slopes"]), tuple(kept["means"]), kept["level"])
 
 
@@ -103,14 +94,14 @@ def fit_line(values: Floats, codes: Ints, columns: Sequence[int], directions: Se
     spread = centred.std(axis=0)
     kept = np.flatnonzero(spread > 0)
     slopes = np.empty(0)
-    while len(kept):
+    if len(kept):
         # Columns on one scale, so that the penalty, which is slight, means the same for each.
         slopes = LogisticRegression().fit(centred[:, kept] / spread[kept], codes).coef_[0]
-        against = slopes * np.array(directions)[kept] < 0
-        if not against.any():
-            break
-        kept = kept[~against]
-    slopes = _SHARE * slopes[: len(kept)] / spread[kept]
+    against = slopes * np.array(directions)[kept] < 0
+    if against.any():
+        rest = kept[~against].tolist()
+        return fit_line(values, codes, [columns[k] for k in rest], [directions[k] for k in rest])
+    slopes = _SHARE * slopes / spread[kept]
     return Line(
         columns=tuple(columns[k] for k in kept.tolist()),
         slopes=tuple(slopes.tolist()),

@@ -36,7 +36,7 @@ _LEAST_KEPT = 0.5
 _ANCHOR_WEIGHT = 0.3
 #: How much of the slope of spend over the anchor, in logarithms, goes on where trees stand still. Chosen on earlier
 #: cutoffs: see experiments/extrapolation.md.
-_GOING_ON = 0.25
+_SHARE = 0.25
 #: No spend rises faster with an opinion than with its square, whatever a few rows say.
 _STEEPEST = 2.0
 #: Opinions that differ by less than this in the logarithm say the same of everybody.
@@ -199,7 +199,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         target = positive[learned] / self.unit_
         if self._asks_anchor:
             self.power_ = self._find_power(values[learned], target)
-            target /= self._beside_trees(values[learned])
+            target /= self._anchor_factor(values[learned])
         self.booster_ = self._grow(values[learned], np.log(target) if self.law == "lognormal" else target)
         predicted = float(self._conditional(values[learned]).sum())
         self.scale_ = max(float(spend.sum()), _LEAST_KEPT * float(positive.sum())) / predicted
@@ -291,9 +291,9 @@ class ValueModel(RegressorMixin, BaseEstimator):
         if not len(opinion) or opinion.max() - opinion.min() < _ALIKE:
             return 0.0
         slope = float(np.polyfit(opinion, spend, 1)[0])
-        return _GOING_ON * min(max(slope, 0.0), _STEEPEST)
+        return _SHARE * min(max(slope, 0.0), _STEEPEST)
 
-    def _beside_trees(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _anchor_factor(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Tell by what factor the spend of each row goes on with the anchor; 1 where there is no opinion."""
         if not self.power_:
             return np.ones(len(values))
@@ -370,7 +370,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         """Say what the trees expect of those they were grown on, before scaling."""
         assert self.booster_ is not None  # noqa: S101 - the callers have looked
         told = np.asarray(self.booster_.predict(values, num_threads=threads(self.n_jobs, len(values))))
-        return self.unit_ * self._beside_trees(values) * (np.exp(told) if self.law == "lognormal" else told)
+        return self.unit_ * self._anchor_factor(values) * (np.exp(told) if self.law == "lognormal" else told)
 
     def save(self, folder: Path, *, beside: ChurnModel | None = None) -> None:
         """Write ``value.txt`` (the trees) and ``value.json`` (all else) into `folder`; no pickle, no client.
