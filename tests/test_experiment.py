@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 import warnings
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from loyalty import experiment, tracking
 from loyalty.config import Config, ReportConfig, read_config, read_histories
 from loyalty.experiment import run_experiment, setting_of
 from loyalty.histories import HistoriesError, HistoriesWarning
-from loyalty.report import write_report
+from loyalty.report import page_path, write_card, write_report
 from loyalty.report.run_folder import read_run_folder
 from loyalty.scoring import Yardsticks
 
@@ -497,6 +498,20 @@ def test_setting_is_that_of_the_config(small_demo):
     days = setting.outcome.horizon.days, setting.outcome.gap.days, setting.every.days
     assert days == (60, 5, 14)
     assert (setting.active, setting.first, setting.at_most) == (None, pd.Timestamp("2024-01-01"), 3)
+
+
+def test_what_was_written_up_of_the_run_before_goes(small_demo, tmp_path):
+    out, made = tmp_path / "out", tmp_path / "made"
+    shutil.copytree(small_demo.out, out)
+    shutil.copytree(small_demo.out, made, ignore=shutil.ignore_patterns("report.html"))
+    pages = [write_report(out, clients=clients) for clients in (True, False)]
+    written = [*pages, *(page.with_suffix(".pdf") for page in pages), write_card(out)]
+    for path in (*written, out / "report-of-mine.docx"):
+        path.touch()
+    experiment._move(made, out)
+    assert not [path for path in written if path.exists()]
+    assert (out / "report-of-mine.docx").exists()
+    assert write_report(out) == page_path(out)
 
 
 def test_cdnow(shared_data, request, tmp_path, untracked):

@@ -47,6 +47,11 @@ _LISTENED = pd.Timedelta(days=180)
 _QUOTES = 3
 #: The list of alerts; not there where the histories allow none.
 ALERTS_FILE = "alerts.csv"
+#: What `loyalty.report` writes of a run; beside the next one it would tell of another.
+_WRITTEN_UP = (
+    *(f"{page}.{kind}" for page in ("report", "report-without-clients") for kind in ("html", "pdf")),
+    "model_card.md",
+)
 _PACKAGES = ("loyalty", "duckdb", "ibis-framework", "lightgbm", "mlflow", "numpy", "pandas", "scikit-learn")
 
 
@@ -495,7 +500,8 @@ def _move(made: Path, out: Path) -> None:
     """Put finished files where they belong; the manifest last, without which the models are no bundle."""
     (out / "model").mkdir(exist_ok=True)
     retire(out / "model")
-    (out / ALERTS_FILE).unlink(missing_ok=True)  # the new run may have none
+    for name in (ALERTS_FILE, *_WRITTEN_UP):  # the new run may have none
+        (out / name).unlink(missing_ok=True)
     files = [path for path in made.rglob("*") if path.is_file()]
     for path in sorted(files, key=lambda path: (path.name == MANIFEST, path)):
         path.replace(out / path.relative_to(made))

@@ -86,6 +86,10 @@ class Tuning:
         for model, score in _SCORES.items():
             row = self.verdicts.to_dict("index")[model]
             count = (self.trials["model"] == model).sum()
+            if not row["difference"]:
+                best = f"the best of {count} trials are the defaults"
+                said.append(f"{model.capitalize()}: {score} {row['default']:.4f}; {best}.")
+                continue
             said.append(
                 f"{model.capitalize()}: {score} {row['best']:.4f}, the best of {count} trials, against "
                 f"{row['default']:.4f} of the defaults: {row['difference']:+.4f} (95% interval {row['lower']:+.4f} to "
