@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from loyalty.models.churn import ChurnModel
+from loyalty.models.intervals import SpendIntervals
 from loyalty.models.line import Line
 from loyalty.models.trees import feature_names, held_out_in_time, leaf_size, threads
 from loyalty.models.value import ValueModel
@@ -334,6 +335,19 @@ class TestChurnModelFiles:
         halfway = (alone.predict_proba(latest)[:, 1].mean() + latest["silence"].mean()) / 2
         assert model.predict_proba(latest)[:, 1].mean() == pytest.approx(halfway, abs=0.01)
 
+    def test_an_anchor_is_a_probability(self):
+        X, left, _ = anchored_panel()
+        X["silence"] = X["silence"].where(X.index != X.index[7], 1.25)
+        with pytest.raises(ValueError, match=r"`anchor` must hold probabilities .*; 'silence' goes .* to 1\.25\."):
+            ChurnModel(anchor="silence").fit(X, left)
+
+    def test_a_column_named_twice_goes_on_once(self):
+        X, left, _ = anchored_panel()
+        once, twice = (ChurnModel(n_estimators=5, extrapolate=["silence"] * n).fit(X, left) for n in (1, 2))
+        assert twice.line_ == once.line_
+        margin = logit(twice.predict_proba(X)[:, 1])
+        assert twice.contributions(X).sum(axis=1) == pytest.approx(margin)
+
     def test_an_anchor_is_a_column_of_a_panel(self):
         X, left, _ = anchored_panel()
         for table, anchor in ((X, "silences"), (X.reset_index(drop=True), "silence"), (X.to_numpy(), "silence")):
@@ -411,6 +425,14 @@ class TestValueModel:
         assert sure.purchase_ is None
         assert if_buying == pytest.approx(sure.predict(X))
         assert if_buying[left == 0].sum() == pytest.approx(spend.sum(), rel=1e-9)
+
+    @pytest.mark.parametrize("buyers", [1, 2])
+    def test_one_buyer_is_enough(self, buyers):
+        X = pd.DataFrame({"orders": np.arange(1000.0)})
+        spend = np.zeros(1000)
+        spend[[3, 700][:buyers]] = 50.0
+        assert ValueModel(n_estimators=5).fit(X, spend).predict(X).sum() == pytest.approx(spend.sum(), rel=0.5)
+        assert np.isfinite(SpendIntervals(n_estimators=5).fit(X, spend).predict(X)).all()
 
     def test_a_forecast_tells_both_parts(self):
         X, left, spend = panel()

@@ -5,6 +5,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from scipy.special import expit
 from loyalty.explanation import driver_table, reason_codes
 from loyalty.models.categories import Columns
 from loyalty.models.churn import ChurnModel
+from loyalty.models.rehearsal import rehearse
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -164,6 +166,21 @@ class TestGrowing:
     def test_a_setting_that_is_given_holds(self):
         X, y = clients()
         assert ChurnModel(n_estimators=11).fit(X, y).booster_.num_trees() == 11
+
+    def test_rounds_that_find_nothing_to_split_are_not_counted_as_trees(self):
+        """Where a round draws only a column that never changes there is no tree, and margins must know."""
+        rng = np.random.default_rng(1)
+        X = pd.DataFrame({"fee": rng.normal(size=1000), "one": 1.0, "flag": rng.random(1000) < 0.5})
+        y = (X["fee"] + rng.normal(size=1000) > 0).astype(int)
+        model = ChurnModel().fit(X, y)
+        assert model.calibration_.slope == pytest.approx(1.0, abs=0.1)
+        values, folds = X.to_numpy(float), model._folds(None, y.to_numpy(), None)
+        first = rehearse(values, y.to_numpy(), folds, model._shared(len(X)))[0][0]
+        for (seen, held_out), told in zip(folds, first.held_out, strict=True):
+            settings = first.stage.settings(model._shared(len(X)), len(seen), 3)
+            grown = lgb.train(settings, lgb.Dataset(values[seen], y[seen]), first.rounds)
+            assert grown.num_trees() < first.rounds
+            assert told == pytest.approx(grown.predict(values[held_out], raw_score=True))
 
     def test_columns_that_never_change_do_no_harm(self):
         y = np.tile([0, 1, 1], 40)

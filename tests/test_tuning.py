@@ -219,6 +219,15 @@ class TestSearch:
             "Value: deviance of spend 2.0000; the best of 9 trials are the defaults.",
         ]
 
+    def test_origins_of_one_day_are_told_apart(self, histories):
+        origins = [f"{ORIGINS[0]} {hour}" for hour in ("06:00", "18:00")]
+        panels = Panels(histories, SETTING, FEW)
+        found = tune(panels, before=BEFORE, cutoffs=origins, trials=1)
+        assert [f"score_{origin}:00" for origin in origins] == [
+            name for name in found.trials if name.startswith("score_")
+        ]
+        assert f"Judged at {origins[0]}:00, {origins[1]}:00;" in found.summary()
+
     def test_optunas_own_log_level_stays(self, histories, capfd):
         optuna.logging.set_verbosity(optuna.logging.DEBUG)
         try:

@@ -25,6 +25,7 @@ __all__ = [
     "days_since_1970",
     "prove_split",
     "rolling_origins",
+    "written_instant",
 ]
 
 Instant = str | dt.date | pd.Timestamp
@@ -122,7 +123,7 @@ def as_cutoffs(values: Instant | Iterable[Instant], *, name: str = "cutoffs") ->
         raise ValueError(f"`{name}` must hold at least one date; a cutoff never has a default.")
     for earlier, later in itertools.pairwise(cutoffs):
         if earlier == later:
-            raise ValueError(f"`{name}` holds {_written(later)} twice.")
+            raise ValueError(f"`{name}` holds {written_instant(later)} twice.")
     return tuple(cutoffs)
 
 
@@ -153,8 +154,14 @@ def days_since_1970(at: pd.Timestamp | pd.DatetimeIndex) -> float | NDArray[np.f
     return float((at - _EPOCH) // _MICROSECOND / _MICROSECONDS_OF_A_DAY)
 
 
-def _written(instant: pd.Timestamp) -> str:
-    """Write a midnight as its date, and any other instant in full."""
+def written_instant(instant: pd.Timestamp) -> str:
+    """Write a midnight as its date, and any other instant in full.
+
+    Examples
+    --------
+    >>> written_instant(pd.Timestamp("2024-03-01")), written_instant(pd.Timestamp("2024-03-01 06:00"))
+    ('2024-03-01', '2024-03-01 06:00:00')
+    """
     return f"{instant:%Y-%m-%d}" if instant == instant.normalize() else str(instant)
 
 
@@ -226,8 +233,8 @@ def prove_split(split: Split, outcome: Outcome) -> Split:
         end = cutoff + outcome.reach
         if end > split.test:
             raise LeakError(
-                f"the outcome of training cutoff {_written(cutoff)} is decided on {_written(end)}, "
-                f"after the test cutoff {_written(split.test)}."
+                f"the outcome of training cutoff {written_instant(cutoff)} is decided on {written_instant(end)}, "
+                f"after the test cutoff {written_instant(split.test)}."
             )
     return split
 

@@ -21,7 +21,7 @@ from loyalty.histories import Histories
 from loyalty.models.churn import ChurnModel
 from loyalty.models.parameters import ModelParameters
 from loyalty.models.value import Law
-from loyalty.timeline import Instant, LeakError, Split, as_cutoffs, prove_split
+from loyalty.timeline import Instant, LeakError, Split, as_cutoffs, prove_split, written_instant
 from loyalty.tracking import log_trials, tracking_uri
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Tuning:
 
     def summary(self) -> str:
         """Say in sentences how far the best is from the defaults, and whether it was worth it."""
-        days = ", ".join(f"{origin.test:%Y-%m-%d}" for origin in self.origins)
+        days = ", ".join(written_instant(origin.test) for origin in self.origins)
         said = [f"Judged at {days}; each time on what was known then."]
         for model, score in _SCORES.items():
             row = self.verdicts.to_dict("index")[model]
@@ -187,7 +187,7 @@ class _Origin:
             )
         X = lesson.latest.loc[happened.index]
         churned, spend = (happened[name].to_numpy(dtype=float) for name in ("churned", "value"))
-        return cls(f"{split.test:%Y-%m-%d}", lesson, X, churned, spend)
+        return cls(written_instant(split.test), lesson, X, churned, spend)
 
     @property
     def clients(self) -> pd.Index:
@@ -543,7 +543,7 @@ def _tuned_text(config: Config, found: Tuning, name: str, *, modules: Sequence[s
 
 def _track(out: Path, experiment: str, found: Tuning, config: Config, histories: Histories) -> None:
     """Log one run a model, which unfolds into one run a trial."""
-    days = [f"{split.test:%Y-%m-%d}" for split in found.origins]
+    days = [written_instant(split.test) for split in found.origins]
     figures = ["score", "behind_defaults", *(f"score_{day}" for day in days)]
     for model, trials in found.trials.groupby("model", sort=False):
         best = found.parameters.churn if model == "churn" else found.parameters.value

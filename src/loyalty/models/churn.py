@@ -178,8 +178,8 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If there are not exactly two outcomes; if `anchor` or `extrapolate` names no column of numbers of a panel,
-            or `monotone` none of a table; if `latest` is not a panel as `X` is; if a category has more than 255
-            levels, or none that ten clients have.
+            or `monotone` none of a table; if `anchor` holds anything but probabilities; if `latest` is not a panel as
+            `X` is; if a category has more than 255 levels, or none that ten clients have.
 
         Warns
         -----
@@ -197,6 +197,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             )
         self._check_panel_columns(cutoffs)
         self._check_monotone()
+        self._check_anchor(values)
         folds = self._folds(cutoffs, codes, embargo_of(X, self.embargo))
         held_out_rows = [held_out for _, held_out in folds]
         if cutoffs is None and folds and all(getattr(self, name) is None for name in PANEL_DEFAULTS):
@@ -339,6 +340,16 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             if direction not in (-1, 1):
                 raise ValueError(f"`monotone` must be 1 or -1 for each column; got {direction!r} for {name!r}.")
 
+    def _check_anchor(self, values: NDArray[np.float64]) -> None:
+        if self.anchor is None:
+            return
+        told = values[:, self._anchor_column()]
+        if ((told < 0) | (told > 1)).any():
+            raise ValueError(
+                f"`anchor` must hold probabilities of leaving, from 0 to 1; {self.anchor!r} goes from "
+                f"{np.nanmin(told):g} to {np.nanmax(told):g}."
+            )
+
     def _check_panel_columns(self, cutoffs: pd.DatetimeIndex | None) -> None:
         known = set() if cutoffs is None else set(getattr(self, "feature_names_in_", ())) - set(self.columns_.levels)
         given = {"anchor": [] if self.anchor is None else [self.anchor], "extrapolate": self.extrapolate or []}
@@ -433,8 +444,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         }
         line, start = Line(), None
         if self.extrapolate:
-            columns = [self.columns_.first(name) for name in self.extrapolate]
-            directions = [(self.monotone or {}).get(name, 0) for name in self.extrapolate]
+            named = list(dict.fromkeys(self.extrapolate))
+            columns = [self.columns_.first(name) for name in named]
+            directions = [(self.monotone or {}).get(name, 0) for name in named]
             line = fit_line(values, codes, columns, directions)
             start = line(values)
         return lgb.train(parameters, lgb.Dataset(values, codes, init_score=start), chosen["n_estimators"]), line

@@ -15,7 +15,15 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from loyalty.models._spend_law import LEVELS, SpendLaw, apart
 from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
 from loyalty.models.holding_out import HeldOut, hold_out, one_for_each
-from loyalty.models.trees import TREE_PARAMETERS, leaf_size, model_text, side_by_side, threads, written_duration
+from loyalty.models.trees import (
+    TREE_PARAMETERS,
+    drawn_from,
+    leaf_size,
+    model_text,
+    side_by_side,
+    threads,
+    written_duration,
+)
 from loyalty.models.value import FORECAST
 from loyalty.timeline import Duration
 
@@ -346,6 +354,7 @@ class SpendIntervals(BaseEstimator):
         bought = spend > 0
         nothing = {
             **parameters,
+            **drawn_from(len(spend)),
             "objective": "binary",
             "min_data_in_leaf": leaf_size(self.min_child_samples, len(spend)),
         }
@@ -354,6 +363,7 @@ class SpendIntervals(BaseEstimator):
         size = self._log(np.clip(spend[rows], 0.0, None))
         buying = {
             **parameters,
+            **drawn_from(len(rows)),
             "objective": "quantile",
             "min_data_in_leaf": leaf_size(self.min_child_samples, len(rows)),
         }

@@ -158,34 +158,41 @@ def _grow_together(
     ]
     margins = [np.zeros(len(held_out)) for _, held_out in folds] if before is None else before.held_out
     best_rounds, best_loss, best = 0, np.inf if before is None else before.loss, margins
+    # A round that finds nothing to split adds no tree, so that there may be fewer trees than rounds.
+    trees = best_trees = [0] * len(boosters)
     for done in range(0, stage.rounds, _STEP):
         for booster in boosters:
             for _ in range(_STEP):
                 booster.update()
+        known, trees = trees, [booster.current_iteration() for booster in boosters]
         margins = [
-            margin + _margin(booster, values[held_out], shared, start=done, number=_STEP)
-            for margin, booster, (_, held_out) in zip(margins, boosters, folds, strict=True)
+            margin + _margin(booster, values[held_out], shared, trees=new)
+            for margin, booster, (_, held_out), *new in zip(margins, boosters, folds, known, trees, strict=True)
         ]
         loss = _log_loss(margins, codes, folds)
         if loss < best_loss:
-            best_rounds, best_loss, best = done + _STEP, loss, margins
+            best_rounds, best_loss, best, best_trees = done + _STEP, loss, margins, trees
         elif done + _STEP - best_rounds >= _PATIENCE * _STEP:
             break
     if not best_rounds and before is not None:
         return Rehearsed(stage, 0, best_loss, before.seen, before.held_out)
     grown = [
-        _margin(booster, values[seen], shared, start=0, number=best_rounds)
-        for booster, (seen, _) in zip(boosters, folds, strict=True)
+        _margin(booster, values[seen], shared, trees=(0, number))
+        for booster, (seen, _), number in zip(boosters, folds, best_trees, strict=True)
     ]
     if before is not None:
         grown = [there + more for there, more in zip(before.seen, grown, strict=True)]
     return Rehearsed(stage, best_rounds, best_loss, grown, best)
 
 
-def _margin(booster: lgb.Booster, values: Floats, shared: Mapping[str, Any], *, start: int, number: int) -> Floats:
+def _margin(booster: lgb.Booster, values: Floats, shared: Mapping[str, Any], *, trees: Sequence[int]) -> Floats:
+    """Add up the trees from the first number to before the second."""
+    start, end = trees
+    if start == end:  # LightGBM would take no number for all
+        return np.zeros(len(values))
     # LightGBM has one number of threads for all that it does: a look must not change it for the rounds that follow.
     told = booster.predict(
-        values, raw_score=True, start_iteration=start, num_iteration=number, num_threads=shared["num_threads"]
+        values, raw_score=True, start_iteration=start, num_iteration=end - start, num_threads=shared["num_threads"]
     )
     return np.asarray(told)
 

@@ -109,6 +109,17 @@ def leaf_size(wanted: int, rows: int) -> int:
     return max(1, min(wanted, rows // 20))
 
 
+def drawn_from(rows: int) -> dict[str, Any]:
+    """Say how rows are drawn for each tree: of a single row LightGBM would draw none, and fail.
+
+    Examples
+    --------
+    >>> drawn_from(1), drawn_from(2)
+    ({'bagging_freq': 0}, {})
+    """
+    return {} if rows > 1 else {"bagging_freq": 0}
+
+
 def held_out_in_time(
     cutoffs: pd.DatetimeIndex, *, embargo: pd.Timedelta
 ) -> list[tuple[NDArray[np.int_], NDArray[np.int_]]]:
