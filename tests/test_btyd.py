@@ -501,13 +501,16 @@ def test_a_client_has_the_same_numbers_to_the_last_bit_in_any_batch():
 
 
 any_number = st.floats(allow_nan=True, allow_infinity=True)
+extreme_lifetimes = st.fixed_dictionaries(
+    {"r": between(1e-4, 1e4), "alpha": between(1e-9, 1e11), "s": between(1e-4, 1e4), "beta": between(1e-9, 1e11)}
+)
 
 
 @settings(max_examples=300, deadline=None)
 @given(
     x=st.one_of(st.integers(0, 5), st.integers(0, 2**60), st.sampled_from([1e300, 1.7e308]), any_number),
     ends=st.tuples(any_number, any_number) | st.tuples(between(1e-300, 1e300), between(1e-300, 1e300)).map(sorted),
-    parameters=extreme,
+    parameters=extreme | extreme_lifetimes,
     horizon=st.one_of(between(1e-300, 1e300), st.just(0.0)),
     gap=st.one_of(between(1e-300, 1e300), st.just(0.0)),
 )
@@ -533,13 +536,14 @@ def test_a_new_client_is_active_and_buys_at_the_mean_rate_to_come():
     assert got == pytest.approx(closed_form(39 / 4.414, 0.2426, 0.793, 2.426), rel=1e-12)
 
 
-def test_missing_and_impossible_histories_are_missing():
+@pytest.mark.parametrize("parameters", [CDNOW, {"r": 0.5533, "alpha": 10.578, "s": 0.6062, "beta": 11.669}])
+def test_missing_and_impossible_histories_are_missing(parameters):
     rows = [
         (np.nan, 1, 2), (1, np.nan, 2), (1, 1, np.nan), (0, 0, np.nan), (0, np.nan, 2),
         (np.inf, 1, 2), (1, np.inf, np.inf), (1, 1, np.inf), (-1, 1, 2), (1.5, 1, 2), (1, -1, 2),
         (1, 3, 2), (0, 0, -1), (0, 1, 2), (2, 0, 2),
     ]  # fmt: skip
-    for values in frozen_predictions(*np.array([*rows, (2, 1, 2)], float).T, CDNOW):
+    for values in frozen_predictions(*np.array([*rows, (2, 1, 2)], float).T, parameters):
         assert_array_equal(np.isnan(values), [True] * len(rows) + [False])
 
 

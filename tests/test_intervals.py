@@ -694,16 +694,35 @@ class TestPortfolio:
     @pytest.mark.parametrize(
         ("given_", "message"),
         [
-            ({"expected_value": [-1.0]}, "not negative"),
-            ({"expected_value": [np.nan]}, "must be known"),
+            ({"expected_value": [2.0, -1.0]}, r"not negative; got -1.0 in row 1 \(1 such rows\)"),
+            ({"expected_value": [2.0, np.nan, np.nan]}, r"must be known, .* got nan in row 1 \(2 such rows\)"),
+            ({"expected_value": [np.inf]}, "must be known, finite .* got inf in row 0"),
             ({"coverage": 1.0}, "`coverage` must lie strictly"),
             ({"by": ["a", "b"]}, "`by` must have one entry a row"),
+            ({"expected_value": [1.0, 2.0, 3.0], "by": ["a", None, "b"]}, "`by` must be known .* in row 1"),
+            ({"expected_value": [1.0, 2.0], "by": ["a", np.nan]}, "`by` must be known .* got nan in row 1"),
+            ({"expected_value": [1.0, 2.0], "by": [np.nan, 7]}, "`by` must be known .* got nan in row 0"),
+            ({"expected_value": [1.0, 2.0], "by": pd.Categorical(["a", None])}, "`by` must be known .* in row 1"),
         ],
     )
     def test_what_cannot_be_bounded_is_refused(self, given_, message):
         errors = PortfolioErrors(common=0.1, own=0.2, dispersion=2.0, cutoffs=3.0)
         with pytest.raises(ValueError, match=message):
             portfolio_interval(**{"expected_value": [1.0], "errors": errors, **given_})
+
+    @pytest.mark.parametrize("name", ["value", "expected_value"])
+    @pytest.mark.parametrize("infinite", [np.inf, -np.inf])
+    def test_what_is_infinite_is_not_learned_from(self, name, infinite):
+        given_ = {"value": [1.0, 2.0, 3.0], "expected_value": [1.0, 2.0, 3.0], name: [1.0, np.nan, infinite]}
+        cutoff = pd.to_datetime(["2024-01-01"] * 3)
+        with pytest.raises(ValueError, match=rf"`{name}` must be finite, .* got {infinite} in row 2"):
+            PortfolioErrors.learn(**given_, cutoff=cutoff, reach="30d")
+
+    def test_rows_without_both_are_left_out(self):
+        value, expected, cutoff = simulated([0.1, -0.2], number=50)
+        known = PortfolioErrors.learn(value, expected, cutoff=cutoff, reach="91d")
+        more = {"value": [*value, np.nan, 7.0], "expected_value": [*expected, 5.0, np.nan]}
+        assert PortfolioErrors.learn(**more, cutoff=cutoff.append(cutoff[:2]), reach="91d") == known
 
     @pytest.mark.parametrize("expected", [[np.nan, np.nan], [0.0, 0.0]])
     def test_nothing_to_learn_from_is_refused(self, expected):

@@ -177,6 +177,26 @@ class TestBuyers:
         with pytest.raises(ValueError, match="`panel` must have `cutoff` in its index"):
             both.predict(panel.reset_index(drop=True), [50.0, 50.0])
 
+    @pytest.mark.parametrize("age", [59, 60, 400])
+    def test_known_by_refunds_only_is_of_the_generation_it_was_first_recorded_in(self, age):
+        """The second generation begins on day 10,060; the cutoff is day 10,119."""
+        fleeting = CDNOW | {"s": 3.0, "beta": 40.0}
+        buying = Generations(10_000, (Habits(CDNOW, None), Habits(fleeting, None)), (60,))
+        panel = panel_of([np.nan, 0], [np.nan, 0], [np.nan, age]).assign(days_since_first_record=float(age))
+        cutoff = pd.Timestamp(0) + pd.Timedelta(days=10_119)
+        panel.index = pd.MultiIndex.from_product([["refunded", "bought"], [cutoff]], names=["client_id", "cutoff"])
+        told = Outlook(LongRunTerms(), 90, 0, buying=buying).predict(panel, [50.0, 50.0])
+        refunded, once = told["long_run_value"]
+        assert refunded == once
+        assert np.isnan(told["alive_probability"].iloc[0])
+        alone = Generations(10_000, (Habits(fleeting if age == 59 else CDNOW, None),))
+        assert refunded == Outlook(LongRunTerms(), 90, 0, buying=alone).predict(panel, [50.0, 50.0]).iloc[0, 0]
+
+    def test_of_age_0_fades_as_a_moment_later(self):
+        new, later = bought().predict(panel_of([0, 0], [0, 0], [0, 1e-9]), [50.0, 50.0])["long_run_value"]
+        assert new == pytest.approx(later, rel=1e-9)
+        assert new > 60
+
     def test_nobody(self):
         assert bought().predict(PANEL.iloc[:0], []).shape == (0, len(OUTLOOK_COLUMNS))
 

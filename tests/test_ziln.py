@@ -257,6 +257,23 @@ class TestEstimator:
             assert (one.predict_quantiles(X, [0.99]) == 0).all()
         assert capfd.readouterr() == ("", "")
 
+    @pytest.mark.parametrize("rare", [0, 3], ids=["constant", "rarer than a leaf"])
+    def test_where_no_column_can_be_split_all_have_the_law_of_all(self, rare, tmp_path, capfd):
+        X, spend = panel()
+        X = X[["buys"]].assign(buys=(np.arange(len(X)) < rare).astype(float))
+        model = small().fit(X, spend)
+        assert model.booster_ is None
+        model.save(tmp_path)
+        spends = spend > 0
+        for one in (model, ZeroInflatedLogNormal.load(tmp_path)):
+            law = one.predict_law(X)
+            assert law.chance == pytest.approx((spends.sum() + 1) / (len(spend) + 2))
+            assert law.log_mean == pytest.approx(np.log(spend[spends]).mean())
+            assert law.log_sd == pytest.approx(np.log(spend[spends]).std())
+            assert one.predict(X) == pytest.approx(spend.mean())
+            assert np.array_equal(one.predict_quantiles(X, [0.9]), model.predict_quantiles(X, [0.9]))
+        assert capfd.readouterr() == ("", "")
+
     def test_everybody_may_spend(self):
         X, spend = panel()
         model = small().fit(X, spend + 1.0)

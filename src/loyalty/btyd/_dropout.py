@@ -23,7 +23,8 @@ All purchases to come, discounted at rate δ, are worth λ / (δ + p λ) on aver
 discounted by λ / (δ + λ). This is decreasing in p, so that its mean over p is found in the same way, with its mean over
 λ taken inside by the trapezoid rule on the log scale.
 
-Each client is worked out by himself: his numbers are the same to the last bit, alone or among others. Numba looks for
+Each client is worked out by himself: his numbers are the same to the last bit, alone or among others. His history is
+possible, or NaN throughout, as his numbers are then; `loyalty.btyd._border` and `_frozen` see to that. Numba looks for
 changes in this file only when it reuses what it compiled; so nothing here calls compiled code of another file.
 """
 
@@ -59,7 +60,7 @@ _log_odds_gone: Any = njit(cache=True, error_model="numpy")(log_odds_gone)
 def probability_alive(
     frequency: Floats, recency: Floats, T: Floats, r: float, alpha: float, a: float, b: float, first: float
 ) -> Floats:
-    """Probability that each client is still active at T; NaN for an impossible history."""
+    """Probability that each client is still active at T."""
     chances = np.empty(len(T))
     for row in range(len(T)):
         chances[row] = _logistic(-_odds(frequency[row], recency[row], T[row], r, alpha, a, b, first))
@@ -79,7 +80,7 @@ def expected_purchases(
     b: float,
     first: float,
 ) -> Floats:
-    """Mean number of purchases of each client in ``(T + gap, T + gap + horizon]``; NaN for an impossible history."""
+    """Mean number of purchases of each client in ``(T + gap, T + gap + horizon]``."""
     purchases = np.empty(len(T))
     for row in range(len(T)):
         alive = _logistic(-_odds(frequency[row], recency[row], T[row], r, alpha, a, b, first))
@@ -106,7 +107,7 @@ def probability_no_purchase(
     b: float,
     first: float,
 ) -> Floats:
-    """Probability that each client does not buy in ``(T + gap, T + gap + horizon]``; NaN for an impossible history."""
+    """Probability that each client does not buy in ``(T + gap, T + gap + horizon]``."""
     chances = np.empty(len(T))
     for row in range(len(T)):
         odds = _odds(frequency[row], recency[row], T[row], r, alpha, a, b, first)
@@ -146,10 +147,7 @@ def discounted_while_active(
 
 @njit(cache=True, error_model="numpy")
 def _odds(x: float, tx: float, T: float, r: float, alpha: float, a: float, b: float, first: float) -> float:
-    """Log odds that any client has left; NaN for an impossible history."""
-    possible = np.isfinite(x) and x == np.floor(x) and np.isfinite(T) and tx <= T
-    if not (possible and ((x == 0.0 and tx == 0.0) or (x > 0.0 and tx > 0.0))):
-        return np.nan
+    """Log odds that any client has left."""
     if x + first == 0.0:
         return -np.inf
     return _log_odds_gone(x, tx, T, r, alpha, a, b, first)

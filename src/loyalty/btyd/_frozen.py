@@ -50,7 +50,7 @@ def probability_alive(
     array([0.7266, 1.    ,    nan])
     """
     kernels, settings = _model(parameters)
-    return kernels.probability_alive(*columns(frequency, recency, T), *settings)
+    return kernels.probability_alive(*_histories(frequency, recency, T), *settings)
 
 
 def expected_purchases(
@@ -101,7 +101,7 @@ def expected_purchases(
     """
     kernels, settings = _model(parameters)
     lengths = length("horizon", horizon), length("gap", gap)
-    return kernels.expected_purchases(*lengths, *columns(frequency, recency, T), *settings)
+    return kernels.expected_purchases(*lengths, *_histories(frequency, recency, T), *settings)
 
 
 def probability_no_purchase(
@@ -146,7 +146,7 @@ def probability_no_purchase(
     """
     kernels, settings = _model(parameters)
     lengths = length("horizon", horizon), length("gap", gap)
-    return kernels.probability_no_purchase(*lengths, *columns(frequency, recency, T), *settings)
+    return kernels.probability_no_purchase(*lengths, *_histories(frequency, recency, T), *settings)
 
 
 def expected_spend(frequency: ArrayLike, monetary: ArrayLike, *, parameters: Mapping[str, float]) -> Floats:
@@ -202,6 +202,14 @@ def columns(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Flo
             "Take them from one table."
         )
     return x, tx, t
+
+
+def _histories(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """Return the columns, with NaN throughout where a number is missing or the three cannot be one client's."""
+    x, tx, t = columns(frequency, recency, T)
+    possible = np.isfinite(x) & (x == np.floor(x)) & np.isfinite(t) & (tx <= t)
+    possible &= ((x == 0) & (tx == 0)) | ((x > 0) & (tx > 0))
+    return np.where(possible, x, np.nan), np.where(possible, tx, np.nan), np.where(possible, t, np.nan)
 
 
 def _model(parameters: Mapping[str, float]) -> tuple[Any, tuple[float, ...]]:

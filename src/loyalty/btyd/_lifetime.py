@@ -14,7 +14,8 @@ bends on a scale of about 1. So its peak is known in closed form, Newton's metho
 matters, and Gauss-Legendre panels between take it, more of them the deeper it falls. The slopes of the integral by the
 parameters are means under the same weights.
 
-Each client is worked out by himself. Nothing here calls compiled code of another file (see `loyalty.btyd._dropout`).
+Each client is worked out by himself, from a history that is possible or NaN throughout. Nothing here calls compiled
+code of another file (see `loyalty.btyd._dropout`).
 """
 
 import numpy as np

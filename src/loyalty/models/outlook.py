@@ -178,7 +178,7 @@ class Outlook:
         expected = np.asarray(expected_value, dtype=float)
         if self.buying is not None:
             age = panel["T"].fillna(panel["days_since_first_record"]).fillna(0.0).to_numpy(dtype=float)
-            born = self._first_days(panel)
+            born = self._first_days(panel, age)
             for habits, rows in self.buying.of(born):
                 told.loc[rows, "long_run_value"] = expected[rows] * self._worth_by_age(age[rows], habits)
             told["alive_probability"] = self.buying.probability_alive(
@@ -260,8 +260,8 @@ class Outlook:
         value = lifetime_value(shares, spend, discount_rate=rate, margin=terms.margin, paid="middle")
         return value * (1.0 + terms.discount_rate) ** (-self.gap_days / _DAYS_OF_A_YEAR)
 
-    def _first_days(self, panel: pd.DataFrame) -> Floats:
-        """Tell when each client first bought; of no matter where there is one generation."""
+    def _first_days(self, panel: pd.DataFrame, age: Floats) -> Floats:
+        """Tell when each client first bought, so long ago; of no matter where there is one generation."""
         cutoffs = cutoffs_of(panel)
         if cutoffs is None:
             if self.buying is not None and self.buying.bounds:
@@ -269,7 +269,7 @@ class Outlook:
                     "`panel` must have `cutoff` in its index, as `build_panel` gives it, to date purchases."
                 )
             return np.full(len(panel), np.nan)
-        return first_days(panel["T"], cutoffs)
+        return first_days(age, cutoffs)
 
     def _worth_by_age(self, age: Floats, habits: Habits) -> Floats:
         """Work it out once for each age, block by block."""
@@ -279,13 +279,14 @@ class Outlook:
         return np.concatenate([np.empty(0), *parts])[inverse]
 
     def _fade(self, age: Floats, habits: Habits) -> Floats:
-        # Of clients who have just bought again: their chance of still being one, which divides out, is then simply 1.
+        # Of clients who have just bought again, or at age 0 for the first time: their chance of still being one, which
+        # divides out, is then simply 1.
         return relative_purchases(
             _Frozen(habits.purchases),
             len(self._horizons),
             length=self.horizon_days,
             gap=self.gap_days,
-            frequency=np.ones(len(age)),
+            frequency=np.where(age > 0, 1.0, 0.0),
             recency=age,
             T=age,
         )

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 
 from loyalty.models.holding_out import Floats, one_for_each
@@ -62,7 +62,7 @@ class PortfolioErrors:
         ----------
         value, expected_value : array-like of shape (n_rows,)
             What each client spent, and what was predicted, such as by `held_out_forecast` or a backtest. Rows without
-            both are left out.
+            both are left out; none is infinite.
         cutoff : array-like of shape (n_rows,)
             The cutoff of each row.
         reach : str or timedelta
@@ -71,7 +71,7 @@ class PortfolioErrors:
         Raises
         ------
         ValueError
-            If no row has both, or nothing was expected of a whole cutoff.
+            If no row has both, one is infinite, or nothing was expected of a whole cutoff.
 
         Examples
         --------
@@ -88,10 +88,13 @@ class PortfolioErrors:
         0.0225
         """
         true = one_for_each(value, np.shape(value)[0], "value")
+        expected = one_for_each(expected_value, len(true), "expected_value")
+        for name, given in (("value", true), ("expected_value", expected)):
+            _refuse(name, given, np.isinf(given), "finite, or NaN where it is not known", "Correct or drop such rows.")
         rows = pd.DataFrame(
             {
                 "value": true,
-                "expected": np.clip(one_for_each(expected_value, len(true), "expected_value"), 0.0, None),
+                "expected": np.clip(expected, 0.0, None),
                 "cutoff": pd.DatetimeIndex(np.asarray(cutoff)),
             }
         ).dropna()
@@ -149,7 +152,7 @@ def portfolio_interval(
     Raises
     ------
     ValueError
-        If `coverage` is out of range, or an expected value is missing or negative.
+        If `coverage` is out of range, an expected value is missing, infinite or negative, or a segment is missing.
 
     Notes
     -----
@@ -169,17 +172,29 @@ def portfolio_interval(
     if not 0 < coverage < 1:
         raise ValueError(f"`coverage` must lie strictly between 0 and 1, as 0.9; got {coverage!r}.")
     expected = one_for_each(expected_value, np.shape(expected_value)[0], "expected_value")
-    if not (expected >= 0).all():
-        raise ValueError("`expected_value` must be known and not negative for every client.")
+    wrong = ~(np.isfinite(expected) & (expected >= 0))
+    _refuse("expected_value", expected, wrong, "known, finite and not negative", "Correct or drop such clients.")
     if by is not None and np.shape(by) != expected.shape:
         raise ValueError(f"`by` must have one entry a row; got {np.shape(by)} for {len(expected):,} rows.")
     parts: list[tuple[object, Floats]] = [("all", expected)]
     if by is not None:
-        group, names = pd.factorize(np.asarray(by), sort=True)
+        segments = np.asarray(pd.Series(by))  # NumPy alone would make the word 'nan' of a missing one among words
+        group, names = pd.factorize(segments, sort=True)
+        remedy = "Give such clients a segment of their own, or leave them out."
+        _refuse("by", segments, group < 0, "known for every client", remedy)
         parts += [(name, expected[group == number]) for number, name in enumerate(names)]
     total = float(expected.sum())
     rows = [(name, len(part), float(part.sum()), *_ends(part, total, errors, coverage)) for name, part in parts]
     return pd.DataFrame(rows, columns=["segment", "clients", "expected", "lower", "upper"])
+
+
+def _refuse(name: str, values: NDArray[Any], wrong: NDArray[np.bool_], rule: str, remedy: str) -> None:
+    """Raise ValueError where a value is `wrong`, naming the argument, the rule, the first such row and the way out."""
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"`{name}` must be {rule}; got {values[row]} in row {row} ({int(wrong.sum()):,} such rows). {remedy}"
+        )
 
 
 def _ends(part: Floats, total: float, errors: PortfolioErrors, coverage: float) -> tuple[float, float]:

@@ -56,7 +56,7 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
     Attributes
     ----------
     booster_ : lightgbm.Booster or None
-        The trees; None where nobody spent anything.
+        The trees; None where nobody spent anything, or no column can be split: all rows then have one law.
     share_ : float
         Share of rows that spent anything, drawn towards one half as if by one row more of each.
     unit_ : float
@@ -186,24 +186,28 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
         return self._law(values)
 
     def _law(self, values: Floats) -> ZeroInflatedLaw:
-        if self.booster_ is None:
+        if self.share_ == 0:
             nothing = np.zeros(len(values))
             return ZeroInflatedLaw(chance=nothing, log_mean=nothing, log_sd=nothing + 1.0)
-        told = np.asarray(self.booster_.predict(values, num_threads=threads(self.n_jobs, len(values))))
-        chance, mean, log_sd = bounded(told + self._start())
+        scores = np.tile(self._start(), (len(values), 1))
+        if self.booster_ is not None:
+            scores += np.asarray(self.booster_.predict(values, num_threads=threads(self.n_jobs, len(values))))
+        chance, mean, log_sd = bounded(scores)
         return ZeroInflatedLaw(
             chance=chance,
             log_mean=np.log(self.unit_) + self.spread_ * mean,
             log_sd=self.spread_ * np.exp(log_sd),
         )
 
-    def _grow(self, values: Floats, spends: NDArray[np.bool_], size: Floats) -> lgb.Booster:
+    def _grow(self, values: Floats, spends: NDArray[np.bool_], size: Floats) -> lgb.Booster | None:
+        """Grow the trees, unless no column can be split."""
+
         def objective(scores: Floats, _: lgb.Dataset) -> tuple[Floats, Floats]:
             return slopes(scores, spends, size)  # closed over, since LightGBM keeps labels in single precision
 
         parameters = {
             **TREE_PARAMETERS,
-            "objective": objective,
+            "objective": "none",
             "num_class": 3,
             "num_leaves": self.num_leaves,
             "learning_rate": self.learning_rate,
@@ -212,7 +216,11 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
             "num_threads": threads(self.n_jobs, len(values)),
         }
         start = np.tile(self._start(), (len(values), 1))
-        return lgb.train(parameters, lgb.Dataset(values, spends, init_score=start), self.n_estimators)
+        data = lgb.Dataset(values, spends, init_score=start, params=parameters).construct()
+        # LightGBM has no bins for a column that it cannot split, and without any it fails on an objective of ours.
+        if not any(data.feature_num_bin(column) for column in range(data.num_feature())):
+            return None
+        return lgb.train({**parameters, "objective": objective}, data, self.n_estimators)
 
     def _start(self) -> Floats:
         """Return the scores of the law of all rows, which LightGBM does not keep with the trees."""
