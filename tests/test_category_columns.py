@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+from loyalty.explanation import driver_table, shap_values
 from loyalty.models._survival_baselines import SurvivalCurves
 from loyalty.models.categories import Columns
 from loyalty.models.churn import ChurnModel
 from loyalty.models.holding_out import held_out_forecast
 from loyalty.models.intervals import SpendIntervals
 from loyalty.models.survival import KaplanMeier, SurvivalModel, WeibullModel
+from loyalty.models.trees import write_json
 from loyalty.models.uncertainty import Uncertainty
 from loyalty.models.value import ValueModel
 from loyalty.models.ziln import ZeroInflatedLogNormal
@@ -318,6 +320,117 @@ class TestCopies:
         assert learned[0].totals
         assert learned[0].totals == learned[1].totals
         assert told[0].equals(told[1])
+
+
+class TestWholeLevels:
+    """pandas makes floats of whole numbers where one is missing."""
+
+    @staticmethod
+    def tables():
+        X, left, _ = panel()
+        tier = X["plan"].map({"monthly": 1, "yearly": 2}).fillna(3).astype(int)
+        whole = X[["fee"]].assign(tier=tier.astype("category"))
+        missing = whole.assign(tier=tier.where(np.arange(len(X)) > 0).astype("category"))
+        assert missing["tier"].cat.categories.dtype == float
+        return whole, missing, left
+
+    def test_are_the_same_level_at_fit_and_predict(self):
+        whole, missing, left = self.tables()
+        models = [ChurnModel(**QUICK).fit(table, left) for table in (whole, missing)]
+        for model in models:
+            assert dict(model.columns_.levels) == {"tier": ("1", "2", "3")}
+            assert np.array_equal(model.predict_proba(whole)[1:], model.predict_proba(missing)[1:])
+
+    def test_are_told_by_the_same_name(self):
+        whole, missing, left = self.tables()
+        model = ChurnModel(**QUICK).fit(whole, left)
+        assert np.array_equal(shap_values(model, whole).data[1:], shap_values(model, missing).data[1:])
+        told = [driver_table(model, table.iloc[1:]) for table in (whole, missing)]
+        pd.testing.assert_frame_equal(*told)
+
+    def test_other_numbers_stay_as_they_are(self):
+        held = pd.Series([0.5, -0.0, np.inf, 1e3] * 10, dtype="category")
+        assert Columns.of(pd.DataFrame({"x": held})).levels == {"x": ("0", "0.5", "1000", "inf")}
+
+
+class TestNumbersOfATable:
+    """What is not a finite number is missing, or refused by name; with categories beside it and without."""
+
+    @pytest.fixture(params=[["fee", "told"], ["plan", "fee", "told"]], ids=["numbers", "categories"])
+    def table(self, request):
+        X, left, _ = panel()
+        return X.replace({"plan": {"ann.smith": "yearly"}})[request.param], left
+
+    @pytest.mark.parametrize("kind", [float, object])
+    @pytest.mark.parametrize("infinite", [np.inf, -np.inf])
+    def test_infinity_is_refused_by_column_and_row(self, table, kind, infinite):
+        X, left = table
+        wrong = X.astype({"told": kind})
+        wrong.iloc[[4, 7], X.columns.get_loc("told")] = infinite
+        said = (
+            r"^column 'told' holds infinity, first in row \('client-1', Timestamp\('2024-01-31 00:00:00'\)\)\. "
+            "Write NaN where a number is unknown"
+        )
+        with pytest.raises(ValueError, match=said):
+            ChurnModel(**QUICK).fit(wrong, left)
+        model = ChurnModel(**QUICK).fit(X, left)
+        with pytest.raises(ValueError, match=said):
+            model.predict(wrong)
+        with pytest.raises(ValueError, match=r"first in row 4\."):
+            model.predict(wrong.reset_index(drop=True))
+
+    @pytest.mark.parametrize("nothing", [pd.NA, None, np.nan])
+    def test_nothing_in_a_column_of_objects_is_missing(self, table, nothing):
+        X, left = table
+        missing = np.arange(len(X)) % 5 == 0
+        plain = X.assign(told=X["told"].mask(missing))
+        objects = X.assign(
+            told=pd.Series([nothing if m else v for m, v in zip(missing, X["told"], strict=True)], X.index, object)
+        )
+        before = objects.copy(deep=True)
+        models = [ChurnModel(**QUICK).fit(each, left) for each in (plain, objects)]
+        told = [model.predict_proba(each) for model in models for each in (plain, objects)]
+        assert all(np.array_equal(one, told[0]) for one in told)
+        assert np.array_equal(*(shap_values(models[0], each).data for each in (plain, objects)), equal_nan=True)
+        pd.testing.assert_frame_equal(objects, before)
+
+    @pytest.mark.parametrize(
+        "held",
+        [pd.Period("2024-01-01", "D"), pd.Interval(0, 1), 1 + 2j, b"a"],
+        ids=["period", "interval", "complex", "bytes"],
+    )
+    def test_neither_numbers_nor_categories_is_refused_by_name(self, table, held):
+        X, left = table
+        wrong = X.assign(told=pd.Series([held] * len(X), index=X.index))
+        said = "^column 'told' holds neither numbers nor categories; got .*Convert it to numbers or text"
+        with pytest.raises(ValueError, match=said):
+            ChurnModel(**QUICK).fit(wrong, left)
+        model = ChurnModel(**QUICK).fit(X, left)
+        with pytest.raises(ValueError, match=said):
+            model.predict(wrong)
+
+
+class TestNumpysNumbers:
+    @pytest.mark.parametrize("name", SAVED)
+    def test_as_parameters_are_kept_as_plain_ones(self, name, tmp_path):
+        X, left, spend = panel()
+        model = MODELS[name](X, left, spend)
+        wanted = saved(model, tmp_path / "plain")
+        again = {"n_estimators": np.int64(15), "random_state": np.int32(0), "learning_rate": np.float64(0.1)}
+        model.set_params(**again)
+        assert saved(model, tmp_path / "numpy") == wanted
+        back = type(model).load(tmp_path / "numpy").get_params()
+        assert [type(back[parameter]) for parameter in again] == [int, int, float]
+
+    def test_churn_is_fitted_and_kept_with_them(self, tmp_path):
+        X, left, _ = panel()
+        given = {"n_estimators": np.int64(20), "learning_rate": np.float32(0.5), "monotone": {"fee": np.int8(1)}}
+        ChurnModel(**given).fit(X, left).save(tmp_path)
+        assert ChurnModel.load(tmp_path).get_params().items() >= {"learning_rate": 0.5, "monotone": {"fee": 1}}.items()
+
+    def test_what_is_no_number_is_refused(self, tmp_path):
+        with pytest.raises(TypeError, match="cannot be kept in a file of a model"):
+            write_json({"random_state": np.random.default_rng(0)}, tmp_path / "model.json")
 
 
 def test_scikit_learn_says_once_that_an_array_had_no_names():

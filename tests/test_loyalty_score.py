@@ -218,6 +218,7 @@ def test_missing_is_missing_in_whatever_way_it_is_written():
     rows = {"days_since_last": [3, None], "frequency": [2, None], "T": [90, None], "discount_share_365d": [0.1, None]}
     plain = pd.DataFrame(rows, dtype="float64")
     assert_frame_equal(loyalty_score(plain.convert_dtypes()), loyalty_score(plain))
+    assert_frame_equal(loyalty_score(plain.astype(object).where(plain.notna(), pd.NA)), loyalty_score(plain))
 
 
 # The probability

@@ -281,6 +281,21 @@ class TestChurnModelFiles:
         assert np.array_equal(back.contributions(X.assign(never=1.0)), model.contributions(X.assign(never=1.0)))
         assert feature_names(back) == [*X.columns, "never"]
 
+    def test_cutoffs_keep_their_zone(self, tmp_path):
+        X, left, _ = panel()
+        X.index = X.index.set_levels(X.index.levels[1].tz_localize("Asia/Seoul"), level="cutoff")
+        model = ChurnModel(n_estimators=5).fit(X, left)
+        model.save(tmp_path)
+        back = ChurnModel.load(tmp_path)
+        assert back.calibration_cutoffs_ == model.calibration_cutoffs_
+        assert back.calibration_cutoffs_[-1] == pd.Timestamp("2024-03-31", tz="Asia/Seoul")
+
+    def test_cutoffs_without_zone_are_written_as_ever(self, tmp_path):
+        X, left, _ = panel()
+        ChurnModel(n_estimators=5).fit(X, left).save(tmp_path)
+        kept = json.loads((tmp_path / "churn.json").read_text(encoding="utf-8"))["calibration_cutoffs"]
+        assert kept == ["2024-01-31 00:00:00", "2024-03-01 00:00:00", "2024-03-31 00:00:00"]
+
     def test_outcomes_may_have_names(self, tmp_path):
         X, left, _ = panel()
         named = left.map({0: "stayed", 1: "went"})  # churn is the class that sorts last

@@ -100,6 +100,14 @@ def test_who_never_bought_scores_1_throughout():
     assert (found[["recency_score", "frequency_score", "monetary_score"]] == 1).all(axis=None)
 
 
+@pytest.mark.parametrize("kind", ["Int64", "Float64", "int64[pyarrow]", object])
+def test_the_type_of_the_numbers_does_not_matter(kind):
+    rows = panel_of((5, 3, 80), (25, 1, 20), (35, 9, 500), (math.nan, math.nan, math.nan))
+    typed = rows.astype("Int64").astype(kind)
+    assert RfmCuts.fit(typed.iloc[:3]) == RfmCuts.fit(rows.iloc[:3])
+    assert_frame_equal(rfm_segments(typed, cuts=CUTS), rfm_segments(rows, cuts=CUTS))
+
+
 def test_cuts_are_fifths_of_those_who_ever_bought():
     rows = [(day, day % 7, day * 10) for day in range(1, 11)]
     cuts = RfmCuts.fit(panel_of(*rows, (math.nan, 0, -1000)))

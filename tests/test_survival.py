@@ -339,6 +339,19 @@ class TestFiles:
         back.save(tmp_path / "again")
         assert {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "again").iterdir()} == files
 
+    def test_cutoffs_keep_their_zone(self, tmp_path):
+        X, duration, churned = panel(clients=30)
+        model = SurvivalModel(n_estimators=5, period="30d").fit(X, duration, churned)
+        model.save(tmp_path)
+        kept = json.loads((tmp_path / "survival.json").read_text(encoding="utf-8"))["calibration_cutoffs"]
+        assert kept == [f"{cutoff:%Y-%m-%d} 00:00:00" for cutoff in model.calibration_cutoffs_] != []
+        X.index = X.index.set_levels(X.index.levels[1].tz_localize("Asia/Seoul"), level="cutoff")
+        model = SurvivalModel(n_estimators=5, period="30d").fit(
+            X, duration.set_axis(X.index), churned.set_axis(X.index)
+        )
+        model.save(tmp_path)
+        assert SurvivalModel.load(tmp_path).calibration_cutoffs_ == model.calibration_cutoffs_
+
     def test_another_process_draws_the_same_curves(self, tmp_path):
         X, duration, churned = panel(clients=30)
         model = SurvivalModel(n_estimators=5).fit(X, duration, churned)

@@ -129,18 +129,22 @@ class RfmCuts:
         ValueError
             If the panel has several cutoffs, lacks a feature, or nobody in it bought anything.
         """
-        _check_rfm(panel)
+        numbers = _rfm_numbers(panel)
         if "cutoff" in panel.index.names and (several := panel.index.unique("cutoff")).size > 1:
             raise ValueError(f"`panel` must be of one cutoff; got {several.size}. Fit on the earliest of them.")
-        bought = panel[panel[_RECENCY].notna()]
+        bought = numbers[numbers[_RECENCY].notna()]
         if bought.empty:
             raise ValueError("`panel` has no client who ever bought, so there is nothing to cut. Take a later cutoff.")
         names = {"recency": _RECENCY, "frequency": _FREQUENCY, "monetary": _MONETARY}
         return cls(**{name: _quantiles(bought[column], _FIFTHS) for name, column in names.items()})
 
 
-def _check_rfm(panel: pd.DataFrame) -> None:
+def _rfm_numbers(panel: pd.DataFrame) -> pd.DataFrame:
+    """Take the three features as float64, whatever their type: nullable whole numbers know no infinity."""
     _check_columns(panel, "panel", RFM_FEATURES, remedy=f"Build it with features={list(RFM_FEATURES)}.")
+    return pd.DataFrame(
+        {name: panel[name].to_numpy(dtype="float64", na_value=np.nan) for name in RFM_FEATURES}, index=panel.index
+    )
 
 
 def rfm_segments(panel: pd.DataFrame, *, cuts: RfmCuts, language: Language = "en") -> pd.DataFrame:
@@ -196,11 +200,11 @@ def rfm_segments(panel: pd.DataFrame, *, cuts: RfmCuts, language: Language = "en
     bob                    4                5                      champions
     cem                    1                1  occasional clients gone quiet
     """
-    _check_rfm(panel)
+    numbers = _rfm_numbers(panel)
     _check_language(language)
-    recency = 5 - _above(cuts.recency, panel[_RECENCY].fillna(np.inf))
-    frequency = 1 + _above(cuts.frequency, panel[_FREQUENCY].fillna(-np.inf))
-    monetary = 1 + _above(cuts.monetary, panel[_MONETARY].fillna(-np.inf))
+    recency = 5 - _above(cuts.recency, numbers[_RECENCY].fillna(np.inf))
+    frequency = 1 + _above(cuts.frequency, numbers[_FREQUENCY].fillna(-np.inf))
+    monetary = 1 + _above(cuts.monetary, numbers[_MONETARY].fillna(-np.inf))
     segment = _named(RFM_SEGMENTS, _level(recency), _level((frequency + monetary) / 2), panel.index, language=language)
     return pd.DataFrame(
         {
@@ -208,7 +212,7 @@ def rfm_segments(panel: pd.DataFrame, *, cuts: RfmCuts, language: Language = "en
             "frequency_score": frequency,
             "monetary_score": monetary,
             "segment": segment,
-            "value": panel[_MONETARY],
+            "value": numbers[_MONETARY],
         },
         index=panel.index,
     )

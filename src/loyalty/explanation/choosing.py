@@ -13,7 +13,7 @@ from loyalty.explanation.families import families, speaking
 from loyalty.explanation.sentences import earlier_of
 from loyalty.features import CATALOGUE
 from loyalty.features.algebra import Expression, Statistic
-from loyalty.models.categories import coded_levels
+from loyalty.models.categories import as_floats, coded_levels
 from loyalty.models.churn import ChurnModel
 from loyalty.models.trees import feature_names
 
@@ -65,7 +65,7 @@ class Clients:
                 place = np.array([*(levels[at].index(text) for text in texts), np.nan])
                 values[:, at], typical[at] = place[codes], 0.0
             else:
-                values[:, at], typical[at] = X[name].to_numpy(dtype=float, na_value=np.nan), usual
+                values[:, at], typical[at] = as_floats(X[name]), usual
         return cls(names, values, typical, levels)
 
     @cached_property

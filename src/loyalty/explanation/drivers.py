@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from loyalty.explanation.parts import Parts, mean_interval
+from loyalty.models.categories import level_text
 from loyalty.models.churn import ChurnModel
 
 __all__ = ["FEWEST", "action_table", "actions_of", "driver_table", "drivers_of", "theme_table", "themes_of"]
@@ -253,6 +254,6 @@ def _highest_level(here: Parts, column: int, part: Floats) -> str | None:
     values = here.X.iloc[:, column]
     if values.name not in here.levels or np.isnan(part).any():
         return None
-    means = pd.Series(part).groupby(values.astype(object).map(str).to_numpy()).mean()
+    means = pd.Series(part).groupby(values.astype(object).map(level_text).to_numpy()).mean()
     means = means[means.index.isin(here.levels[str(values.name)])]
     return None if means.empty else str(means.idxmax())

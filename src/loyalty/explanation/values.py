@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from loyalty.models.categories import as_floats, level_text
 from loyalty.models.churn import ChurnModel
 from loyalty.models.trees import feature_names
 
@@ -132,8 +133,8 @@ def shap_interactions(model: ChurnModel, X: pd.DataFrame) -> "shap.Explanation":
 
 def as_numbers(model: ChurnModel, X: pd.DataFrame) -> Floats:
     """Take the features as numbers, categories as NaN."""
-    features = X[feature_names(model)]
-    return features.assign(**dict.fromkeys(model.columns_.levels, np.nan)).to_numpy(dtype=float)
+    missing, levels = np.full(len(X), np.nan), model.columns_.levels
+    return np.column_stack([missing if name in levels else as_floats(X[name]) for name in feature_names(model)])
 
 
 def _in_probability(parts: Floats, base: Floats) -> tuple[Floats, Floats]:
@@ -161,4 +162,6 @@ def _explanation(model: ChurnModel, X: pd.DataFrame, values: Floats, base: Float
 def _numbered(column: pd.Series, levels: tuple[str, ...]) -> Floats:
     """Give levels their place in the model's order, those it does not know the place after; NaN where missing."""
     number = {level: float(i) for i, level in enumerate(levels)}
-    return np.array([np.nan if pd.isna(level) else number.get(str(level), float(len(levels))) for level in column])
+    return np.array(
+        [np.nan if pd.isna(level) else number.get(level_text(level), float(len(levels))) for level in column]
+    )

@@ -1,7 +1,8 @@
 """Category columns as trees read them: levels frozen when a model is fitted, a column of 0 and 1 for each."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -93,7 +94,7 @@ class Columns:
         Raises
         ------
         ValueError
-            If a column holds text where there were numbers, or the other way round.
+            If a column holds text where there were numbers, or the other way round; or neither numbers nor categories.
 
         Warns
         -----
@@ -106,7 +107,7 @@ class Columns:
         for i, name in enumerate(self.names):
             column = X.iloc[:, i]
             if name not in self.levels:
-                parts.append(column.to_numpy(dtype=float, na_value=np.nan)[:, None])
+                parts.append(as_floats(column)[:, None])
                 continue
             dummies, others = _dummies(column, self.levels[name])
             parts.append(dummies)
@@ -206,20 +207,22 @@ def freeze_columns(model: Any, X: pd.DataFrame | ArrayLike, y: Any = "no_validat
     Raises
     ------
     ValueError
-        If a category is refused by `Columns.of`, or scikit-learn refuses table or target.
+        If a category is refused by `Columns.of`, a column of a DataFrame holds infinity, or neither numbers nor
+        categories, or scikit-learn refuses table or target.
     """
     rules = {**_NUMBERS, "ensure_min_samples": 2, **rules}
     columns = Columns.of(X) if isinstance(X, pd.DataFrame) else Columns(())
     if not isinstance(X, pd.DataFrame) or not columns.levels:
-        checked = validate_data(model, X, y, **rules)
+        table = _numbers(X) if isinstance(X, pd.DataFrame) else X
+        with _infinity_named(table, columns):
+            checked = validate_data(model, table, y, **rules)
         model.columns_ = Columns(tuple(map(str, getattr(model, "feature_names_in_", range(model.n_features_in_)))))
         return checked
     validate_data(model, X, y, skip_check_array=True)
     model.columns_ = columns
     values = columns.encode(X, warn=False)
-    if isinstance(y, str):
-        return check_array(values, **rules)
-    return check_X_y(values, y, **rules)
+    with _infinity_named(X, columns):
+        return check_array(values, **rules) if isinstance(y, str) else check_X_y(values, y, **rules)
 
 
 def read_columns(model: Any, X: pd.DataFrame | ArrayLike, *, warn: bool = True) -> Floats:
@@ -228,7 +231,7 @@ def read_columns(model: Any, X: pd.DataFrame | ArrayLike, *, warn: bool = True) 
     Raises
     ------
     ValueError
-        If the columns are not those of the fit, in their order and of their kind.
+        If the columns are not those of the fit, in their order and of their kind, or one of a DataFrame holds infinity.
 
     Warns
     -----
@@ -253,8 +256,9 @@ def read_columns(model: Any, X: pd.DataFrame | ArrayLike, *, warn: bool = True) 
     if isinstance(X, pd.DataFrame):
         _check_places(model, X)
         columns.check_kinds(X)
-        table = columns.encode(X, warn=warn) if columns.levels else X
-        values = check_array(table, **_NUMBERS, estimator=model, input_name="X")
+        table = columns.encode(X, warn=warn) if columns.levels else _numbers(X)
+        with _infinity_named(X, columns):
+            values = check_array(table, **_NUMBERS, estimator=model, input_name="X")
         return values
     if columns.levels:
         raise ValueError(f"`X` must be a DataFrame, since the model knows categories; got {type(X).__name__}.")
@@ -280,6 +284,44 @@ def restore_columns(model: Any, kept: Mapping[str, Any], *, key: str = "levels")
     model.n_features_in_ = len(kept["features"])
     levels = {name: tuple(those) for name, those in kept.get(key, {}).items()}
     model.columns_ = Columns(tuple(kept["features"]), levels)
+
+
+def as_floats(column: pd.Series) -> Floats:
+    """Write a column of numbers as floats, NaN where one is missing."""
+    if column.dtype.kind in "biufO":
+        with suppress(TypeError, ValueError):
+            return column.to_numpy(dtype=float, na_value=np.nan)
+    raise ValueError(
+        f"column {column.name!r} holds neither numbers nor categories; got {column.dtype}. "
+        "Convert it to numbers or text."
+    )
+
+
+def _numbers(X: pd.DataFrame) -> pd.DataFrame:
+    """Write the columns that scikit-learn might not read as floats; the others stay as they are."""
+    others = [i for i, dtype in enumerate(X.dtypes) if dtype.kind not in "biuf"]
+    table = X.copy(deep=False) if others else X
+    for i in others:
+        table.isetitem(i, as_floats(X.iloc[:, i]))
+    return table
+
+
+@contextmanager
+def _infinity_named(X: Any, columns: Columns) -> Iterator[None]:
+    """Where scikit-learn refuses a DataFrame for infinity, name its first column and row that hold it."""
+    try:
+        yield
+    except ValueError:
+        for i, name in enumerate(columns.names):
+            if name in columns.levels:
+                continue
+            infinite = np.isinf(as_floats(X.iloc[:, i]))
+            if infinite.any():
+                row = X.index[infinite].tolist()[0]
+                raise ValueError(
+                    f"column {name!r} holds infinity, first in row {row!r}. Write NaN where a number is unknown."
+                ) from None
+        raise
 
 
 def _check_places(model: Any, X: pd.DataFrame) -> None:
@@ -348,8 +390,13 @@ def coded_levels(column: pd.Series) -> tuple[NDArray[np.int_], list[str]]:
         codes = np.array([-1 if missing else place.setdefault(level, len(place)) for level, missing in present], int)
         return codes, list(place)
     codes, unique = pd.factorize(column)
-    again = [place.setdefault(str(level), len(place)) for level in unique]
+    again = [place.setdefault(level_text(level), len(place)) for level in unique]
     return np.array([*again, -1])[codes], list(place)
+
+
+def level_text(level: object) -> str:
+    """Write a level as text; pandas turns whole numbers into floats where one is missing."""
+    return str(int(level) if isinstance(level, float | np.floating) and level.is_integer() else level)
 
 
 def _dummies(column: pd.Series, levels: Sequence[str]) -> tuple[Floats, list[str]]:

@@ -31,6 +31,7 @@ from loyalty.models.trees import (
     model_text,
     side_by_side,
     threads,
+    write_json,
     written_duration,
 )
 from loyalty.timeline import Duration
@@ -385,9 +386,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             "line": asdict(self.line_),
             "calibration": asdict(self.calibration_),
             "anchor_mean": self.anchor_mean_,
-            "calibration_cutoffs": [f"{cutoff:%Y-%m-%d %H:%M:%S}" for cutoff in self.calibration_cutoffs_],
+            "calibration_cutoffs": [str(cutoff) for cutoff in self.calibration_cutoffs_],
         }
-        (folder / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        write_json(kept, folder / f"{name}.json")
         (folder / f"{name}.txt").write_text(model_text(self.booster_), encoding="utf-8")
 
     @classmethod

@@ -22,6 +22,7 @@ from loyalty.models.trees import (
     model_text,
     side_by_side,
     threads,
+    write_json,
     written_duration,
 )
 from loyalty.models.value import FORECAST
@@ -321,7 +322,7 @@ class SpendIntervals(BaseEstimator):
             "held_out": self.held_out_,
             "held_out_coverage": {f"{cutoff}": share for cutoff, share in self.held_out_coverage_.items()},
         }
-        (folder / "intervals.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        write_json(kept, folder / "intervals.json")
         (folder / "intervals.txt").write_text(_BETWEEN.join(map(model_text, self.boosters_)), encoding="utf-8")
 
     @classmethod

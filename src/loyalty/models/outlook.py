@@ -14,7 +14,7 @@ from loyalty.btyd import Generations, Habits, expected_purchases, first_days
 from loyalty.checks import is_finite_number
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
 from loyalty.models.survival import SurvivalModel
-from loyalty.models.trees import cutoffs_of
+from loyalty.models.trees import cutoffs_of, write_json
 from loyalty.timeline import as_duration
 
 __all__ = ["OUTLOOK_COLUMNS", "LongRunTerms", "Outlook"]
@@ -225,7 +225,7 @@ class Outlook:
             "survival": self.survival is not None,
             "missing": self.missing,
         }
-        (folder / OUTLOOK_FILES[0]).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        write_json(kept, folder / OUTLOOK_FILES[0])
         if self.survival is not None:
             self.survival.save(folder)
 

@@ -31,6 +31,7 @@ from loyalty.models.trees import (
     leaf_size,
     model_text,
     threads,
+    write_json,
     written_duration,
 )
 from loyalty.timeline import Duration, as_duration
@@ -350,9 +351,9 @@ class SurvivalModel(SurvivalCurves):
             "changing": list(self.changing_),
             "periods": self.periods_,
             "calibration": {"slope": self.calibration_.slope, "level": self.calibration_.level},
-            "calibration_cutoffs": [f"{cutoff:%Y-%m-%d %H:%M:%S}" for cutoff in self.calibration_cutoffs_],
+            "calibration_cutoffs": [str(cutoff) for cutoff in self.calibration_cutoffs_],
         }
-        (folder / "survival.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        write_json(kept, folder / "survival.json")
         (folder / "survival.txt").write_text(model_text(self.booster_), encoding="utf-8")
 
     @classmethod

@@ -1,8 +1,10 @@
 """What the tree models share: LightGBM's settings, and trees that have not seen what they are judged on."""
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -78,6 +80,26 @@ def embargo_of(X: ArrayLike, given: Duration | None) -> pd.Timedelta | None:
 def written_duration(given: Duration | None, *, name: str = "embargo") -> str | None:
     """Write a duration as it stands in a config; `name` is the argument it was given as."""
     return None if given is None else f"{as_duration(given, name=name).days}d"
+
+
+def write_json(kept: Mapping[Any, Any], path: Path) -> None:
+    """Write what a model keeps; numbers of numpy become plain ones.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_json({"n_estimators": np.int64(20)}, Path(folder) / "model.json")
+    ...     json.loads((Path(folder) / "model.json").read_text(encoding="utf-8"))
+    {'n_estimators': 20}
+    """
+    path.write_text(json.dumps(kept, indent=1, default=_plain) + "\n", encoding="utf-8")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} cannot be kept in a file of a model. Give a number or text.")
 
 
 def feature_names(model: Any) -> list[str]:

@@ -18,7 +18,7 @@ from loyalty.models.churn import ChurnModel
 from loyalty.models.holding_out import Floats, Rows, hold_out
 from loyalty.models.intervals import SpendIntervals
 from loyalty.models.portfolio import PortfolioErrors
-from loyalty.models.trees import cutoffs_of, side_by_side
+from loyalty.models.trees import cutoffs_of, side_by_side, write_json
 from loyalty.models.value import FORECAST, ValueModel
 from loyalty.timeline import Duration, as_duration
 
@@ -207,7 +207,7 @@ class Uncertainty:
         """Write ``intervals.txt``, ``intervals.json`` and ``totals.json`` into `folder`; no pickle, no client."""
         self.intervals.save(folder)
         kept = {name: errors.to_dict() for name, errors in self.totals.items()}
-        (folder / _FILE).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        write_json(kept, folder / _FILE)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -22,6 +22,7 @@ from loyalty.models.trees import (
     leaf_size,
     model_text,
     threads,
+    write_json,
     written_duration,
 )
 from loyalty.timeline import Duration
@@ -391,7 +392,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
             "level": self.level_,
             "purchase": None if self.purchase_ is None else "own" if own else "beside",
         }
-        (folder / "value.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        write_json(kept, folder / "value.json")
         trees = "" if self.booster_ is None else model_text(self.booster_)
         (folder / "value.txt").write_text(trees, encoding="utf-8")
         if self.purchase_ is not None and own:

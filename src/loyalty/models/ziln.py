@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from loyalty.models._zero_inflated import Floats, ZeroInflatedLaw, bounded, slopes
 from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
-from loyalty.models.trees import TREE_PARAMETERS, leaf_size, model_text, threads
+from loyalty.models.trees import TREE_PARAMETERS, leaf_size, model_text, threads, write_json
 
 __all__ = ["ZeroInflatedLaw", "ZeroInflatedLogNormal"]
 
@@ -238,7 +238,7 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
             "scale": self.scale_,
         }
         trees = "" if self.booster_ is None else model_text(self.booster_)
-        (folder / "ziln.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        write_json(kept, folder / "ziln.json")
         (folder / "ziln.txt").write_text(trees, encoding="utf-8")
 
     @classmethod
