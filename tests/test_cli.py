@@ -539,11 +539,31 @@ class TestProcess:
         assert done.stderr.startswith("Error: there is no bundle")
         assert len(done.stderr.splitlines()) == 1
 
+    def test_what_a_run_would_refuse_a_check_does(self, small_demo, tmp_path):
+        text = small_demo.config.read_text(encoding="utf-8")
+        for before, after, said in (
+            (r'score = "[^"]*"', 'score = "2031-01-01"', "no client stands at 2031-01-01; what was recorded ends on"),
+            (r"attributes = .*", 'attributes = ["reg"]', "'reg' is no column of the table clients"),
+        ):
+            path = tmp_path / "shop.toml"
+            path.write_text(re.sub(before, after, text), encoding="utf-8")
+            done = call("check", path, "--data", small_demo.data)
+            assert done.exit_code == 1
+            assert said in done.stderr
+            assert "can be used" not in done.stdout
+
+    def test_a_file_is_no_folder_for_results(self, small_demo, tmp_path):
+        (tmp_path / "out").write_text("a file")
+        done = call("run", small_demo.config, "--data", small_demo.data, "--out", tmp_path / "out")
+        assert done.exit_code == 2
+        assert "is a file" in done.stderr
+
     def test_interruption_is_no_traceback(self, monkeypatch, capsys):
-        def interrupt():
+        def interrupt(_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(cli, "app", interrupt)
+        monkeypatch.setattr(cli, "_read", interrupt)
+        monkeypatch.setattr("sys.argv", ["loyalty", "check", "shop.toml"])
         with pytest.raises(SystemExit) as end:
             cli.main()
         assert end.value.code == 130

@@ -665,7 +665,7 @@ def test_kiwi_missing_is_told_with_the_way_to_install_it(monkeypatch, model):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    with pytest.raises(ImportError, match=re.escape("pip install 'loyalty[korean]'")):
+    with pytest.raises(ImportError, match=re.escape("pip install -e '.[korean]'")):
         fit(tokens="kiwi")
     kept = json.loads(model.to_text()) | {"tokens": "kiwi", "kiwi": "0.24.1"}
     with pytest.raises(ImportError, match=re.escape("tokens='kiwi' needs kiwipiepy")):

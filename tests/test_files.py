@@ -2,13 +2,15 @@
 
 import os
 import re
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import loyalty.files
-from loyalty.files import replace_file, write_table
+from loyalty.files import replace_file, undisturbed, write_table
 
 
 def test_replaces_what_was_there(tmp_path):
@@ -83,3 +85,34 @@ def test_categories_headers_and_numbers_among_text_are_safe_and_whole(tmp_path):
     table = pd.DataFrame({"=plan": pd.Categorical(["=1+1", "b", None]), "mixed": ["=x", -1.5, None]})
     written = (write_table(table, tmp_path / "a.csv")).read_text(encoding="utf-8")
     assert written.splitlines() == ['"\'=plan","mixed"', '"\'=1+1","\'=x"', '"b",-1.5', '"",""']
+
+
+class TestUndisturbed:
+    @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+    def test_a_signal_waits_and_then_does_what_it_did(self, sign, tmp_path):
+        told = []
+        before = signal.signal(sign, lambda *_: told.append(sorted(path.name for path in tmp_path.iterdir())))
+        try:
+            with undisturbed():
+                (tmp_path / "a").touch()
+                signal.raise_signal(sign)
+                (tmp_path / "b").touch()
+            assert told == [["a", "b"]]
+            signal.raise_signal(sign)
+            assert len(told) == 2
+        finally:
+            signal.signal(sign, before)
+
+    def test_an_error_within_is_raised_and_signals_are_as_before(self):
+        before = signal.getsignal(signal.SIGINT)
+        with pytest.raises(OSError, match="full"), undisturbed():
+            raise OSError("full")
+        assert signal.getsignal(signal.SIGINT) is before
+
+    def test_other_threads_know_no_signals(self):
+        def work():
+            with undisturbed():
+                return "done"
+
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(work).result() == "done"

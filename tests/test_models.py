@@ -588,6 +588,17 @@ class TestValueModel:
             ValueModel(law="normal").fit(X, spend)
 
 
+@pytest.mark.parametrize(
+    "model", [ChurnModel(n_estimators=5), ValueModel(n_estimators=5), SpendIntervals(n_estimators=5)]
+)
+def test_a_target_in_another_order_is_refused(model):
+    X, left, _ = panel()
+    with pytest.raises(ValueError, match="`y` must have the rows of `X` in their order"):
+        model.fit(X, left[::-1])
+    by_position = left[::-1].reset_index(drop=True)
+    assert model.fit(X, by_position).feature_names_in_.tolist() == list(X)
+
+
 def test_leaves_fit_small_tables():
     assert [leaf_size(100, rows) for rows in (1, 19, 40, 1999, 2000, 10**6)] == [1, 1, 2, 99, 100, 100]
 

@@ -311,7 +311,7 @@ class TestFolder:
 
     @pytest.mark.parametrize(
         "change",
-        [{"format": 9}, {"format": 7}, {"format": None}, None],
+        [{"format": 10}, {"format": 8}, {"format": None}, None],
         ids=["later", "earlier", "none", "something else"],
     )
     def test_a_format_not_known_here(self, bundle, tmp_path, change):
@@ -319,7 +319,7 @@ class TestFolder:
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match=r"this version reads format 8\. .* run the experiment again"):
+        with pytest.raises(ValueError, match=r"this version reads format 9\. .* run the experiment again"):
             load(tmp_path)
 
     def test_a_damaged_file_is_named(self, bundle, tmp_path):
@@ -341,6 +341,11 @@ class TestFolder:
         (tmp_path / "notes.txt").write_text("What else lies in the folder does not matter.")
         assert load(tmp_path).about == bundle.about
         manifest = tmp_path / "bundle.json"
+        whole = manifest.read_text(encoding="utf-8")
+        manifest.write_text(whole.replace('"every": "', '"every": "1'), encoding="utf-8")
+        with pytest.raises(ValueError, match=r"^bundle\.json of the bundle in .* is not as it was saved\."):
+            load(tmp_path)
+        manifest.write_text(whole, encoding="utf-8")
         manifest.write_bytes(manifest.read_bytes()[:100])
         with pytest.raises(
             ValueError, match=r"^bundle\.json of the bundle in .* is damaged: .* run the experiment again"

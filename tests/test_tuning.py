@@ -418,7 +418,7 @@ class TestCommand:
     def test_without_optuna(self, small_demo, tmp_path, no_optuna, histories):
         result = self.call(small_demo.config, "--data", small_demo.data, "--out", tmp_path / "out")
         assert result.exit_code == 1
-        said = "tuning needs Optuna, which is not installed: pip install 'loyalty[tune]'."
+        said = "tuning needs Optuna, which is not installed. In the clone: pip install -e '.[tune]'."
         assert result.stderr == f"Error: {said}\n"
         assert not (tmp_path / "out").exists()
         with pytest.raises(OptunaMissingError, match=re.escape(said)):

@@ -35,7 +35,11 @@ _err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji
 DataFolder = Annotated[
     Path, typer.Option("--data", envvar="LOYALTY_DATA", help="Folder that the config's paths count from.")
 ]
-OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the results; made if it is not there.")]
+#: How a command ends that was interrupted.
+_INTERRUPTED = 130
+OutFolder = Annotated[
+    Path, typer.Option("--out", file_okay=False, help="Folder for the results; made if it is not there.")
+]
 ReportLanguage = Annotated[
     Language | None, typer.Option("--language", help="Of the report; by default the config's.", show_default=False)
 ]
@@ -63,9 +67,10 @@ def main() -> None:
     """Run the command line; a user's mistake ends in one message and exit code 1, never in a traceback."""
     try:
         app()
-    except KeyboardInterrupt:
-        _err.print("Stopped.")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            _err.print("Stopped.")
+        raise
 
 
 @contextmanager
@@ -151,6 +156,7 @@ def check(
     from loyalty.config import read_histories
     from loyalty.features import choose_features
     from loyalty.features.learned import MODELS
+    from loyalty.groups import check_attributes
     from loyalty.histories import HistoriesWarning
 
     with _plain_errors(), warnings.catch_warnings():
@@ -159,6 +165,7 @@ def check(
         histories = read_histories(read, data)
         _show_summary(histories)
         choose_features(histories, read.features, models=MODELS)
+        check_attributes(histories, read.card.attributes)
         _show_cutoffs(read, histories)
 
 
@@ -462,9 +469,10 @@ def _show_summary(histories: "Histories") -> None:
 
 
 def _show_cutoffs(config: "Config", histories: "Histories") -> None:
-    from loyalty.experiment import setting_of
+    from loyalty.experiment import check_standing, setting_of
 
     setting = setting_of(config)
+    check_standing(setting, histories, config.score_cutoff)
     cutoffs = [("Test", cutoff) for cutoff in config.test_cutoffs] + [("Score", config.score_cutoff)]
     for what, cutoff in cutoffs:
         (split,) = setting.splits(histories, [cutoff])

@@ -21,7 +21,7 @@ from loyalty.config import Config, read_histories
 from loyalty.evaluation import calibration_table, gain_curve
 from loyalty.explanation import summarise, summarise_cutoffs
 from loyalty.features import CATALOGUE
-from loyalty.files import write_table
+from loyalty.files import undisturbed, write_table
 from loyalty.fitting import Fitted, Panels, Setting, fit_models
 from loyalty.groups import attributes_at, check_attributes, group_attributes, group_clients, judge_groups
 from loyalty.histories import Histories, HistoriesWarning
@@ -37,7 +37,7 @@ from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, segment_movement
 from loyalty.tracking import log_experiment, tracking_uri
 from loyalty.voice import client_voice, missing_voice
 
-__all__ = ["Progress", "Run", "run_experiment"]
+__all__ = ["Progress", "Run", "check_standing", "run_experiment"]
 
 _CONTACTED = np.linspace(0.0, 1.0, 101)
 #: How far back the segments and the risk of today are compared with those of before.
@@ -136,13 +136,11 @@ def run_experiment(
     setting = setting_of(config)
     panels = Panels(histories, setting, config.features, on_step=watch.step, also=measurable(histories))
     (final,) = setting.splits(histories, [config.score_cutoff])
+    check_standing(setting, histories, config.score_cutoff)
     tracking_uri(out)  # refuses a folder MLflow cannot work in, before any work is done
     out.mkdir(parents=True, exist_ok=True)
     watch.begin(_count_steps(setting, histories, config))
     watch.step("histories")
-    if panels.at(config.score_cutoff).empty:
-        raise ValueError(f"[cutoffs] score: no client stands at {config.score_cutoff:%Y-%m-%d}.")
-
     chosen = ModelParameters(churn=config.churn.given(), value=config.value.given())
     result = run_backtest(panels, config.test_cutoffs, seed=config.seed, parameters=chosen, on_step=watch.step)
     terms = LongRunTerms(**config.long_run.given())
@@ -169,7 +167,8 @@ def run_experiment(
             write_table(alerts, made / ALERTS_FILE)
         watch.step("files")
         run_id = _track(config, name, out, made, fitted, metrics, fingerprints)
-        _move(made, out)
+        with undisturbed():
+            _move(made, out)
     watch.step("MLflow")
     return Run(out, result, scores, run_id, tuple(notes))
 
@@ -203,6 +202,17 @@ def _standing(
         "yardsticks": bundle.yardsticks.to_dict(),
         "movement": _movement(bundle, panels, scores, config.score_cutoff),
     }
+
+
+def check_standing(setting: Setting, histories: Histories, cutoff: pd.Timestamp) -> int:
+    """Count the clients who stand at the cutoff to be scored, and raise ValueError if nobody does."""
+    clients = int(histories.population(cutoff=cutoff, kind=setting.kind, active=setting.active).count().execute())
+    if not clients:
+        raise ValueError(
+            f"[cutoffs] score: no client stands at {cutoff:%Y-%m-%d}; what was recorded ends on "
+            f"{histories.observed_until:%Y-%m-%d}. Choose an earlier cutoff, or a longer `active`."
+        )
+    return clients
 
 
 def setting_of(config: Config) -> Setting:

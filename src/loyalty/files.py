@@ -3,14 +3,17 @@
 import csv
 import os
 import re
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["replace_file", "write_table"]
+__all__ = ["replace_file", "undisturbed", "write_table"]
 
 #: What a spreadsheet takes for a formula, be it after spaces or full-width.
 _FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
@@ -46,6 +49,35 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
     finally:
         unfinished.unlink(missing_ok=True)
     return path
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let Ctrl-C, or a polite request to end, wait until several files that belong together are all there.
+
+    Examples
+    --------
+    >>> done = []
+    >>> try:
+    ...     with undisturbed():
+    ...         signal.raise_signal(signal.SIGINT)
+    ...         done.append("all files")
+    ... except KeyboardInterrupt:
+    ...     print(done)
+    ['all files']
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
+        yield
+        return
+    late: list[int] = []
+    before = {sign: signal.signal(sign, lambda sign, _: late.append(sign)) for sign in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
+        for number in late:
+            signal.raise_signal(number)
 
 
 def write_table(table: "pd.DataFrame", path: Path) -> Path:

@@ -30,7 +30,7 @@ from loyalty.wording import Language
 
 __all__ = ["Bundle", "Yardsticks", "load", "measurable", "score_file"]
 
-_FORMAT = 8
+_FORMAT = 9
 #: Without it a folder is no bundle.
 MANIFEST = "bundle.json"
 #: What the features' own models learned; not there where no feature asks one.
@@ -278,6 +278,7 @@ class Bundle:
             "about": dict(self.about),
             "files": checksums(folder),
         }
+        kept["checksum"] = manifest_checksum(kept)
         text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
         replace_file(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
         return folder
@@ -292,6 +293,12 @@ def checksums(folder: Path) -> dict[str, str]:
     """Tell the SHA-256 of each text of a bundle but its manifest."""
     texts = sorted(path for path in folder.iterdir() if path.suffix in {".json", ".txt"} and path.name != MANIFEST)
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in texts}
+
+
+def manifest_checksum(kept: Mapping[str, Any]) -> str:
+    """Tell the SHA-256 of what a manifest says, but for the checksum itself."""
+    said = {name: value for name, value in kept.items() if name != "checksum"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def retire(folder: Path) -> None:
@@ -417,6 +424,8 @@ def load(folder: str | Path) -> Bundle:
             f"the bundle in {str(folder)!r} has format {kept.get('format')}, of loyalty "
             f"{kept.get('loyalty')}; this version reads format {_FORMAT}. Update loyalty, or run the experiment again."
         )
+    if kept.get("checksum") != manifest_checksum(kept):
+        raise ValueError(f"{MANIFEST} of the bundle in {str(folder)!r} is not as it was saved. {remedy}")
     found = checksums(folder)
     for name, checksum in kept["files"].items():
         if found.get(name) != checksum:

@@ -369,7 +369,9 @@ def _import_optuna() -> Any:
     except ModuleNotFoundError as error:
         if error.name != "optuna":
             raise
-        raise OptunaMissingError("tuning needs Optuna, which is not installed: pip install 'loyalty[tune]'.") from None
+        raise OptunaMissingError(
+            "tuning needs Optuna, which is not installed. In the clone: pip install -e '.[tune]'."
+        ) from None
     return optuna
 
 

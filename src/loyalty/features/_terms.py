@@ -263,7 +263,7 @@ def kiwi_version() -> str:
         return importlib.metadata.version("kiwipiepy")
     except importlib.metadata.PackageNotFoundError:
         raise ImportError(
-            "tokens='kiwi' needs kiwipiepy, which is not installed: pip install 'loyalty[korean]'."
+            "tokens='kiwi' needs kiwipiepy, which is not installed. In the clone: pip install -e '.[korean]'."
         ) from None
 
 

@@ -208,8 +208,10 @@ def freeze_columns(model: Any, X: pd.DataFrame | ArrayLike, y: Any = "no_validat
     ------
     ValueError
         If a category is refused by `Columns.of`, a column of a DataFrame holds infinity, or neither numbers nor
-        categories, or scikit-learn refuses table or target.
+        categories, a Series `y` has the rows of `X` in another order, or scikit-learn refuses table or target.
     """
+    if isinstance(X, pd.DataFrame) and isinstance(y, pd.Series):
+        _check_order(X.index, y.index)
     rules = {**_NUMBERS, "ensure_min_samples": 2, **rules}
     columns = Columns.of(X) if isinstance(X, pd.DataFrame) else Columns(())
     if not isinstance(X, pd.DataFrame) or not columns.levels:
@@ -322,6 +324,14 @@ def _infinity_named(X: Any, columns: Columns) -> Iterator[None]:
                     f"column {name!r} holds infinity, first in row {row!r}. Write NaN where a number is unknown."
                 ) from None
         raise
+
+
+def _check_order(rows: pd.Index, target: pd.Index) -> None:
+    """Refuse a target whose rows are those of the table in another order; any other goes by position."""
+    if rows.nlevels != target.nlevels or len(rows) != len(target) or rows.equals(target):
+        return
+    if target.isin(rows).all() and rows.isin(target).all():
+        raise ValueError("`y` must have the rows of `X` in their order. Take y.loc[X.index].")
 
 
 def _check_places(model: Any, X: pd.DataFrame) -> None:
