@@ -278,6 +278,29 @@ def test_the_remedy_for_such_a_date_works(tmp_path):
     assert stored(Histories(tmp_path / "bills.csv", columns=mapping), "event_time") == times("2024-02-01")
 
 
+@pytest.mark.parametrize(
+    ("day", "expression"),
+    [
+        ("01/02/2024 10:30", "strptime(event_time, '%d/%m/%Y %H:%M')"),
+        ("01/02/24", "strptime(event_time, '%d/%m/%y')"),
+        ("20240201", "strptime(cast(event_time as varchar), '%Y%m%d')"),
+    ],
+)
+def test_other_forms_are_read_as_the_remedy_says(tmp_path, day, expression):
+    (tmp_path / "bills.csv").write_text(f"client_id,event_time,amount\n1,{day},2.5\n", encoding="utf-8")
+    (read,) = stored(Histories(tmp_path / "bills.csv", columns={"purchases": {"event_time": expression}}), "event_time")
+    assert pd.Timestamp(read).normalize() == pd.Timestamp("2024-02-01")
+
+
+def test_the_remedy_for_commas_that_part_thousands_works(tmp_path):
+    (tmp_path / "bills.csv").write_text('client_id,event_time,amount\n1,2024-02-01,"1,013.74"\n', encoding="utf-8")
+    (found,) = problems(tmp_path / "bills.csv")
+    expression = "cast(replace(amount, ',', '') as double)"
+    assert expression in found
+    mapping = {"purchases": {"amount": expression}}
+    assert stored(Histories(tmp_path / "bills.csv", columns=mapping), "amount") == [1013.74]
+
+
 def test_a_bad_value_in_the_last_row_of_a_csv_is_told_with_its_row(tmp_path):
     lines = "1,2024-01-01,2.5\n2,2024-01-02,2.5\n" * 15_000
     (tmp_path / "bills.csv").write_text(f"client_id,event_time,amount\n{lines}3,2024-01-03,n/a\n", encoding="utf-8")
@@ -523,7 +546,7 @@ def test_amounts_that_are_text_nan_or_infinite_are_counted_apart():
     frame = dated(amount=["1", "ten", "nan", "-inf", "1e999", "", "NaN"])
     found = problems(frame)
     assert len(found) == 2
-    assert found[0].startswith("purchases.amount: 2 rows are text, first 'ten' in row 2. Correct them, ")
+    assert found[0].startswith("purchases.amount: 2 rows are text, first 'ten' in row 2. Correct them; ")
     assert found[1].startswith("purchases.amount: 4 rows are NaN or infinite, first 'nan' in row 3. Correct them, ")
     arrow = pa.table({"client_id": [1, 2], "event_time": ["2024-01-01"] * 2, "amount": [1.0, float("nan")]})
     assert problems(arrow)[0].startswith("purchases.amount: 1 row is NaN or infinite, first 'nan' in row 2.")

@@ -437,12 +437,19 @@ def _column_checks(column: Column, given: str, kind: str, theirs: str) -> list[C
             checks.append(Check(column.name, blank, "''", "{count} blank text, first row {row}", remedy))
     filled = f"{given} is not null and {value} is null"
     if column.kind == "time":
-        remedy = f"Write dates as 2024-03-01 or 2024-03-01T09:30:00, or map them: strptime({theirs}, '%d/%m/%Y')."
+        remedy = (
+            f"Write dates as 2024-03-01 or 2024-03-01T09:30:00, or map them by their own form, such as "
+            f"strptime({theirs}, '%d/%m/%Y'), with ' %H:%M' for a time of day, %y for a year of two digits, and "
+            f"cast({theirs} as varchar) in its place where they are numbers."
+        )
         found = "{count} not a date, first {shown} in row {row}"
         checks.append(Check(column.name, f"({filled}) or not isfinite({value})", text, found, remedy))
     elif column.kind == "number":
         if not _always_fits(column, kind):
-            remedy = f'Correct them, or leave the rows out with where = "try_cast({theirs} as double) is not null".'
+            remedy = (
+                f"Correct them; where commas part thousands, map it: cast(replace({theirs}, ',', '') as double). "
+                f'Or leave the rows out, if they are few, with where = "try_cast({theirs} as double) is not null".'
+            )
             checks.append(Check(column.name, filled, text, "{count} text, first {shown} in row {row}", remedy))
         if kind not in _INTEGERS:
             remedy = f'Correct them, or leave the rows out with where = "abs({theirs}) < 1e300".'
