@@ -397,6 +397,19 @@ class TestSpendIntervals:
         assert low == pytest.approx(100 * np.exp(0.5 * norm.ppf(0.05)), rel=0.15)
         assert high == pytest.approx(100 * np.exp(0.5 * norm.ppf(0.95)), rel=0.15)
 
+    def test_a_group_that_nobody_is_in_is_none(self):
+        """One yes or no makes two means, between and above which there is no held-out row."""
+        rng = np.random.default_rng(0)
+        index = pd.MultiIndex.from_product([range(400), pd.date_range("2024-01-01", periods=4, freq="30D")])
+        index.names = ["client_id", "cutoff"]
+        silent, level = rng.integers(1, 200, 1600), rng.normal(size=1600)
+        spend = np.where(rng.random(1600) < silent / 250, 0.0, 50 * np.exp(level / 2))
+        X = pd.DataFrame({"member": (silent > 100) * 1.0}, index=index)
+        model = SpendIntervals(n_estimators=5, embargo="30d").fit(X, spend)
+        assert np.isfinite(model.predict(X)).all()
+        assert (model.levels_ > 0).all()
+        assert len(model.levels_) == len(model.edges_) + 1
+
     def test_a_forecast_moves_the_laws(self):
         """Trees learned from a good year; a forecast knows that one in two buys as before, and at half the price."""
         X, spend = clients(4000)

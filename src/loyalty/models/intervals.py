@@ -392,8 +392,7 @@ class SpendIntervals(BaseEstimator):
             [law.score(part) for law, part in zip(laws, _split_like(spend / self.unit_, laws), strict=True)]
         )
         by = _joined([law.mean() for law in laws])
-        groups = int(np.clip(len(scores) // _FEWEST_IN_GROUP, 1, _GROUPS))
-        self.edges_ = np.unique(np.quantile(by, np.linspace(0, 1, groups + 1)[1:-1])) if groups > 1 else np.empty(0)
+        self.edges_ = _edges(by)
         group = np.searchsorted(self.edges_, by)
         misses = 1 - self.coverage
         found = [conformal_level(scores[group == g], self.coverage) for g in range(len(self.edges_) + 1)]
@@ -410,6 +409,18 @@ class SpendIntervals(BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.target_tags.required = True
         return tags
+
+
+def _edges(means: Floats) -> Floats:
+    """Part rows by their means into groups of about the same size; where many have the same mean, into fewer."""
+    groups = int(np.clip(len(means) // _FEWEST_IN_GROUP, 1, _GROUPS))
+    kept, begun = [], 0
+    for edge in np.quantile(means, np.linspace(0, 1, groups + 1)[1:-1]) if groups > 1 else ():
+        below = int(np.count_nonzero(means <= edge))
+        if min(below - begun, len(means) - below) >= _FEWEST_IN_GROUP // 2:
+            kept.append(edge)
+            begun = below
+    return np.array(kept, dtype=float)
 
 
 def _columns_of(forecast: pd.DataFrame, X: pd.DataFrame, rows: int) -> Floats:
