@@ -1,7 +1,11 @@
-"""Checks of arguments that are numbers."""
+"""Arguments that are numbers: checks of one, and columns of them."""
 
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
 
 
 def is_finite_number(value: object) -> bool:
@@ -27,3 +31,15 @@ def is_whole_number(value: object, *, least: int) -> bool:
     [True, False, False, False, False]
     """
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def float_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Take columns as float64 whatever their type, nullable or object; what is missing is then NaN.
+
+    Examples
+    --------
+    >>> float_columns(pd.DataFrame({"visits": pd.array([1, None], dtype="Int64")}), ["visits"])["visits"].tolist()
+    [1.0, nan]
+    """
+    columns = {name: table[name].to_numpy(dtype="float64", na_value=np.nan) for name in names}
+    return pd.DataFrame(columns, index=table.index)

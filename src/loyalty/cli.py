@@ -469,14 +469,14 @@ def _show_summary(histories: "Histories") -> None:
 
 
 def _show_cutoffs(config: "Config", histories: "Histories") -> None:
-    from loyalty.experiment import check_standing, setting_of
+    from loyalty.experiment import check_standing, count_clients, setting_of
 
     setting = setting_of(config)
     check_standing(setting, histories, config.score_cutoff)
     cutoffs = [("Test", cutoff) for cutoff in config.test_cutoffs] + [("Score", config.score_cutoff)]
     for what, cutoff in cutoffs:
         (split,) = setting.splits(histories, [cutoff])
-        clients = histories.population(cutoff=cutoff, kind=setting.kind, active=setting.active).count().execute()
+        clients = count_clients(setting, histories, cutoff)
         count = len(split.train)
         span = f"{split.train[0]:%Y-%m-%d}" + (f" to {split.train[-1]:%Y-%m-%d}" if count > 1 else "")
         learned = f"{count} training cutoff{'s' if count > 1 else ''}, {span}"

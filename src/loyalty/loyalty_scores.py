@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from loyalty.checks import float_columns
+
 __all__ = ["LOYALTY_FEATURES", "LOYALTY_PARTS", "LoyaltyWeights", "document_loyalty", "loyalty_parts", "loyalty_score"]
 
 Floats = NDArray[np.float64]
@@ -426,11 +428,7 @@ def loyalty_score(
             "`panel` has no feature that a part of the score is made from. Build it with, for example, the features "
             "'days_since_last', 'frequency', 'T' and 'purchase_days_count_365d'; `loyalty_parts` lists all."
         )
-    # Nullable and whole numbers and objects alike; what is missing is then NaN.
-    there = [name for name in panel if name in LOYALTY_FEATURES]
-    numbers = pd.DataFrame(
-        {name: panel[name].to_numpy(dtype="float64", na_value=np.nan) for name in there}, index=panel.index
-    )
+    numbers = float_columns(panel, [name for name in panel if name in LOYALTY_FEATURES])
     points = {name: part.points(numbers) for name, part in _PARTS.items()}
     if probability is not None:
         points["staying"] = 100.0 * (1.0 - probability)

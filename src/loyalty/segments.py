@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from loyalty.checks import float_columns
+
 __all__ = [
     "RFM_FEATURES",
     "RFM_SEGMENTS",
@@ -142,9 +144,7 @@ class RfmCuts:
 def _rfm_numbers(panel: pd.DataFrame) -> pd.DataFrame:
     """Take the three features as float64, whatever their type: nullable whole numbers know no infinity."""
     _check_columns(panel, "panel", RFM_FEATURES, remedy=f"Build it with features={list(RFM_FEATURES)}.")
-    return pd.DataFrame(
-        {name: panel[name].to_numpy(dtype="float64", na_value=np.nan) for name in RFM_FEATURES}, index=panel.index
-    )
+    return float_columns(panel, RFM_FEATURES)
 
 
 def rfm_segments(panel: pd.DataFrame, *, cuts: RfmCuts, language: Language = "en") -> pd.DataFrame:

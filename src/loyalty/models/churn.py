@@ -27,8 +27,8 @@ from loyalty.models.trees import (
     cutoffs_of,
     embargo_of,
     held_out_in_time,
-    leaf_size,
     model_text,
+    row_settings,
     side_by_side,
     threads,
     write_json,
@@ -441,7 +441,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             **self._shared(len(values)),
             "num_leaves": chosen["num_leaves"],
             "learning_rate": chosen["learning_rate"],
-            "min_data_in_leaf": leaf_size(chosen["min_child_samples"], len(codes)),
+            **row_settings(chosen["min_child_samples"], len(codes)),
         }
         line, start = Line(), None
         if self.extrapolate:

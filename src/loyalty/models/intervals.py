@@ -17,9 +17,8 @@ from loyalty.models.categories import freeze_columns, read_columns, restore_colu
 from loyalty.models.holding_out import HeldOut, hold_out, one_for_each
 from loyalty.models.trees import (
     TREE_PARAMETERS,
-    drawn_from,
-    leaf_size,
     model_text,
+    row_settings,
     side_by_side,
     threads,
     write_json,
@@ -355,18 +354,16 @@ class SpendIntervals(BaseEstimator):
         bought = spend > 0
         nothing = {
             **parameters,
-            **drawn_from(len(spend)),
             "objective": "binary",
-            "min_data_in_leaf": leaf_size(self.min_child_samples, len(spend)),
+            **row_settings(self.min_child_samples, len(spend)),
         }
         # Where nobody buys there is no law of what buyers spend, nor is it asked for; trees of all rows stand in.
         rows = np.flatnonzero(bought) if bought.any() else np.arange(len(spend))
         size = self._log(np.clip(spend[rows], 0.0, None))
         buying = {
             **parameters,
-            **drawn_from(len(rows)),
             "objective": "quantile",
-            "min_data_in_leaf": leaf_size(self.min_child_samples, len(rows)),
+            **row_settings(self.min_child_samples, len(rows)),
         }
         return (
             lgb.train(nothing, lgb.Dataset(values, (~bought).astype(int)), self.n_estimators),

@@ -20,7 +20,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from loyalty.models.trees import leaf_size
+from loyalty.models.trees import row_settings
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int_]
@@ -55,7 +55,7 @@ class Stage:
             # A tree that is shown a single column finds no interactions.
             "feature_fraction": max(shared["feature_fraction"], min(1.0, 2 / columns)),
             "num_leaves": self.num_leaves,
-            "min_data_in_leaf": leaf_size(self.min_child_samples, rows),
+            **row_settings(self.min_child_samples, rows),
             "learning_rate": self.learning_rate,
             "lambda_l2": self.lambda_l2,
             "extra_trees": self.extra_trees,
@@ -166,8 +166,8 @@ def _grow_together(
                 booster.update()
         known, trees = trees, [booster.current_iteration() for booster in boosters]
         margins = [
-            margin + _margin(booster, values[held_out], shared, trees=new)
-            for margin, booster, (_, held_out), *new in zip(margins, boosters, folds, known, trees, strict=True)
+            margin + _margin(booster, values[held_out], shared, trees=(start, end))
+            for margin, booster, (_, held_out), start, end in zip(margins, boosters, folds, known, trees, strict=True)
         ]
         loss = _log_loss(margins, codes, folds)
         if loss < best_loss:
@@ -185,7 +185,7 @@ def _grow_together(
     return Rehearsed(stage, best_rounds, best_loss, grown, best)
 
 
-def _margin(booster: lgb.Booster, values: Floats, shared: Mapping[str, Any], *, trees: Sequence[int]) -> Floats:
+def _margin(booster: lgb.Booster, values: Floats, shared: Mapping[str, Any], *, trees: tuple[int, int]) -> Floats:
     """Add up the trees from the first number to before the second."""
     start, end = trees
     if start == end:  # LightGBM would take no number for all

@@ -28,8 +28,8 @@ from loyalty.models.trees import (
     TREE_PARAMETERS,
     cutoffs_of,
     held_out_in_time,
-    leaf_size,
     model_text,
+    row_settings,
     threads,
     write_json,
     written_duration,
@@ -429,7 +429,7 @@ class SurvivalModel(SurvivalCurves):
             "objective": "binary",
             "num_leaves": self.num_leaves,
             "learning_rate": self.learning_rate,
-            "min_data_in_leaf": leaf_size(self.min_child_samples, len(table)),
+            **row_settings(self.min_child_samples, len(table)),
             "seed": self.random_state,
             "num_threads": threads(self.n_jobs, len(table)),
         }

@@ -131,15 +131,16 @@ def leaf_size(wanted: int, rows: int) -> int:
     return max(1, min(wanted, rows // 20))
 
 
-def drawn_from(rows: int) -> dict[str, Any]:
-    """Say how rows are drawn for each tree: of a single row LightGBM would draw none, and fail.
+def row_settings(min_child_samples: int, rows: int) -> dict[str, int]:
+    """Set what depends on how many rows trees are grown on; of a single one LightGBM would draw none, and fail.
 
     Examples
     --------
-    >>> drawn_from(1), drawn_from(2)
-    ({'bagging_freq': 0}, {})
+    >>> row_settings(100, 1000), row_settings(100, 1)
+    ({'min_data_in_leaf': 50}, {'min_data_in_leaf': 1, 'bagging_freq': 0})
     """
-    return {} if rows > 1 else {"bagging_freq": 0}
+    leaf = {"min_data_in_leaf": leaf_size(min_child_samples, rows)}
+    return leaf if rows > 1 else {**leaf, "bagging_freq": 0}
 
 
 def held_out_in_time(

@@ -17,10 +17,9 @@ from loyalty.models.churn import ChurnModel
 from loyalty.models.trees import (
     TREE_PARAMETERS,
     cutoffs_of,
-    drawn_from,
     embargo_of,
-    leaf_size,
     model_text,
+    row_settings,
     threads,
     write_json,
     written_duration,
@@ -360,10 +359,9 @@ class ValueModel(RegressorMixin, BaseEstimator):
         parameters = {
             **TREE_PARAMETERS,
             **_OBJECTIVES[self.law],
-            **drawn_from(len(target)),
             "num_leaves": self.num_leaves,
             "learning_rate": self.learning_rate,
-            "min_data_in_leaf": leaf_size(self.min_child_samples, len(target)),
+            **row_settings(self.min_child_samples, len(target)),
             "seed": self.random_state,
             "num_threads": threads(self.n_jobs, len(values)),
         }

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from loyalty.models._zero_inflated import Floats, ZeroInflatedLaw, bounded, slopes
 from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
-from loyalty.models.trees import TREE_PARAMETERS, leaf_size, model_text, threads, write_json
+from loyalty.models.trees import TREE_PARAMETERS, model_text, row_settings, threads, write_json
 
 __all__ = ["ZeroInflatedLaw", "ZeroInflatedLogNormal"]
 
@@ -211,7 +211,7 @@ class ZeroInflatedLogNormal(RegressorMixin, BaseEstimator):
             "num_class": 3,
             "num_leaves": self.num_leaves,
             "learning_rate": self.learning_rate,
-            "min_data_in_leaf": leaf_size(self.min_child_samples, len(values)),
+            **row_settings(self.min_child_samples, len(values)),
             "seed": self.random_state,
             "num_threads": threads(self.n_jobs, len(values)),
         }
