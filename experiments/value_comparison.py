@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -109,10 +110,13 @@ def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.
 
     buyers = learned_from > 0
     bought, buys = churn.predict_proba(X)[:, 0], churn.predict_proba(panel)[:, 0]
+    with patch("loyalty.models.value._OF_THE_MEAN", 0.0):
+        of_logarithms = lesson.fit_value(churn=churn)
     two_parts = {
         "hurdle gamma": ValueModel(law="gamma", embargo=reach).fit(X, y, purchase=churn),
         "hurdle log-normal": ValueModel(law="lognormal", embargo=reach).fit(X, y, purchase=churn),
         "gamma with anchor": clone(default).set_params(law="gamma").fit(X, y, purchase=churn, latest=lesson.latest),
+        f"{DEFAULT}, logarithms alone": of_logarithms,
         DEFAULT: default,
     }
     for name, model in two_parts.items():

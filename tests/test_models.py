@@ -4,6 +4,7 @@ import json
 import warnings
 from pathlib import Path
 
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from loyalty.models.churn import ChurnModel
 from loyalty.models.intervals import SpendIntervals
 from loyalty.models.line import Line
-from loyalty.models.trees import feature_names, held_out_in_time, leaf_size, threads
+from loyalty.models.trees import TREE_PARAMETERS, feature_names, held_out_in_time, leaf_size, row_settings, threads
 from loyalty.models.value import ValueModel
 
 ADDRESS = "ann.smith@example.org"
@@ -573,6 +574,48 @@ class TestValueModel:
         plain = ValueModel(n_estimators=50).fit(X, spend).predict(X)
         scaled = ValueModel(n_estimators=50).fit(X.assign(**money), factor * spend).predict(X.assign(**money))
         assert scaled == pytest.approx(factor * plain, rel=1e-4)
+
+    def test_of_two_with_the_same_logarithms_the_less_steady_one_spends_more(self, monkeypatch):
+        rng = np.random.default_rng(0)
+        steady = rng.random(8000) < 0.5
+        X = pd.DataFrame({"steady": steady.astype(float)})
+        spend = np.exp(3 + rng.normal(size=8000) * np.where(steady, 0.3, 1.2))
+        mean = [float(spend[~steady].mean()), float(spend[steady].mean())]
+        rows = pd.DataFrame({"steady": [0.0, 1.0]})
+        assert mean[0] / mean[1] == pytest.approx(np.exp((1.2**2 - 0.3**2) / 2), rel=0.1)
+        assert ValueModel(n_estimators=600).fit(X, spend).predict(rows) == pytest.approx(mean, rel=0.05)
+        monkeypatch.setattr("loyalty.models.value._OF_THE_MEAN", 0.0)
+        alone = ValueModel(n_estimators=600).fit(X, spend).predict(rows)
+        assert alone[0] == pytest.approx(alone[1], rel=0.05)
+
+    def test_trees_of_the_mean_start_from_those_of_logarithms(self):
+        X, _, spend = panel()
+        target = (spend[spend > 0] / spend[spend > 0].mean()).to_numpy()
+        rows = X[spend > 0].to_numpy()
+        model = ValueModel(n_estimators=30).fit(X[spend > 0], spend[spend > 0])
+        settings = TREE_PARAMETERS | row_settings(100, len(rows)) | {"num_leaves": 7, "learning_rate": 0.03, "seed": 0}
+        first = lgb.train(settings | {"objective": "regression"}, lgb.Dataset(rows, np.log(target)), 30)
+        start = first.predict(rows)
+        alike = np.exp(start).sum() / target.sum()
+        then = lgb.train(settings | {"objective": "poisson"}, lgb.Dataset(rows, alike * target, init_score=start), 10)
+        told = np.exp(start + then.predict(rows, raw_score=True))
+        assert model.booster_.num_trees() == 40
+        assert model.predict(X[spend > 0]) == pytest.approx(told * spend.sum() / told.sum(), rel=1e-6)
+
+    def test_one_enormous_order_leaves_everybody_finite_and_the_total_right(self):
+        X, _, spend = panel()
+        spend = spend.where(spend > 0, 1.0)
+        spend.iloc[7] = 1e12
+        told = ValueModel(n_estimators=50).fit(X, spend).predict(X)
+        assert np.isfinite(told).all()
+        assert (told > 0).all()
+        assert told.sum() == pytest.approx(spend.sum(), rel=1e-9)
+
+    def test_a_single_tree_is_of_logarithms(self):
+        X, _, spend = panel()
+        model = ValueModel(n_estimators=1).fit(X, spend)
+        assert model.booster_.num_trees() == 1
+        assert model.predict(X).sum() == pytest.approx(spend.sum(), rel=0.1)
 
     def test_who_spends_more_is_expected_to(self):
         rng = np.random.default_rng(0)
