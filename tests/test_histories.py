@@ -856,6 +856,32 @@ def test_a_last_day_that_stands_alone_is_told():
     assert Histories(dated(event_time=apart), observed_until="2024-05-06").notes == ()
 
 
+def test_a_first_day_ages_before_the_rest_is_told():
+    usual = pd.date_range("2024-01-01", periods=40, freq="3D")
+    two_years = pd.Timedelta(days=732)
+    with pytest.warns(HistoriesWarning, match=r"there is none between 1900-01-01 and 2024-01-01"):
+        assert "look older" in Histories(dated(event_time=["1900-01-01", *usual])).notes[-1]
+    with pytest.warns(HistoriesWarning, match=r"there is none between 1970-01-01 and 2024-01-01"):
+        Histories(dated(event_time=["1970-01-01", *usual]))
+    assert Histories(dated(event_time=[usual[0] - two_years, *usual])).notes == ()
+    with pytest.warns(HistoriesWarning, match="there is none between"):
+        Histories(dated(event_time=[usual[0] - two_years - pd.Timedelta(days=1), *usual]))
+    apart = ["1900-01-01", *usual, usual[-1] + pd.Timedelta(days=8)]
+    with pytest.warns(HistoriesWarning) as told:
+        assert len(Histories(dated(event_time=apart)).notes) == 2
+    assert "the last day, 2024-05-05, comes 8 days" in str(told[0].message)
+
+
+def test_a_wrong_date_long_ago_makes_no_silence_look_short():
+    usual = [*pd.date_range("2024-01-01", periods=40, freq="5D"), "2024-08-01"]  # after 18 days
+    for first in ([], ["1900-01-01"], ["2022-07-30"]):  # a day more than two years before the last
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HistoriesWarning)
+            histories = Histories(dated(event_time=[*first, *usual]))
+        assert histories.staleness("2024-09-06") == ""
+        assert "37 days before: everybody looks like a leaver" in histories.staleness("2024-09-07")
+
+
 def test_facts_known_far_in_the_future_are_told():
     bill = dated(event_time=["2024-01-01", "2024-01-02"], known_at=["2205-01-01", "2024-01-02"])
     with pytest.warns(HistoriesWarning, match=r"known_at: 1 row is dated at or after 2025-01-01, first '2205-01-01"):

@@ -43,6 +43,8 @@ __all__ = [
 _WEEK = 7
 #: Days with purchases from which on their rhythm can be told.
 _MONTH = 30
+#: How far back the rhythm of a shop is looked for: long enough to hold what happens once a year.
+_LATELY = pd.Timedelta(days=2 * 366)
 
 _DAY = 86_400_000_000  # microseconds
 #: Days between the first and the last that are ticked off and not sorted.
@@ -66,6 +68,12 @@ def _distinct(days: NDArray[np.int64]) -> NDArray[np.int64]:
     there = np.zeros(span, bool)
     there[days - least] = True
     return np.flatnonzero(there) + least
+
+
+def _longest_pause(days: "pd.Series[pd.Timestamp]") -> int:
+    """Count the days from one to the next, where they are most, in the last two years: what is long for a shop."""
+    lately = days[days >= days.iloc[-1] - _LATELY]
+    return int(lately.diff().dt.days.max()) if len(lately) > 1 else 0
 
 
 class _Tables(Mapping[str, "ibis.Table"]):
@@ -222,7 +230,7 @@ class Histories:
         if observed_until is None:
             days = self._days("purchases")
             self.observed_until = (days.iloc[-1] + pd.Timedelta(days=1)).as_unit("us")
-            self._tell_lone_end(days)
+            self._tell_odd_days(days)
         else:
             self.observed_until = as_instant(observed_until, name="observed_until")
 
@@ -253,16 +261,29 @@ class Histories:
             if kinds[a.table.name] != ours
         ]
 
-    def _tell_lone_end(self, days: "pd.Series[pd.Timestamp]") -> None:
-        """Warn if the last day stands far from the rest: a wrong date makes outcomes look decided that are not."""
-        gaps = days.diff().dt.days.to_numpy()[1:]
-        if len(gaps) >= _MONTH and gaps[-1] > max(_WEEK, 2 * gaps[:-1].max()):
-            said = (
-                f"purchases: the last day, {days.iloc[-1]:%Y-%m-%d}, comes {gaps[-1]:.0f} days after the one before; "
+    def _tell_odd_days(self, days: "pd.Series[pd.Timestamp]") -> None:
+        """Warn of days that stand apart, where a wrong date would do harm.
+
+        A last day far from the rest makes outcomes look decided that are not; a first one makes clients look old.
+        """
+        if len(days) <= _MONTH:
+            return
+        said = []
+        pauses = days.diff().dt.days.to_numpy()[1:]
+        if pauses[-1] > max(_WEEK, 2 * _longest_pause(days.iloc[:-1])):
+            said.append(
+                f"purchases: the last day, {days.iloc[-1]:%Y-%m-%d}, comes {pauses[-1]:.0f} days after the one before; "
                 "if it is a wrong date, outcomes look decided that are not."
             )
-            self.notes = (*self.notes, said)
-            warnings.warn(said, HistoriesWarning, stacklevel=3)
+        longest = int(pauses[:-1].argmax())
+        if pauses[longest] > _LATELY.days:
+            said.append(
+                f"purchases: there is none between {days.iloc[longest]:%Y-%m-%d} and {days.iloc[longest + 1]:%Y-%m-%d}; "
+                "if dates before that are wrong, their clients look older than they are."
+            )
+        self.notes = (*self.notes, *said)
+        for warning in said:
+            warnings.warn(warning, HistoriesWarning, stacklevel=3)
 
     def _days(self, table: str, before: pd.Timestamp | None = None) -> "pd.Series[pd.Timestamp]":
         """List the days with a row in a table, each once, of those rows known before an instant."""
@@ -277,7 +298,8 @@ class Histories:
     def staleness(self, cutoff: Instant) -> str:
         """Say so if the purchases end long before a cutoff, where everybody looks like a leaver.
 
-        Long is more than a week, and more than twice the longest time without a purchase until then.
+        Long is more than a week, and more than twice the longest time without a purchase in the two years up to the
+        last one: a wrong date long ago must not make every silence look short.
 
         Parameters
         ----------
@@ -303,8 +325,7 @@ class Histories:
         if days.empty:
             return ""
         silent = (instant - days.iloc[-1]).days
-        longest = days.diff().dt.days.max() if len(days) > 1 else 0
-        if silent <= max(_WEEK, 2 * longest):
+        if silent <= max(_WEEK, 2 * _longest_pause(days)):
             return ""
         return (
             f"The purchases known at {instant:%Y-%m-%d} end on {days.iloc[-1]:%Y-%m-%d}, {silent} days before: "
