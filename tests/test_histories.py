@@ -866,6 +866,9 @@ def test_a_first_day_ages_before_the_rest_is_told():
     assert Histories(dated(event_time=[usual[0] - two_years, *usual])).notes == ()
     with pytest.warns(HistoriesWarning, match="there is none between"):
         Histories(dated(event_time=[usual[0] - two_years - pd.Timedelta(days=1), *usual]))
+    with pytest.warns(HistoriesWarning, match="the last day, 2034-01-01"):
+        assert len(Histories(dated(event_time=[*usual, "2034-01-01"])).notes) == 1
+    assert Histories(dated(event_time=["1900-01-01", *usual[:28], "2034-01-01"])).notes == ()  # 30 days tell no rhythm
     apart = ["1900-01-01", *usual, usual[-1] + pd.Timedelta(days=8)]
     with pytest.warns(HistoriesWarning) as told:
         assert len(Histories(dated(event_time=apart)).notes) == 2

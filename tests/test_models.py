@@ -588,19 +588,25 @@ class TestValueModel:
         alone = ValueModel(n_estimators=600).fit(X, spend).predict(rows)
         assert alone[0] == pytest.approx(alone[1], rel=0.05)
 
-    def test_trees_of_the_mean_start_from_those_of_logarithms(self):
+    @pytest.mark.parametrize("anchor", [None, "amount_sum_90d"])
+    def test_trees_of_the_mean_start_from_those_of_logarithms(self, anchor):
         X, _, spend = panel()
-        target = (spend[spend > 0] / spend[spend > 0].mean()).to_numpy()
-        rows = X[spend > 0].to_numpy()
-        model = ValueModel(n_estimators=30).fit(X[spend > 0], spend[spend > 0])
-        settings = TREE_PARAMETERS | row_settings(100, len(rows)) | {"num_leaves": 7, "learning_rate": 0.03, "seed": 0}
-        first = lgb.train(settings | {"objective": "regression"}, lgb.Dataset(rows, np.log(target)), 30)
-        start = first.predict(rows)
-        alike = np.exp(start).sum() / target.sum()
-        then = lgb.train(settings | {"objective": "poisson"}, lgb.Dataset(rows, alike * target, init_score=start), 10)
-        told = np.exp(start + then.predict(rows, raw_score=True))
+        X, spend = X[spend > 0], spend[spend > 0].to_numpy()
+        model = ValueModel(n_estimators=30, anchor=anchor).fit(X, spend)
+        target = spend / model.unit_
+        if anchor:
+            target /= (X[anchor] / model.unit_).fillna(1.0).to_numpy() ** model.power_
+            assert abs(target.sum() / len(target) - 1) > 0.01  # what is left is not of mean one
+        settings = TREE_PARAMETERS | row_settings(100, len(X)) | {"num_leaves": 7, "learning_rate": 0.03, "seed": 0}
+        first = lgb.train(settings | {"objective": "regression"}, lgb.Dataset(X.to_numpy(), np.log(target)), 30)
+        start = first.predict(X.to_numpy())
+        scaled = target * np.exp(start).sum() / target.sum()
+        then = lgb.train(settings | {"objective": "poisson"}, lgb.Dataset(X.to_numpy(), scaled, init_score=start), 10)
         assert model.booster_.num_trees() == 40
-        assert model.predict(X[spend > 0]) == pytest.approx(told * spend.sum() / told.sum(), rel=1e-6)
+        told = model.booster_.predict(X.to_numpy(), raw_score=True)
+        assert told == pytest.approx(start + then.predict(X.to_numpy(), raw_score=True), rel=1e-6)
+        if anchor is None:
+            assert model.predict(X) == pytest.approx(np.exp(told) * spend.sum() / np.exp(told).sum(), rel=1e-9)
 
     def test_one_enormous_order_leaves_everybody_finite_and_the_total_right(self):
         X, _, spend = panel()
