@@ -58,6 +58,7 @@ def undisturbed() -> Iterator[None]:
     Examples
     --------
     >>> done = []
+    >>> usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has none
     >>> try:
     ...     with undisturbed():
     ...         signal.raise_signal(signal.SIGINT)
@@ -65,6 +66,7 @@ def undisturbed() -> Iterator[None]:
     ... except KeyboardInterrupt:
     ...     print(done)
     ['all files']
+    >>> done = signal.signal(signal.SIGINT, usual)
     """
     if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
         yield

@@ -278,7 +278,7 @@ class Histories:
         longest = int(pauses[:-1].argmax())
         if pauses[longest] > _LATELY.days:
             said.append(
-                f"purchases: there is none between {days.iloc[longest]:%Y-%m-%d} and {days.iloc[longest + 1]:%Y-%m-%d}; "
+                f"purchases: there is none between {days[longest]:%Y-%m-%d} and {days[longest + 1]:%Y-%m-%d}; "
                 "if dates before that are wrong, their clients look older than they are."
             )
         self.notes = (*self.notes, *said)
