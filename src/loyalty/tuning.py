@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -415,9 +416,11 @@ def _search(
             pruner=library.pruners.MedianPruner(n_startup_trials=_UNPRUNED),
         )
         study.enqueue_trial({name: _in_search(name, value) for name, value in defaults.items()})
+        began = time.monotonic()
         study.optimize(objective, n_trials=1, callbacks=[finish])  # the defaults, whatever the time
-        if trials > 1:
-            study.optimize(objective, n_trials=trials - 1, timeout=timeout, callbacks=[finish])
+        left = None if timeout is None else timeout - (time.monotonic() - began)
+        if trials > 1 and (left is None or left > 0):
+            study.optimize(objective, n_trials=trials - 1, timeout=left, callbacks=[finish])
     finally:
         library.logging.set_verbosity(told)
     best = study.best_trial
