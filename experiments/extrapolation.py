@@ -36,7 +36,16 @@ CHURN, VALUE = (0.0, 0.5, 1.0), (0.0, 0.25, 0.5)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for title, panels, lessons in lessons_asked_for(__doc__):
+        figures = pd.DataFrame([row for lesson in lessons for row in judge(panels, lesson)])
+        print(figures.groupby(["model", "share"]).mean().round(4).to_string(), flush=True)
+        if title == "cdnow":
+            print(by_silence(panels, lessons[-1]).round(3).to_string(), flush=True)
+
+
+def lessons_asked_for(description: str | None) -> Iterator[tuple[str, Panels, list[Lesson]]]:
+    """Read the command line, and gather for each case asked for what is learned at its cutoffs."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", nargs="+", choices=[*CASES, "cohorts"], default=[*CASES, "cohorts"])
     given = parser.parse_args()
@@ -45,12 +54,8 @@ def main() -> None:
         for title, panels, cutoffs in cases(name, given.data):
             setting = panels.setting
             splits = setting.splits(panels.histories, [pd.Timestamp(cutoff) for cutoff in cutoffs])
-            lessons = [Lesson.of(panels, split) for split in splits]
             print(f"\n{title}, horizon {setting.outcome.horizon.days} days, cutoffs: {len(cutoffs)}")
-            figures = pd.DataFrame([row for lesson in lessons for row in judge(panels, lesson)])
-            print(figures.groupby(["model", "share"]).mean().round(4).to_string(), flush=True)
-            if title == "cdnow":
-                print(by_silence(panels, lessons[-1]).round(3).to_string(), flush=True)
+            yield title, panels, [Lesson.of(panels, split) for split in splits]
 
 
 def cases(name: str, data: Path) -> Iterator[tuple[str, Panels, list[str]]]:

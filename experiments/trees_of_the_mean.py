@@ -6,36 +6,22 @@ DATA is the folder that holds the data; the configs beside this file say what is
 `extrapolation.py`; what the figures mean is said in `value_comparison.md`.
 """
 
-import argparse
-import warnings
-from pathlib import Path
 from unittest.mock import patch
 
 import pandas as pd
-from extrapolation import cases
-from interval_coverage import CASES
+from extrapolation import lessons_asked_for
 from value_comparison import Forecast, figures_of
 
 from loyalty.fitting import Lesson, Panels
-from loyalty.histories import HistoriesWarning
 
 #: Trees of the mean for each of logarithms; none is what the others are set beside.
 SHARES = (0.0, 0.1, 0.2, 1 / 3, 0.5, 1.0)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--only", nargs="+", choices=[*CASES, "cohorts"], default=[*CASES, "cohorts"])
-    given = parser.parse_args()
-    warnings.simplefilter("ignore", HistoriesWarning)
-    for name in given.only:
-        for title, panels, cutoffs in cases(name, given.data):
-            setting = panels.setting
-            splits = setting.splits(panels.histories, [pd.Timestamp(cutoff) for cutoff in cutoffs])
-            figures = pd.concat([judge(panels, Lesson.of(panels, split)) for split in splits])
-            print(f"\n{title}, horizon {setting.outcome.horizon.days} days, cutoffs: {len(cutoffs)}")
-            print(beside_none(figures.groupby(level=0).mean()).round(2).to_string(), flush=True)
+    for _, panels, lessons in lessons_asked_for(__doc__):
+        figures = pd.concat([judge(panels, lesson) for lesson in lessons])
+        print(beside_none(figures.groupby(level=0).mean()).round(2).to_string(), flush=True)
 
 
 def judge(panels: Panels, lesson: Lesson) -> pd.DataFrame:
@@ -43,7 +29,7 @@ def judge(panels: Panels, lesson: Lesson) -> pd.DataFrame:
     spend = panels.labels([lesson.split.test], known_before=None).loc[lesson.latest.index, "value"].to_numpy(float)
     churn, figures = lesson.fit_churn(), {}
     for share in SHARES:
-        with patch("loyalty.models.value._OF_THE_MEAN", share):
+        with patch("loyalty.models.value._MEAN_TREES_PER_LOG_TREE", share):
             figures[share] = figures_of(Forecast(lesson.fit_value(churn=churn).predict(lesson.latest)), spend)
     return pd.DataFrame.from_dict(figures, orient="index")
 

@@ -110,7 +110,7 @@ def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.
 
     buyers = learned_from > 0
     bought, buys = churn.predict_proba(X)[:, 0], churn.predict_proba(panel)[:, 0]
-    with patch("loyalty.models.value._OF_THE_MEAN", 0.0):
+    with patch("loyalty.models.value._MEAN_TREES_PER_LOG_TREE", 0.0):
         of_logarithms = lesson.fit_value(churn=churn)
     two_parts = {
         "hurdle gamma": ValueModel(law="gamma", embargo=reach).fit(X, y, purchase=churn),

@@ -584,7 +584,7 @@ class TestValueModel:
         rows = pd.DataFrame({"steady": [0.0, 1.0]})
         assert mean[0] / mean[1] == pytest.approx(np.exp((1.2**2 - 0.3**2) / 2), rel=0.1)
         assert ValueModel(n_estimators=600).fit(X, spend).predict(rows) == pytest.approx(mean, rel=0.05)
-        monkeypatch.setattr("loyalty.models.value._OF_THE_MEAN", 0.0)
+        monkeypatch.setattr("loyalty.models.value._MEAN_TREES_PER_LOG_TREE", 0.0)
         alone = ValueModel(n_estimators=600).fit(X, spend).predict(rows)
         assert alone[0] == pytest.approx(alone[1], rel=0.05)
 

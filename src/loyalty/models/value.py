@@ -33,9 +33,9 @@ Law = Literal["lognormal", "gamma", "tweedie"]
 
 #: The least share of the spend that refunds beyond a client's own purchases can leave of the predictions.
 _LEAST_KEPT = 0.5
-#: Trees of the mean that are grown upon those of logarithms, for each of these. Chosen on earlier cutoffs: see
+#: Trees of the mean are grown upon those of logarithms. Chosen on earlier cutoffs: see
 #: experiments/value_comparison.md.
-_OF_THE_MEAN = 1 / 3
+_MEAN_TREES_PER_LOG_TREE = 1 / 3
 #: Weight of the anchor in the logarithm of a client's spend. Chosen on earlier cutoffs: see experiments/README.md.
 _ANCHOR_WEIGHT = 0.3
 #: How much of the slope of spend over the anchor, in logarithms, goes on where trees stand still. Chosen on earlier
@@ -368,7 +368,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         if self.law != "lognormal":
             return self._train(values, target, self.n_estimators, **_OBJECTIVES[self.law])
         trees = self._train(values, np.log(target), self.n_estimators, objective="regression")
-        more = round(_OF_THE_MEAN * self.n_estimators)
+        more = round(_MEAN_TREES_PER_LOG_TREE * self.n_estimators)
         if not more:
             return trees
         # What all are off by alike is left to the scale, and the trees find who differs.
