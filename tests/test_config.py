@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from loyalty import config as config_module
 from loyalty.config import Config, ConfigError, config_text, read_config, read_histories
+from loyalty.experiment import setting_of
 from loyalty.histories import HistoriesError
 from loyalty.models.outlook import LongRunTerms
 from loyalty.models.parameters import ModelParameters
@@ -98,9 +99,11 @@ class TestWhatIsRead:
         for file in files:
             assert read_config(file).question.endswith("?")
 
-    def test_cards_of_the_airline_stand_until_they_are_cancelled(self, request, shared_data):
+    def test_months_and_cards_of_the_airline(self, request, shared_data):
         config = read_config(request.config.rootpath / "experiments" / "airline.toml")
-        population = read_histories(config, shared_data).population(cutoff="2018-06-01", kind="contractual")
+        histories = read_histories(config, shared_data)
+        assert setting_of(config).unevenness(histories, config.test_cutoffs) == ""
+        population = histories.population(cutoff="2018-06-01", kind="contractual")
         ids = set(population.client_id.execute())
         members = pd.read_parquet(shared_data / "airline_loyalty" / "loyalty_history.parquet")
         joined = members["enrollment_year"] * 12 + members["enrollment_month"] < 2018 * 12 + 6
@@ -116,7 +119,10 @@ class TestKeys:
             (GOOD + 'scor = "2024-06-01"', "[cutoffs]: unknown key 'scor'. Did you mean 'score'?"),
             (GOOD.replace("horizon", "horizn"), "[outcome]: unknown key 'horizn'. Did you mean 'horizon'?"),
             (GOOD.replace(".purchases", ".purchase"), "[data]: unknown key 'purchase'. Did you mean 'purchases'?"),
-            (GOOD.replace("path", "file"), "[data.purchases]: unknown key 'file'. There is: path, where, columns."),
+            (
+                GOOD.replace("path", "file"),
+                "[data.purchases]: unknown key 'file'. There is: path, where, join, columns.",
+            ),
             (GOOD + '[data.offers]\npaths = ""', "[data.offers]: unknown key 'paths'. Did you mean 'path'?"),
             (GOOD + "[churn]\nnum_leafs = 5", "[churn]: unknown key 'num_leafs'. Did you mean 'num_leaves'?"),
             (
@@ -124,6 +130,10 @@ class TestKeys:
                 "[churn]: unknown key 'law'. There is: num_leaves, n_estimators, learning_rate, min_child_samples.",
             ),
             (GOOD + "[tune]\ncutoff = []", "[tune]: unknown key 'cutoff'. Did you mean 'cutoffs'?"),
+            (
+                GOOD + '[[data.purchases.join]]\npath = "a"\non = "b"\n[[data.purchases.join]]\npth = "a"\non = "b"',
+                "[[data.purchases.join]] 2: unknown key 'pth'. Did you mean 'path'?",
+            ),
         ],
     )
     def test_an_unknown_key_is_refused_with_the_nearest(self, complaints, text, said):
@@ -142,6 +152,10 @@ class TestKeys:
     def test_a_missing_key_is_named(self, complaints, line, said):
         assert line in GOOD
         assert complaints(GOOD.replace(line, "")) == [said]
+
+    def test_a_missing_key_of_a_list_is_named_with_its_place(self, complaints):
+        text = GOOD + '[[data.purchases.join]]\npath = "goods.csv"'
+        assert complaints(text) == ["[[data.purchases.join]] 1 lacks the key 'on'."]
 
     def test_all_at_once(self, complaints):
         text = "sed = 1\n" + GOOD.replace("horizon", "horizn").replace("score", "scor").replace('"Who leaves?"', "7")
@@ -191,6 +205,8 @@ class TestValues:
             ("[cut", "[extra]\n[cut", "unknown key 'extra'"),
             ("score", "at_most = 0\nscore", "cutoffs.at_most: .*greater than or equal to 1; got 0"),
             ('[data.purchases]\npath = "purchases.csv"', "[data]\npurchases = 3", "data.purchases must be a section"),
+            ("[outcome]", '[data.purchases.join]\npath = "a"\n[outcome]', "purchases.join: must be .* double brackets"),
+            ("[outcome]", 'join = ["goods.csv"]\n[outcome]', r"join: must be sections, .*; got \['goods.csv'\]"),
             ('"90d"', '"90d"\nkind = "contractual"', r"\[outcome\] kind: 'contractual' needs .* \[data.contracts\]"),
             ('"90d"', '"90d"\n[card]\nattributes = ["town"]', r"\[card\] attributes: .* table \[data.clients\]"),
         ],
@@ -257,6 +273,17 @@ class TestReadHistories:
             read_histories(config, tmp_path)
         later = read_histories(config, tmp_path, last_cutoff=pd.Timestamp("2024-06-02"))
         assert later.purchases.count().execute() == 3
+
+    def test_what_is_joined_is_relative_to_the_folder_too(self, read, tmp_path):
+        (tmp_path / "purchases.csv").write_text(self.BILLS)
+        (tmp_path / "customers.csv").write_text("number,name,plan\n1,Kim,a\n2,Ann,b\n")
+        (tmp_path / "plans.csv").write_text("plan,web\na,web\nb,shop\n")
+        join = '[[data.purchases.join]]\npath = "customers.csv"\non = "customer"\nkey = "number"\n'
+        join += '[[data.purchases.join]]\npath = "plans.csv"\non = "plan"\n[data.purchases.columns]\nchannel = "web"\n'
+        config = read(self.text().replace("[data.purchases.columns]\n", join))
+        histories = read_histories(config, tmp_path)
+        assert histories.rows_of("purchases", ["channel"]).to_pylist() == [{"channel": "web"}, {"channel": "shop"}]
+        assert histories.notes == ()
 
     def test_a_missing_file_is_a_problem_of_its_table(self, read, tmp_path):
         with pytest.raises(HistoriesError, match="purchases: there is no file"):
@@ -352,10 +379,11 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
     features=st.none() | st.lists(texts, min_size=1, max_size=3),
     seed=st.integers(0, 2**31 - 1),
     rate=st.none() | st.floats(0, 1, exclude_min=True),
+    joins=st.lists(st.fixed_dictionaries({"path": texts, "on": texts}, optional={"key": texts}), max_size=2),
 )
-def test_a_config_written_is_read_back_the_same(tmp_path_factory, question, path, columns, features, seed, rate):
+def test_a_config_written_is_read_back_the_same(tmp_path_factory, question, path, columns, features, seed, rate, joins):
     given_ = {"question": question, "seed": seed, "features": features, "churn": {"learning_rate": rate}}
-    given_ |= {"data": {"purchases": {"path": path, "columns": columns}}, "outcome": {"horizon": "90d"}}
+    given_ |= {"data": {"purchases": {"path": path, "columns": columns, "join": joins}}, "outcome": {"horizon": "90d"}}
     config = Config.model_validate(given_ | {"cutoffs": {"test": ["2024-01-01"], "score": "2024-06-01"}})
     file = tmp_path_factory.mktemp("config") / "written.toml"
     file.write_text(config_text(config), encoding="utf-8")

@@ -5,6 +5,7 @@ import math
 import re
 import shutil
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -512,6 +513,30 @@ def test_what_was_written_up_of_the_run_before_goes(small_demo, tmp_path):
     assert not [path for path in written if path.exists()]
     assert (out / "report-of-mine.docx").exists()
     assert write_report(out) == page_path(out)
+
+
+@pytest.mark.parametrize("moved", range(5))
+def test_a_run_killed_while_its_files_are_moved_leaves_no_mixture(moved, tmp_path, monkeypatch):
+    out, made = tmp_path / "out", tmp_path / "made"
+    names = ["backtest.parquet", "metrics.json", "model/bundle.json", "model/churn.txt", "scores.parquet"]
+    for folder in (out, made):
+        (folder / "model").mkdir(parents=True)
+        for name in names:
+            (folder / name).write_text(folder.name)
+    move, left = Path.replace, iter(range(moved))
+
+    def until_killed(path, target):
+        if next(left, None) is None:
+            raise SystemExit("killed")
+        return move(path, target)
+
+    monkeypatch.setattr(Path, "replace", until_killed)
+    with pytest.raises(SystemExit, match="killed"):
+        experiment._move(made, out)
+    with pytest.raises(FileNotFoundError, match=r"lacks metrics\.json"):
+        write_report(out)
+    if (out / "model" / "bundle.json").exists():
+        assert not [name for name in names if name != "metrics.json" and (made / name).exists()]
 
 
 def test_cdnow(shared_data, request, tmp_path, untracked):

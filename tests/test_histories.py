@@ -19,6 +19,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from loyalty.histories import TABLES, Histories, HistoriesError, HistoriesWarning
+from loyalty.timeline import Outcome
 
 BILLS = {
     "client_id": ["bob", "ann", "ann", "Zoë"],
@@ -883,6 +884,48 @@ def test_a_wrong_date_long_ago_makes_no_silence_look_short():
             histories = Histories(dated(event_time=[*first, *usual]))
         assert histories.staleness("2024-09-06") == ""
         assert "37 days before: everybody looks like a leaver" in histories.staleness("2024-09-07")
+
+
+def lumps(every, clients=40, days=300):
+    """Make purchases of all clients on each of some days."""
+    when = pd.date_range("2024-01-01", periods=days // every, freq=f"{every}D")
+    return pd.DataFrame({"client_id": np.tile(range(clients), len(when)), "event_time": when.repeat(clients)}).assign(
+        amount=1.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("every", "clients", "horizon", "said"),
+    [
+        (30, 40, "30d", ""),  # each holds one
+        (30, 40, "45d", "Horizons of 45 days hold from 1 to 2 of the days with purchases: "),
+        (30, 29, "45d", ""),  # few clients, each on days of its own, could look so
+        (30, 30, "45d", "Horizons of 45 days hold from 1 to 2 of the days with purchases: "),
+        (30, 40, "135d", ""),  # four or five
+        (9, 40, "45d", ""),
+        (9, 40, "40d", ""),
+        (7, 40, "30d", ""),  # four or five
+        (7, 40, "17d", "Horizons of 17 days hold from 2 to 3 of the days with purchases: "),
+        (7, 40, "15d", "Horizons of 15 days hold from 2 to 3 of the days with purchases: "),
+        (4, 40, "10d", ""),  # two or three, but these are days as in any shop
+    ],
+)
+def test_lumps_that_fall_unevenly_into_horizons_are_told(every, clients, horizon, said):
+    histories = Histories(lumps(every, clients))
+    cutoffs = [f"2024-{month:02}-{day:02}" for month in range(2, 6) for day in range(1, 29)]
+    assert histories.unevenness(cutoffs, outcome=Outcome.of(horizon=horizon)).startswith(said)
+    assert bool(histories.unevenness(cutoffs, outcome=Outcome.of(horizon=horizon))) == bool(said)
+
+
+def test_horizons_are_counted_after_the_gap_and_once_decided():
+    """Days 0, 30, ... 270 have purchases, and records end with the last; horizons begin 20 days after the cutoffs."""
+    histories, outcome = Histories(lumps(30)), Outcome.of(horizon="31d", gap="20d")
+    day = [pd.Timestamp("2024-01-01") + pd.Timedelta(days=n) for n in range(300)]
+    assert histories.unevenness([day[10], day[40]], outcome=outcome) == ""  # from days 30 and 60: two each
+    assert histories.unevenness([day[10], day[11]], outcome=outcome)  # from 31: one
+    assert histories.unevenness([day[11], day[220]], outcome=outcome)  # from 240 to the last: two
+    assert histories.unevenness([day[10], day[221]], outcome=outcome) == ""  # from 241 one, but not decided
+    assert histories.unevenness(day[221], outcome=outcome) == ""
 
 
 def test_facts_known_far_in_the_future_are_told():

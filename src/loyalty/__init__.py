@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         read_panel,
         write_panel,
     )
-    from loyalty.histories import Histories, HistoriesError, HistoriesWarning
+    from loyalty.histories import Histories, HistoriesError, HistoriesWarning, Join
     from loyalty.labels import CensoredHorizonWarning, build_durations, build_labels
     from loyalty.loyalty_scores import LoyaltyWeights, loyalty_parts, loyalty_score
     from loyalty.masking import mask_text
@@ -65,6 +65,7 @@ __all__ = [
     "Histories",
     "HistoriesError",
     "HistoriesWarning",
+    "Join",
     "LoyaltyWeights",
     "Reasons",
     "RfmCuts",
@@ -145,6 +146,7 @@ _HOMES = {
     "Histories": "histories",
     "HistoriesError": "histories",
     "HistoriesWarning": "histories",
+    "Join": "histories",
     "CensoredHorizonWarning": "labels",
     "build_durations": "labels",
     "build_labels": "labels",

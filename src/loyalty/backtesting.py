@@ -312,7 +312,8 @@ def run_backtest(
     on_step: OnStep = say_nothing,
 ) -> Backtest:
     """Backtest on panels that serve other work as well."""
-    parts, fitted, btyd, notes, drivers = [], [], {}, [], {}
+    parts, fitted, btyd, drivers = [], [], {}, {}
+    notes = [*filter(None, [panels.setting.unevenness(panels.histories, cutoffs)])]
     for split in panels.setting.splits(panels.histories, cutoffs):
         if panels.at(split.test).empty:
             raise ValueError(

@@ -484,7 +484,7 @@ def _show_cutoffs(config: "Config", histories: "Histories") -> None:
         end = setting.outcome.window(cutoff)[1]
         if what == "Test" and end > histories.observed_until:
             _out.print(f"  its horizon ends on {end:%Y-%m-%d}, after the data: it is predicted, but not judged")
-    stale = histories.staleness(config.score_cutoff)
-    if stale:
-        _out.print(f"Note: {stale}")
+    for note in (setting.unevenness(histories, config.test_cutoffs), histories.staleness(config.score_cutoff)):
+        if note:
+            _out.print(f"Note: {note}")
     _out.print("The histories can be used.")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from loyalty.histories import TABLES, Histories, OutcomeKind
+from loyalty.histories import TABLES, Histories, Join, OutcomeKind
 from loyalty.histories.expressions import nearest
 from loyalty.timeline import Outcome, as_cutoffs, as_duration, as_instant
 
@@ -41,6 +41,13 @@ def _duration(value: object) -> str:
         raise ValueError(str(error).removeprefix("`` ")) from error
 
 
+def _sections(value: object) -> object:
+    """Tell that sections of one name stand in double brackets; the error names their key."""
+    if not isinstance(value, list) or not all(isinstance(item, Mapping | BaseModel) for item in value):
+        raise ValueError(f"must be sections, each with its name in double brackets above it; got {value!r}.")
+    return value
+
+
 Date = Annotated[str, BeforeValidator(_date)]
 Length = Annotated[str, BeforeValidator(_duration)]
 #: A whole number; not a flag or a text that could be read as one.
@@ -56,11 +63,20 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class JoinConfig(_Section):
+    """Where a file is whose columns stand beside those of a table, and what the rows of both have in common."""
+
+    path: str
+    on: str
+    key: str | None = None
+
+
 class TableConfig(_Section):
     """Where one table is, and how it says what we ask."""
 
     path: str
     where: str | None = None
+    join: Annotated[list[JoinConfig], BeforeValidator(_sections)] = Field(default_factory=list)
     columns: dict[str, str] = Field(default_factory=dict)
 
 
@@ -278,13 +294,20 @@ def _say(problem: Any) -> str:
 
 
 def _section_name(section: Sequence[object]) -> str:
-    return f"[{'.'.join(str(part) for part in section)}]" if section else "the config"
+    """Name a section as TOML does; of sections in a list, which one, counted from 1."""
+    if not section:
+        return "the config"
+    if isinstance(section[-1], int):
+        return f"[[{'.'.join(str(part) for part in section[:-1])}]] {section[-1] + 1}"
+    return f"[{'.'.join(str(part) for part in section)}]"
 
 
-def _section_at(names: Sequence[str]) -> type[_Section]:
-    """Find the section that stands under these names."""
+def _section_at(names: Sequence[str | int]) -> type[_Section]:
+    """Find the section that stands under these names; those of a list are all of one kind."""
     section: type[_Section] = Config
     for name in names:
+        if isinstance(name, int):
+            continue
         annotation = section.model_fields[name].annotation
         kinds = (annotation, *get_args(annotation))
         section = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, _Section))
@@ -328,7 +351,10 @@ def _key(key: str) -> str:
 
 
 def _value(value: Any) -> str:
-    """Write a text, a number, a flag or a list of texts; JSON differs from TOML only in the character DEL."""
+    """Write a text, a number, a flag, or a list of texts or sections; JSON differs only in the character DEL."""
+    if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        sections = [", ".join(f"{_key(key)} = {_value(item)}" for key, item in section.items()) for section in value]
+        return f"[{', '.join(f'{{ {section} }}' for section in sections)}]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -366,6 +392,10 @@ def read_histories(
         **{name: _located(data, table.path) for name, table in tables.items()},
         columns={name: table.columns for name, table in tables.items()},
         where={name: table.where for name, table in tables.items() if table.where is not None},
+        join={
+            name: [Join(_located(data, join.path), on=join.on, key=join.key) for join in table.join]
+            for name, table in tables.items()
+        },
         observed_until=config.data.observed_until,
         memory=memory,
         future_from=(config.score_cutoff if last_cutoff is None else max(last_cutoff, config.score_cutoff)) + reach,

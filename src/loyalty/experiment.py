@@ -47,6 +47,8 @@ _LISTENED = pd.Timedelta(days=180)
 _QUOTES = 3
 #: The list of alerts; not there where the histories allow none.
 ALERTS_FILE = "alerts.csv"
+#: Without it a folder is no run.
+METRICS_FILE = "metrics.json"
 #: What `loyalty.report` writes of a run; beside the next one it would tell of another.
 _WRITTEN_UP = (
     *(f"{page}.{kind}" for page in ("report", "report-without-clients") for kind in ("html", "pdf")),
@@ -505,18 +507,22 @@ def _write(made: Path, result: Backtest, scores: pd.DataFrame, metrics: Mapping[
     predictions.to_parquet(made / "backtest.parquet", index=False)
     scores.to_parquet(made / "scores.parquet", index=False)
     text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    (made / "metrics.json").write_text(text, encoding="utf-8")
+    (made / METRICS_FILE).write_text(text, encoding="utf-8")
     bundle.save(made / "model")
 
 
 def _move(made: Path, out: Path) -> None:
-    """Put finished files where they belong; the manifest last, without which the models are no bundle."""
+    """Put finished files where they belong; last those without which models are no bundle, and the folder no run.
+
+    So a run that is killed meanwhile leaves no mixture that could be taken for one.
+    """
     (out / "model").mkdir(exist_ok=True)
     retire(out / "model")
-    for name in (ALERTS_FILE, *_WRITTEN_UP):  # the new run may have none
+    last = {MANIFEST: 1, METRICS_FILE: 2}
+    for name in (METRICS_FILE, ALERTS_FILE, *_WRITTEN_UP):  # the new run may have none
         (out / name).unlink(missing_ok=True)
     files = [path for path in made.rglob("*") if path.is_file()]
-    for path in sorted(files, key=lambda path: (path.name == MANIFEST, path)):
+    for path in sorted(files, key=lambda path: (last.get(path.name, 0), path)):
         path.replace(out / path.relative_to(made))
 
 

@@ -117,6 +117,11 @@ class Setting:
             )
         )
 
+    def unevenness(self, histories: Histories, cutoffs: Iterable[Instant]) -> str:
+        """Say so if the horizons learned from and tested at hold more or fewer purchases by the calendar."""
+        stood = {when for split in self.splits(histories, cutoffs) for when in (*split.train, split.test)}
+        return histories.unevenness(sorted(stood), outcome=self.outcome)
+
     def _first(self, histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
         """Let the client base have a little history, or, where all of it is short, half of what there is."""
         first = first_known(histories, cutoff)

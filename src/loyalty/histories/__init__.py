@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from loyalty.checks import is_whole_number
 from loyalty.histories.border import Admission, admit
+from loyalty.histories.days import distinct_days, odd_days, stale_days, uneven_days
 from loyalty.histories.expressions import nearest
+from loyalty.histories.joining import Join
 from loyalty.histories.problems import HistoriesError, HistoriesWarning, Problem
 from loyalty.histories.schema import TABLES, Column, Table
 from loyalty.histories.showing import as_html
 from loyalty.histories.sources import Source, quoted, text_literal
 from loyalty.histories.store import ClientId, Store
-from loyalty.timeline import Duration, Instant, as_duration, as_instant
+from loyalty.timeline import Duration, Instant, Outcome, as_cutoffs, as_duration, as_instant
 
 if TYPE_CHECKING:
     import ibis
@@ -33,22 +35,12 @@ __all__ = [
     "Histories",
     "HistoriesError",
     "HistoriesWarning",
+    "Join",
     "OutcomeKind",
     "Problem",
     "Table",
     "at_instant",
 ]
-
-#: Days without a purchase that are nothing unusual in any trade.
-_WEEK = 7
-#: Days with purchases from which on their rhythm can be told.
-_MONTH = 30
-#: How far back the rhythm of a shop is looked for: long enough to hold what happens once a year.
-_LATELY = pd.Timedelta(days=2 * 366)
-
-_DAY = 86_400_000_000  # microseconds
-#: Days between the first and the last that are ticked off and not sorted.
-_TICKED = 10_000_000
 
 #: What leaving means: no purchase within the horizon, or the end of the last contract.
 OutcomeKind = Literal["non-contractual", "contractual"]
@@ -59,21 +51,6 @@ def at_instant(instant: pd.Timestamp) -> "ibis.Value":
     import ibis
 
     return ibis.literal(instant.to_pydatetime(warn=False))
-
-
-def _distinct(days: NDArray[np.int64]) -> NDArray[np.int64]:
-    """List each day once, in order."""
-    if len(days) == 0 or (span := int(days.max() - (least := int(days.min()))) + 1) > _TICKED:
-        return np.unique(days)
-    there = np.zeros(span, bool)
-    there[days - least] = True
-    return np.flatnonzero(there) + least
-
-
-def _longest_pause(days: "pd.Series[pd.Timestamp]") -> int:
-    """Count the days from one to the next, where they are most, in the last two years: what is long for a shop."""
-    lately = days[days >= days.iloc[-1] - _LATELY]
-    return int(lately.diff().dt.days.max()) if len(lately) > 1 else 0
 
 
 class _Tables(Mapping[str, "ibis.Table"]):
@@ -122,6 +99,8 @@ class Histories:
         with the columns of their table, and nothing else.
     where : mapping of table name to expression, optional
         Which rows of a source to take.
+    join : mapping of table name to sequence of Join, optional
+        Other sources whose columns stand beside those of a table, such as a list of products; see `Join`.
     observed_until : str, date or Timestamp, optional
         Up to when the histories were recorded; outcomes that reach further are not known yet. By default the
         midnight after the last purchase.
@@ -139,7 +118,7 @@ class Histories:
     columns : mapping of str to tuple of str
         The columns of each table.
     notes : tuple of str
-        What was done or is worth knowing: times made UTC, duplicated rows.
+        What was done or is worth knowing: times made UTC, duplicated rows, rows that a join found nothing for.
 
     Raises
     ------
@@ -184,6 +163,7 @@ class Histories:
         events: Source | None = None,
         columns: Mapping[str, Mapping[str, str]] | None = None,
         where: Mapping[str, str] | None = None,
+        join: Mapping[str, Sequence[Join]] | None = None,
         observed_until: Instant | None = None,
         future_from: Instant | None = None,
         memory: str | None = None,
@@ -197,7 +177,7 @@ class Histories:
             "contracts": contracts,
             "events": events,
         }
-        for option, argument in (("columns", columns), ("where", where)):
+        for option, argument in (("columns", columns), ("where", where), ("join", join)):
             unknown = [name for name in argument or {} if given.get(name) is None]
             if unknown:
                 there = [name for name, source in given.items() if source is not None]
@@ -218,33 +198,36 @@ class Histories:
                 source,
                 columns=(columns or {}).get(name) or {},
                 where=(where or {}).get(name),
+                join=(join or {}).get(name, ()),
                 future_from=limit,
             )
             for name, source in given.items()
             if source is not None or name == "purchases"
         ]
-        self._settle(admissions)
+        warned = self._settle(admissions)
         self._store.close_doors()
         self.tables: Mapping[str, ibis.Table] = _Tables(self._store)
         self.columns = {name: tuple(stored.columns) for name, stored in self._store.tables.items()}
         if observed_until is None:
             days = self._days("purchases")
             self.observed_until = (days.iloc[-1] + pd.Timedelta(days=1)).as_unit("us")
-            self._tell_odd_days(days)
+            odd = odd_days(days)
+            self.notes += tuple(odd)
+            warned += odd
         else:
             self.observed_until = as_instant(observed_until, name="observed_until")
+        for warning in warned:
+            warnings.warn(warning, HistoriesWarning, stacklevel=2)
 
-    def _settle(self, admissions: list[Admission]) -> None:
-        """Raise all problems at once, or keep the notes and give the warnings."""
+    def _settle(self, admissions: list[Admission]) -> list[str]:
+        """Raise all problems at once, or keep the notes and return the warnings."""
         problems = [problem for admission in admissions for problem in admission.problems]
         if not problems:
             problems = self._compare_client_ids(admissions)
         if problems:
             raise HistoriesError(problems, {a.table.name: a.rows for a in admissions if a.rows})
         self.notes = tuple(note for a in admissions for note in (*a.notes, *a.warnings))
-        for admission in admissions:
-            for warning in admission.warnings:
-                warnings.warn(warning, HistoriesWarning, stacklevel=3)
+        return [warning for admission in admissions for warning in admission.warnings]
 
     def _compare_client_ids(self, admissions: list[Admission]) -> list[Problem]:
         stored = self._store.tables
@@ -261,30 +244,6 @@ class Histories:
             if kinds[a.table.name] != ours
         ]
 
-    def _tell_odd_days(self, days: "pd.Series[pd.Timestamp]") -> None:
-        """Warn of days that stand apart, where a wrong date would do harm.
-
-        A last day far from the rest makes outcomes look decided that are not; a first one makes clients look old.
-        """
-        if len(days) <= _MONTH:
-            return
-        said = []
-        pauses = days.diff().dt.days.to_numpy()[1:]
-        if pauses[-1] > max(_WEEK, 2 * _longest_pause(days.iloc[:-1])):
-            said.append(
-                f"purchases: the last day, {days.iloc[-1]:%Y-%m-%d}, comes {pauses[-1]:.0f} days after the one before; "
-                "if it is a wrong date, outcomes look decided that are not."
-            )
-        longest = int(pauses[:-1].argmax())
-        if pauses[longest] > _LATELY.days:
-            said.append(
-                f"purchases: there is none between {days[longest]:%Y-%m-%d} and {days[longest + 1]:%Y-%m-%d}; "
-                "if dates before that are wrong, their clients look older than they are."
-            )
-        self.notes = (*self.notes, *said)
-        for warning in said:
-            warnings.warn(warning, HistoriesWarning, stacklevel=3)
-
     def _days(self, table: str, before: pd.Timestamp | None = None) -> "pd.Series[pd.Timestamp]":
         """List the days with a row in a table, each once, of those rows known before an instant."""
         time = TABLES[table].time
@@ -292,7 +251,7 @@ class Histories:
         for rows in self._store.tables[table].all([time, "known_at"]):
             if before is not None:
                 rows = rows.filter(pc.less(rows.column("known_at"), pa.scalar(before, pa.timestamp("us"))))
-            found.append(_distinct(rows.column(time).cast(pa.int64()).to_numpy() // _DAY))
+            found.append(distinct_days(rows.column(time).cast(pa.int64()).to_numpy()))
         return pd.Series(np.unique(np.concatenate(found)).astype("datetime64[D]").astype("datetime64[us]"))
 
     def staleness(self, cutoff: Instant) -> str:
@@ -321,16 +280,42 @@ class Histories:
         ''
         """
         instant = as_instant(cutoff, name="cutoff")
-        days = self._days("purchases", instant)
-        if days.empty:
-            return ""
-        silent = (instant - days.iloc[-1]).days
-        if silent <= max(_WEEK, 2 * _longest_pause(days)):
-            return ""
-        return (
-            f"The purchases known at {instant:%Y-%m-%d} end on {days.iloc[-1]:%Y-%m-%d}, {silent} days before: "
-            "everybody looks like a leaver."
-        )
+        return stale_days(self._days("purchases", instant), instant)
+
+    def unevenness(self, cutoffs: Instant | Sequence[Instant], *, outcome: Outcome) -> str:
+        """Say so if purchases are told in lumps, as once a month, of which one horizon holds more than another.
+
+        Then what clients spend within a horizon depends on the calendar, and what was learned at one cutoff is off at
+        the next.
+
+        Parameters
+        ----------
+        cutoffs : str, date, Timestamp or sequence of them
+            Where one stands, to learn and to test; those whose outcomes are not decided yet are left out.
+        outcome : Outcome
+            The horizon, and the gap before it.
+
+        Returns
+        -------
+        str
+            A sentence; empty if they are alike.
+
+        Examples
+        --------
+        Of months told at their ends, 90 days from 1 June hold two:
+
+        >>> import pandas as pd
+        >>> months = pd.date_range("2024-01-31", "2024-12-31", freq="ME")
+        >>> bills = pd.DataFrame({"client_id": range(600), "event_time": months.repeat(50), "amount": 9.0})
+        >>> histories = Histories(bills)
+        >>> histories.unevenness(["2024-04-30", "2024-06-01"], outcome=Outcome.of(horizon="90d")).split(":")[0]
+        'Horizons of 90 days hold from 2 to 3 of the days with purchases'
+        >>> histories.unevenness(["2024-04-30", "2024-06-01"], outcome=Outcome.of(horizon="92d"))
+        ''
+        """
+        windows = [outcome.window(cutoff) for cutoff in as_cutoffs(cutoffs)]
+        known = [window for window in windows if window[1] <= self.observed_until]
+        return uneven_days(self._days("purchases"), known, rows=self._store.tables["purchases"].rows)
 
     def _count_clients(self, table: str) -> int:
         """Count the clients of a table; of each part, since no client is in two."""

@@ -12,9 +12,10 @@ import duckdb
 import pandas as pd
 
 from loyalty.histories.expressions import ExpressionError, as_sql, nearest
+from loyalty.histories.joining import Join, Relation, attach_all, count_lonely, detach_all
 from loyalty.histories.problems import Problem
 from loyalty.histories.schema import Column, Table
-from loyalty.histories.sources import Source, UnreadableSource, attach, detach, quoted
+from loyalty.histories.sources import Source, UnreadableSource, quoted
 from loyalty.histories.store import Store
 
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
@@ -65,22 +66,29 @@ class Mapped:
 
     Attributes
     ----------
-    relation, where : str
-        The SQL of the source, and of the condition on its rows.
+    relation : Relation
+        The source, and what is joined to it.
+    where : str
+        The SQL of the condition on its rows.
     expressions : mapping of str to str
         The SQL of each column.
     """
 
-    relation: str
+    relation: Relation
     where: str
     expressions: Mapping[str, str]
+
+    @property
+    def rows(self) -> str:
+        """The SQL of the rows that are taken, to stand after ``from``."""
+        return f"{self.relation.sql()} where {self.where}"
 
     def given(self, admission: Admission, *, numbered: bool = False) -> str:
         """Write the query for the values as the source has them; `numbered`, with the row they come from."""
         values = [f"({sql}) as {admission.given(name)}" for name, sql in self.expressions.items()]
         if not numbered:
-            return f"select {', '.join(values)} from {self.relation} where {self.where}"
-        rows = f"(select *, row_number() over () as {admission.row} from {self.relation})"
+            return f"select {', '.join(values)} from {self.rows}"
+        rows = self.relation.sql(admission.row)
         return f"select {', '.join([admission.row, *values])} from {rows} where {self.where}"
 
 
@@ -110,38 +118,35 @@ def admit(
     *,
     columns: Mapping[str, str],
     where: str | None,
+    join: Sequence[Join],
     future_from: pd.Timestamp | None,
 ) -> Admission:
     """Read `source` into the store's table of that name, or say all that is wrong with it."""
     admission = Admission(table)
+    ids = [columns.get(column.name, column.name) for column in table.columns if column.kind == "id"]
     try:
-        relation = attach(
-            store.con, table.name, source, [columns.get(c.name, c.name) for c in table.columns if c.kind == "id"]
-        )
+        relation = attach_all(store.con, table.name, source, ids, join)
+        _admit_rows(store, admission, relation, columns, where, future_from)
     except UnreadableSource as unreadable:
         admission.problems.append(unreadable.problem)
-        return admission
-    try:
-        _admit_rows(store, admission, relation, columns, where, future_from)
     except duckdb.OutOfMemoryException as error:
         admission.refuse("", f"its rows need more memory than allowed: {_reason(error)}", "Allow more with `memory`.")
     except duckdb.Error as error:  # a file that breaks off, found while its rows are read
         admission.refuse("", f"the rows cannot be read: {_reason(error)}", "Check the source.")
     finally:
-        detach(store.con, table.name)
+        detach_all(store.con, table.name, join)
     return admission
 
 
 def _admit_rows(
     store: Store,
     admission: Admission,
-    relation: str,
+    relation: Relation,
     columns: Mapping[str, str],
     where: str | None,
     future_from: pd.Timestamp | None,
 ) -> None:
-    described = store.con.execute(f"describe select * from {relation}").fetchall()
-    there = [name for name, *_ in described]
+    there = list(relation.columns)
     admission.prefix = "loyalty_"
     while any(name.lower().startswith(admission.prefix) for name in [*there, *columns]):
         admission.prefix += "_"
@@ -153,6 +158,7 @@ def _admit_rows(
         mapped = Mapped(relation, condition, expressions)
         try:
             _check_and_store(store, admission, mapped, future_from)
+            _tell_lonely(store, admission, mapped)
             return
         except duckdb.OutOfMemoryException:
             raise
@@ -209,7 +215,7 @@ def _check_and_store(store: Store, admission: Admission, mapped: Mapped, future_
     """Check the mapped rows, and store them if they are right."""
     described = store.con.execute(f"describe {mapped.given(admission)}").fetchall()
     kinds = dict(zip(mapped.expressions, (kind for _, kind, *_ in described), strict=True))
-    (rows,) = store.con.execute(f"select count(*) from {mapped.relation} where {mapped.where}").fetchone() or (0,)
+    (rows,) = store.con.execute(f"select count(*) from {mapped.rows}").fetchone() or (0,)
     if rows == 0:
         _refuse_empty(store.con, admission, mapped)
         return
@@ -291,7 +297,7 @@ def _kept_columns(admission: Admission, canonical: Mapping[str, str]) -> dict[st
 
 
 def _refuse_empty(con: duckdb.DuckDBPyConnection, admission: Admission, mapped: Mapped) -> None:
-    (before,) = con.execute(f"select count(*) from {mapped.relation}").fetchone() or (0,)
+    (before,) = con.execute(f"select count(*) from {mapped.relation.source}").fetchone() or (0,)
     found = f"`where` leaves none of its {before:,} rows" if before else "the table is empty"
     admission.refuse("", found, "Check `where` and the source." if before else "Leave the table out, or fill it.")
 
@@ -304,7 +310,7 @@ def _without_uncomputable(
     rest = {}
     for name, expression in {"": "1", **mapped.expressions}.items():
         try:
-            con.execute(f"select count(({expression})::varchar) from {mapped.relation} where {mapped.where}")
+            con.execute(f"select count(({expression})::varchar) from {mapped.rows}")
         except duckdb.Error as own:
             what = repr(_short(admission.theirs.get(name, name))) if name else "`where`"
             admission.refuse(name, f"{what} cannot be computed: {_reason(own)}", remedy)
@@ -488,6 +494,15 @@ def _tell(
         else:
             place = f"{admission.table.name}.{check.column}"
             admission.warnings.append(f"{place}: {said}; known at no cutoff. Is it a typo?")
+
+
+def _tell_lonely(store: Store, admission: Admission, mapped: Mapped) -> None:
+    """Tell of rows for which a join found nothing; that none finds anything is a mistake."""
+    for all_of_them, said in count_lonely(store.con, mapped.relation, mapped.where, admission.row):
+        if all_of_them:
+            admission.refuse("join", said, "Check `on` and `key`.")
+        else:
+            admission.notes.append(f"{admission.table.name}: {said}; what it would tell of them is not known.")
 
 
 def _tell_repeated(admission: Admission, repeated: int) -> None:

@@ -1,0 +1,92 @@
+"""The days with purchases: whether they end too early, stand apart, or fall unevenly into the horizons."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+#: Days without a purchase that are nothing unusual in any trade.
+_WEEK = 7
+#: Days with purchases from which on their rhythm can be told.
+_MONTH = 30
+#: Purchases are told in lumps, as once a month, where days with any are so rare, and bear so many rows each.
+_RARE, _ROWS_A_LUMP = 5, 30
+#: Horizons that hold fewer lumps than this share of the fullest are not alike.
+_ALIKE = 0.8
+#: How far back the rhythm of a shop is looked for: long enough to hold what happens once a year.
+_LATELY = pd.Timedelta(days=2 * 366)
+
+_DAY = 86_400_000_000  # microseconds
+#: Days between the first and the last that are ticked off and not sorted.
+_TICKED = 10_000_000
+
+#: Days on which something happened, each once, in order.
+Days = pd.Series
+
+
+def distinct_days(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """List the day of each of these times, in microseconds since 1970, once and in order."""
+    days = times // _DAY
+    if len(days) == 0 or (span := int(days.max() - (least := int(days.min()))) + 1) > _TICKED:
+        return np.unique(days)
+    there = np.zeros(span, bool)
+    there[days - least] = True
+    return np.flatnonzero(there) + least
+
+
+def odd_days(days: Days) -> list[str]:
+    """Tell of days that stand apart, where a wrong date would do harm.
+
+    A last day far from the rest makes outcomes look decided that are not; a first one makes clients look old.
+    """
+    if len(days) <= _MONTH:
+        return []
+    said = []
+    pauses = days.diff().dt.days.to_numpy()[1:]
+    if pauses[-1] > max(_WEEK, 2 * _longest_pause(days.iloc[:-1])):
+        said.append(
+            f"purchases: the last day, {days.iloc[-1]:%Y-%m-%d}, comes {pauses[-1]:.0f} days after the one before; "
+            "if it is a wrong date, outcomes look decided that are not."
+        )
+    longest = int(pauses[:-1].argmax())
+    if pauses[longest] > _LATELY.days:
+        said.append(
+            f"purchases: there is none between {days[longest]:%Y-%m-%d} and {days[longest + 1]:%Y-%m-%d}; "
+            "if dates before that are wrong, their clients look older than they are."
+        )
+    return said
+
+
+def stale_days(days: Days, cutoff: pd.Timestamp) -> str:
+    """Say so if the days known at a cutoff end long before it."""
+    if days.empty:
+        return ""
+    silent = (cutoff - days.iloc[-1]).days
+    if silent <= max(_WEEK, 2 * _longest_pause(days)):
+        return ""
+    return (
+        f"The purchases known at {cutoff:%Y-%m-%d} end on {days.iloc[-1]:%Y-%m-%d}, {silent} days before: "
+        "everybody looks like a leaver."
+    )
+
+
+def uneven_days(days: Days, windows: Sequence[tuple[pd.Timestamp, pd.Timestamp]], *, rows: int) -> str:
+    """Say so if days are lumps of rows, of which one window holds more than another; `windows` are of one length."""
+    held = [int(days.between(*window, inclusive="left").sum()) for window in windows]
+    if not held or rows < _ROWS_A_LUMP * len(days):
+        return ""
+    length, most, least = (windows[0][1] - windows[0][0]).days, max(held), min(held)
+    if most * _RARE > length or least >= _ALIKE * most:
+        return ""
+    return (
+        f"Horizons of {length} days hold from {least} to {most} of the days with purchases: what is told in lumps, as "
+        "once a month, falls into them by the calendar, and spend with it. Date such rows in the middle of what they "
+        "tell, with `known_at` at its end, or choose horizon and cutoffs that hold as many."
+    )
+
+
+def _longest_pause(days: Days) -> int:
+    """Count the days from one to the next, where they are most, in the last two years: what is long for a shop."""
+    lately = days[days >= days.iloc[-1] - _LATELY]
+    return int(lately.diff().dt.days.max()) if len(lately) > 1 else 0
