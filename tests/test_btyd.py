@@ -722,6 +722,12 @@ def test_the_joint_door_multiplies_purchases_and_spend(simulated):
     assert " Spend: " in model.message_
 
 
+def test_both_fits_must_converge(simulated):
+    x, tx, T, _ = simulated
+    model = BuyTillYouDie().fit(x, tx, T, np.where(x > 0, 20.0, 0.0))
+    assert (model.purchases_.converged_, model.spend_.converged_, model.converged_) == (True, False, False)
+
+
 # The border ----------------------------------------------------------------------------------------------------------
 
 

@@ -1,10 +1,12 @@
 """How sharply parameters are known: standard errors against second differences, simulation and cases that are not."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from loyalty.btyd import BetaGeometricNBD, GammaGamma, ModifiedBetaGeometricNBD, ParetoNBD
+from loyalty.btyd import BetaGeometricNBD, GammaGamma, ModifiedBetaGeometricNBD, ParetoNBD, _maximum
 from loyalty.btyd._likelihood import PurchaseRows, SpendRows, spend_log_likelihood
 from loyalty.btyd._maximum import maximise
 from test_btyd import simulate, summarise
@@ -105,3 +107,27 @@ def test_an_error_above_the_value_is_said():
         assert f"Hardly identified, with a standard error above the value: {', '.join(vague)}." in model.message_
     else:
         assert "ot identified" in model.message_
+
+
+def peak(*middle):
+    """A likelihood that knows the log of each parameter to a tenth, and the hundred clients it is of."""
+
+    def log_likelihood(theta, rows):
+        off = theta - np.array(middle)
+        return -50.0 * float(off @ off), -100.0 * off
+
+    rows = SimpleNamespace(counts=np.ones(100), thinned=lambda limit: rows)
+    return log_likelihood, rows
+
+
+@pytest.mark.parametrize(("middle", "side"), [(-5.0, "lower"), (5.0, "upper")])
+def test_what_lies_on_either_bound_has_no_error(middle, side):
+    found = maximise(*peak(middle, 0.5), starts=[(1.0, 1.0)], bounds={"a": (0.1, 10.0), "b": (0.1, 10.0)})
+    assert found.settled
+    assert found.at_bounds == (("a", side),)
+    assert found.log_errors == pytest.approx([np.nan, 0.1], nan_ok=True)
+
+
+def test_a_search_that_ends_on_a_bound_and_should_not_is_not_settled(monkeypatch):
+    monkeypatch.setattr(_maximum, "_climb", lambda likelihood, rows, start, limits: (0.0, limits[:, 0]))
+    assert not maximise(*peak(0.5), starts=[(1.0,)], bounds={"a": (0.1, 10.0)}).settled

@@ -347,6 +347,13 @@ def test_standard_errors_of_a_contract_equal_the_exact_information():
     assert_allclose(list(model.standard_errors_.values()), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("left", [[900, 500, 480, 470, 465], [600, 590, 300, 290, 280]], ids=["longer", "sooner"])
+def test_a_gap_is_one_on_either_side(left):
+    model = ShiftedBetaGeometric().fit_cohorts([1000, *left])
+    gaps = model.survival(np.arange(1, 6)) - np.array(left) / 1000
+    assert model.survival_gap_ == pytest.approx(np.abs(gaps).max())
+
+
 def test_contracts_that_do_not_fit_are_said_in_words():
     """A retention that falls with time, which no mixture of constant chances can follow."""
     model = ShiftedBetaGeometric().fit_cohorts([1000, 990, 960, 850, 500, 100])

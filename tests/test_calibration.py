@@ -9,7 +9,7 @@ from scipy.optimize import check_grad, minimize
 from scipy.special import expit
 
 from loyalty.models import calibration
-from loyalty.models.calibration import PlattScaling, fit_anchored, fit_platt, level_errors, seasonal_error
+from loyalty.models.calibration import PlattScaling, agreed_share, fit_anchored, fit_platt, level_errors, seasonal_error
 
 
 def drawn(rows, *, slope, level, groups=1, seed=0, passing=0.0):
@@ -181,6 +181,23 @@ class TestSeasonalError:
         assert abs(seasonal_error(errors, now=now)) <= errors.max() - errors.min()
 
 
+@pytest.mark.parametrize(
+    ("days", "errors", "share"),
+    [
+        ([0, 366], [-1.0, -1.0], 1.002 / (1.002 + 0.16)),
+        ([0, 365], [-1.0, -1.0], 0.0),  # not yet a year
+        ([0, 366, 732], [0.9, 1.0, 1.1], 2.004 / (2.004 + 0.02 / 3 + 0.16)),
+        ([0, 366], [1.0, -1.0], 0.0),
+        ([0, 366], [0.1, 0.1], 0.01002 / (0.01002 + 0.16)),  # no more than what passes
+        ([0], [-5.0], 0.0),
+        ([], [], 0.0),
+    ],
+)
+def test_the_share_of_an_error_on_which_years_agree(days, errors, share):
+    index = pd.Timestamp("2023-01-01") + pd.to_timedelta(days, unit="D")
+    assert agreed_share(pd.Series(errors, index=index, dtype=float)) == pytest.approx(share, rel=1e-3)
+
+
 def test_level_errors_bring_every_cutoff_to_its_share():
     rng = np.random.default_rng(0)
     cutoffs = pd.DatetimeIndex(pd.to_datetime(["2024-01-01", "2024-02-01"]).repeat(3_000))
@@ -199,6 +216,6 @@ def test_half_of_the_level_is_the_anchors_with_its_season():
     now = margin[:500], anchor[:500]
     alone = fit_platt(margin, churned, group, through_time=True)
     for season in (0.0, 0.8):
-        found = fit_anchored(margin, anchor, churned, group, latest=now, season=season)
+        found = fit_anchored(margin, anchor, churned, group, latest=now, error=season)
         wanted = (alone(now[0]).mean() + expit(now[1] + season).mean()) / 2
         assert found(*now).mean() == pytest.approx(wanted)

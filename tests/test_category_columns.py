@@ -191,12 +191,22 @@ class TestEveryModel:
             told_by(hand, numbers.assign(fee="much"))
 
     @pytest.mark.parametrize("fit", MODELS.values(), ids=MODELS)
+    def test_a_table_without_columns_or_with_one_twice_is_refused(self, fit):
+        X, left, spend = panel()
+        for table in (X, X[["fee"]]):
+            with pytest.raises(ValueError, match=r"^column 'fee' stands twice in `X`\. Keep one of them\."):
+                fit(pd.concat([table, X[["fee"]]], axis=1), left, spend)
+        with pytest.raises(ValueError, match=r"^`X` has no columns\."):
+            fit(X[[]], left, spend)
+
+    @pytest.mark.parametrize("fit", MODELS.values(), ids=MODELS)
     def test_what_is_no_category_is_refused_by_its_name(self, fit):
         X, left, spend = panel()
         refused = {
             "column 'id' has 600 levels": [f"c{i}" for i in range(len(X))],
             "no level of column 'id' has 10 clients": [f"c{i // 6}" for i in range(len(X))],
             "column 'id' holds text beside": ["a", 1] * (len(X) // 2),
+            "column 'id' holds nothing but missing values": pd.Categorical([None] * len(X)),
         }
         for told, held in refused.items():
             with pytest.raises(ValueError, match=told):

@@ -314,7 +314,7 @@ class TestRun:
     def test_what_rounds_to_0_has_no_sign(self, small_demo, capsys):
         summary = pd.DataFrame({"auc": [0.8], "total_error": [-0.0004]}, index=["lightgbm"])
         result = SimpleNamespace(
-            backtest=SimpleNamespace(summary=lambda: summary), notes=(), scores=[], out=small_demo.out
+            backtest=SimpleNamespace(summary=lambda: summary, metrics=summary), notes=(), scores=[], out=small_demo.out
         )
         cli._show_run(read_config(small_demo.config), result)
         assert re.search(r"^lightgbm +0\.800 +0\.000 *$", capsys.readouterr().out, flags=re.MULTILINE)

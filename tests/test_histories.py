@@ -859,14 +859,10 @@ def test_a_last_day_that_stands_alone_is_told():
 
 def test_a_first_day_ages_before_the_rest_is_told():
     usual = pd.date_range("2024-01-01", periods=40, freq="3D")
-    two_years = pd.Timedelta(days=732)
     with pytest.warns(HistoriesWarning, match=r"there is none between 1900-01-01 and 2024-01-01"):
         assert "look older" in Histories(dated(event_time=["1900-01-01", *usual])).notes[-1]
     with pytest.warns(HistoriesWarning, match=r"there is none between 1970-01-01 and 2024-01-01"):
         Histories(dated(event_time=["1970-01-01", *usual]))
-    assert Histories(dated(event_time=[usual[0] - two_years, *usual])).notes == ()
-    with pytest.warns(HistoriesWarning, match="there is none between"):
-        Histories(dated(event_time=[usual[0] - two_years - pd.Timedelta(days=1), *usual]))
     with pytest.warns(HistoriesWarning, match="the last day, 2034-01-01"):
         assert len(Histories(dated(event_time=[*usual, "2034-01-01"])).notes) == 1
     assert Histories(dated(event_time=["1900-01-01", *usual[:28], "2034-01-01"])).notes == ()  # 30 days tell no rhythm
@@ -874,6 +870,20 @@ def test_a_first_day_ages_before_the_rest_is_told():
     with pytest.warns(HistoriesWarning) as told:
         assert len(Histories(dated(event_time=apart)).notes) == 2
     assert "the last day, 2024-05-05, comes 8 days" in str(told[0].message)
+
+
+@pytest.mark.parametrize(
+    ("every", "closed", "told"),
+    [(1, 14, False), (1, 15, True), (4, 14, False), (4, 15, True), (6, 18, False), (6, 19, True)],
+)
+def test_a_time_without_any_purchase_is_told(every, closed, told):
+    before = pd.date_range("2024-01-01", periods=20, freq=f"{every}D")
+    after = pd.date_range(before[-1] + pd.Timedelta(days=closed), periods=20, freq=f"{every}D")
+    with warnings.catch_warnings(record=True, action="always") as said:
+        Histories(dated(event_time=[*before, *after]))
+    assert [f"none between {before[-1]:%Y-%m-%d} and {after[0]:%Y-%m-%d}" in str(line.message) for line in said] == [
+        True
+    ] * told
 
 
 def test_a_wrong_date_long_ago_makes_no_silence_look_short():

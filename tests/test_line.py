@@ -51,6 +51,12 @@ def test_a_column_that_would_go_the_wrong_way_is_left_out(directions, kept):
         assert line == fit_line(values, codes, kept, [0])
 
 
+def test_directions_stay_with_their_columns_when_one_is_left_out():
+    values = world(2000)[0]
+    codes = (np.random.default_rng(1).random(2000) < expit(8.5 - np.log1p(values).sum(axis=1))).astype(int)
+    assert fit_line(values, codes, [0, 1], [1, -1]).columns == (1,)  # it falls with both
+
+
 def test_a_column_that_says_nothing_has_no_part():
     values, codes = world(2000)
     values = np.column_stack([values, np.full(len(values), np.nan)])

@@ -182,6 +182,20 @@ class TestGrowing:
             assert grown.num_trees() < first.rounds
             assert told == pytest.approx(grown.predict(values[held_out], raw_score=True))
 
+    def test_the_second_stage_goes_on_from_the_trees_that_are_kept(self):
+        rng = np.random.default_rng(3)
+        X = pd.DataFrame(rng.normal(size=(500, 2)), columns=["a", "b"])
+        y = (X["a"] + 2 * rng.normal(size=500) > 0).astype(int)
+        model = ChurnModel()
+        model.fit(X, y)
+        values, folds = X.to_numpy(float), model._folds(None, y.to_numpy(), None)
+        first = rehearse(values, y.to_numpy(), folds, model._shared(len(X)))[0][0]
+        assert 0 < first.rounds < first.stage.rounds - 75  # more were grown, and did not help
+        for (seen, _), told in zip(folds, first.seen, strict=True):
+            settings = first.stage.settings(model._shared(len(X)), len(seen), 2)
+            grown = lgb.train(settings, lgb.Dataset(values[seen], y[seen]), first.rounds)
+            assert told == pytest.approx(grown.predict(values[seen], raw_score=True))
+
     def test_columns_that_never_change_do_no_harm(self):
         y = np.tile([0, 1, 1], 40)
         model = ChurnModel().fit(pd.DataFrame({"a": np.ones(120)}), y)

@@ -9,19 +9,23 @@ import pandas as pd
 import pytest
 
 from loyalty import segments, tuning
+from loyalty.evaluation import churn_metrics
+from loyalty.evaluation._resampled import Resampled
 from loyalty.fitting import Setting
 from loyalty.histories import Histories
-from loyalty.judging import as_html, coverage_frame, gain_frame, judge, value_frame
+from loyalty.judging import as_html, calibration_frame, coverage_frame, gain_frame, judge, value_frame
 from loyalty.loyalty_scores import LoyaltyWeights, loyalty_score
 from loyalty.models import intervals, survival
 from loyalty.models._spend_law import LEVELS, SpendLaw
-from loyalty.models.calibration import fit_anchored, level_errors, log_odds, seasonal_error
+from loyalty.models.calibration import PlattScaling, fit_anchored, level_errors, log_odds, seasonal_error
 from loyalty.models.churn import ChurnModel
 from loyalty.models.holding_out import HeldOut, held_out_forecast, hold_out
 from loyalty.models.intervals import SpendIntervals
 from loyalty.models.long_run import lifetime_value, relative_purchases
+from loyalty.models.outlook import _carried_on, _median_days
 from loyalty.models.portfolio import PortfolioErrors, _excess_of_tenths
 from loyalty.models.survival import SurvivalModel
+from loyalty.models.uncertainty import Uncertainty
 from loyalty.models.value import ValueModel
 from loyalty.segments import RfmCuts, ValueRiskCuts, rfm_segments
 from loyalty.tuning import lay_origins, spend_deviance, tune
@@ -77,6 +81,63 @@ def test_an_anchor_that_says_the_contrary_has_no_weight():
     assert fit_anchored(margin, anchor, left, np.zeros(20_000, int), latest=(margin, anchor)).weight == 0
 
 
+# churn
+
+
+def test_the_season_is_that_of_the_clients_as_they_stand_now():
+    X, left, _ = panel(cutoffs=pd.date_range("2023-01-01", periods=13, freq="30D"))
+    X, cutoff = X.assign(silence=0.5), X.index.get_level_values("cutoff")
+    spring = left.mask(cutoff == pd.Timestamp("2023-03-02"), 1)  # when all left
+    last, model = X.xs(cutoff.max(), level="cutoff"), ChurnModel(anchor="silence", n_estimators=3)
+    risk = []
+    for day in ("2024-03-01", "2024-06-29"):
+        now = pd.concat({pd.Timestamp(day): last}, names=["cutoff"]).swaplevel()
+        risk.append(model.fit(X, spring, latest=now).predict_proba(now)[:, 1].mean())
+    assert risk[0] > risk[1] + 0.1
+
+
+@pytest.mark.parametrize(("months", "corrected"), [(6, False), (26, True)])
+def test_what_second_opinions_were_always_off_by_is_expected_again_after_a_year(months, corrected):
+    X, _, _ = panel(number=200, cutoffs=pd.date_range("2022-01-01", periods=months, freq="30D"))
+    left = pd.Series((np.random.default_rng(1).random(len(X)) < 0.1).astype(int), index=X.index)
+    X = X.assign(silence=0.6, other=500.0)
+    churn = ChurnModel(anchor="silence", n_estimators=3).fit(X, left)
+    risk = churn.predict_proba(X)[:, 1].mean()
+    assert risk == pytest.approx(0.1 if corrected else 0.35, abs=0.03)  # half way between .1 and .6
+    spend = (1 - left) * 50.0
+    value = ValueModel(anchor="other", n_estimators=3).fit(X, spend, purchase=churn)
+    told = value.predict(X).mean() / spend.mean()
+    assert told < 1.5 if corrected else told > 3
+
+
+def test_the_level_is_set_on_the_latest_cutoff_unless_told_otherwise():
+    X, left, _ = panel()
+    now = X.index.get_level_values("cutoff") == DAYS[3]
+    X = X.assign(silence=np.where(now, 0.8, 0.2), silent=X["silent"].mask(now, 10.0))
+    model = ChurnModel(anchor="silence", embargo="30d", n_estimators=3)
+    assert model.fit(X, left).calibration_ == model.fit(X, left, latest=X[now]).calibration_
+
+
+def test_a_line_does_not_go_on_against_what_is_monotone():
+    X, left, _ = panel()
+    for direction, columns in ((1, (0,)), (-1, ())):
+        model = ChurnModel(n_estimators=3, extrapolate=["silent"], monotone={"silent": direction})
+        assert model.fit(X, left).line_.columns == columns
+
+
+def test_another_seed_deals_other_rows_to_calibrate_on():
+    left = np.tile([0, 1, 1], 40)
+    one, other = (ChurnModel(random_state=seed)._folds(None, left, None) for seed in (0, 1))
+    assert [held.tolist() for _, held in one] != [held.tolist() for _, held in other]
+
+
+def test_an_even_chance_is_no_churn():
+    X, left, _ = panel()
+    model = ChurnModel(n_estimators=3).fit(X, left)
+    model.calibration_ = PlattScaling(slope=0.0)
+    assert not model.predict(X).any()
+
+
 # value
 
 
@@ -126,6 +187,11 @@ def test_its_own_model_of_who_buys_has_its_embargo():
     assert ValueModel(n_estimators=3, embargo="60d").fit(X, spend).purchase_.calibration_cutoffs_ == (DAYS[2], DAYS[3])
 
 
+def test_its_own_model_of_who_buys_has_its_seed():
+    X, _, spend = panel()
+    assert ValueModel(n_estimators=3, random_state=7).fit(X, spend).purchase_.random_state == 7
+
+
 # portfolio
 
 
@@ -147,6 +213,12 @@ def test_an_error_that_is_the_same_at_every_cutoff_is_one():
     days = pd.date_range("2024-01-01", periods=3, freq="91D").repeat(10)
     errors = PortfolioErrors.learn(np.full(30, 13.0), np.full(30, 10.0), cutoff=days, reach="91d")
     assert errors.common**2 == pytest.approx((2 * 0.2**2 + 3 * 0.3**2) / 5)
+
+
+def test_an_error_that_chance_explains_is_none_and_not_less():
+    cutoff = pd.to_datetime(["2024-01-01"] * 20 + ["2024-04-01"] * 20)
+    errors = PortfolioErrors.learn(np.tile([0.0, 20.0], 20), np.full(40, 10.0), cutoff=cutoff, reach="91d")
+    assert errors.common**2 == pytest.approx(0.2**2 / 2)  # two cutoffs without one, and the two of the prior
 
 
 # the long run
@@ -174,6 +246,22 @@ def test_survival_below_nothing_is_refused():
 def test_spend_that_is_not_known_in_one_period_is_refused():
     with pytest.raises(ValueError, match="`spend` must be finite; it is not at position 1"):
         lifetime_value([[0.9, 0.8]] * 2, [[1.0, 1.0], [1.0, np.nan]], discount_rate=0.1)
+
+
+def test_what_is_paid_in_the_last_period_says_whether_there_is_a_bound():
+    told = lifetime_value([[1.0, 1.0]], [[10.0, 0.0]], discount_rate=0.0, beyond="last retention")
+    assert told.tolist() == [10.0]
+    with pytest.raises(ValueError, match="the value has no bound"):
+        lifetime_value([[1.0, 1.0]], [[0.0, 10.0]], discount_rate=0.0, beyond="last retention")
+
+
+def test_half_at_the_end_of_what_was_seen_is_the_median():
+    assert _median_days(np.array([[0.75, 0.5]]), 30).tolist() == [60.0]
+
+
+def test_the_last_year_of_half_years_is_two_of_them():
+    carried = _carried_on(np.array([[0.9, 0.9, 0.45]]), 4 * 183, 183)
+    assert carried[0, -1] == pytest.approx(0.45 * np.sqrt(0.45 / 0.9))
 
 
 # holding out
@@ -212,6 +300,23 @@ def test_one_cutoff_needs_no_embargo():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert hold_out(X, embargo=None).through == "clients"
+
+
+def test_one_row_is_too_little_to_hold_another_out():
+    assert hold_out(np.zeros((2, 1)), embargo=None).pairs == []
+
+
+@pytest.mark.parametrize("kind", [ChurnModel, ValueModel])
+def test_copies_of_both_models_set_their_level_on_the_clients_held_out(kind, monkeypatch):
+    X, left, spend = panel()
+    X, labels = X.assign(silence=0.5, other=50.0), pd.DataFrame({"churned": left, "value": spend})
+    churn = ChurnModel(anchor="silence", embargo="60d", n_estimators=3).fit(X, left)
+    value = ValueModel(anchor="other", embargo="60d", n_estimators=3).fit(X, spend, purchase=churn)
+    asked, fit = [], kind.fit
+    monkeypatch.setattr(kind, "fit", lambda *rest, **more: asked.append(more.get("latest")) or fit(*rest, **more))
+    unsure = Uncertainty.learn(X, labels, churn=churn, value=value, past_spend=spend, reach="60d", random_state=7)
+    assert sorted(now.index.unique("cutoff").item() for now in asked) == list(DAYS[2:4])
+    assert unsure.intervals.random_state == 7
 
 
 # intervals
@@ -269,6 +374,32 @@ def test_means_that_are_alike_make_no_group_without_rows():
     model.unit_ = 1.0
     model._learn_levels(HeldOut([], "rows", None), np.arange(1200), spend, [law])
     assert (model.levels_ > 0).all()
+
+
+def test_another_seed_holds_out_other_rows_of_intervals(monkeypatch):
+    X, _, spend = panel()
+    asked = []
+    monkeypatch.setattr(intervals, "hold_out", lambda *rest, **more: asked.append(more) or hold_out(*rest, **more))
+    SpendIntervals(n_estimators=1, random_state=7).fit(X.reset_index(drop=True), spend.to_numpy())
+    assert asked[0]["random_state"] == 7
+
+
+def test_a_mean_on_an_edge_is_of_the_group_that_it_was_learned_in():
+    X, _, spend = panel()
+    model = SpendIntervals(n_estimators=1).fit(X, spend)
+    model.boosters_ = told_by(0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
+    law = model._law(model.boosters_, np.zeros((1, 2)))
+    model.edges_, model.levels_ = law.mean(), np.array([0.1, 0.9])
+    assert model.predict(X.head(1)) == pytest.approx(model.unit_ * law.interval(np.array([0.1])))
+
+
+def test_spend_at_the_end_of_its_interval_is_covered_at_held_out_cutoffs():
+    law = SpendLaw(np.full(3, 0.5), np.tile(np.arange(1.0, 6), (3, 1)), 0.0, np.zeros(5))
+    model, rows = SpendIntervals(coverage=0.5), np.arange(3)
+    model.unit_, end = 1.0, law.interval(np.full(3, 0.2))[0, 1]
+    held_out = HeldOut([(rows, rows)], "rows", DAYS[:1].repeat(3))
+    model._learn_levels(held_out, rows, np.array([0.0, end, 1e9]), [law])  # the score of the second is the level
+    assert model.held_out_coverage_ == {DAYS[0]: pytest.approx(2 / 3)}
 
 
 # the law of spend
@@ -342,6 +473,15 @@ def test_a_silence_longer_than_the_period():
     X, left, _ = panel()
     model = SurvivalModel(n_estimators=2, silence="60d").fit(X, lives(X, left), left)
     assert model.calibration_cutoffs_ == (DAYS[3],)
+
+
+def test_another_seed_grows_other_trees_of_lives_and_deals_other_folds():
+    X, left, _ = panel()
+    one, other = (SurvivalModel(n_estimators=5, random_state=seed).fit(X, lives(X, left), left) for seed in (0, 1))
+    assert not np.array_equal(one.predict_survival(X), other.predict_survival(X))
+    known = np.ones(len(X), int), left.to_numpy(), None, pd.Timedelta(0)
+    dealt = [[fold.held_out.tolist() for fold in model._folds(None, *known)] for model in (one, other)]
+    assert dealt[0] != dealt[1]
 
 
 # the loyalty score
@@ -522,3 +662,36 @@ def test_the_mean_has_its_interval_where_one_cutoff_has_no_figure():
     other = rows.assign(model="o", churn_probability=0.5)
     told = judge(pd.concat([rows, other]), draws=50).compare("m", "o").query("metric == 'auc'").iloc[-1]
     assert np.isfinite([told["difference"], told["lower"], told["upper"]]).all()
+
+
+@pytest.mark.parametrize("name", ["means", "compare", "value", "coverage"])
+def test_a_level_that_is_given_holds(name):
+    rows = pd.concat([predictions(value_lower=0.0, value_upper=[0.5, 1.5] * 20), predictions("o", expected_value=2.0)])
+    rows["value"] = np.tile(np.arange(20.0), 4)
+    judged, width = judge(rows, draws=100), {}
+    for level in (0.5, 0.99):
+        told = {
+            "means": lambda level: judged.means(level=level),
+            "compare": lambda level: judged.compare("m", "o", level=level).query("cutoff.isna()"),
+            "value": lambda level: value_frame(rows, draws=100, level=level),
+            "coverage": lambda level: coverage_frame(rows, level=level),
+        }[name](level)
+        width[level] = (told["upper"] - told["lower"]).sum()
+    assert 0 < width[0.5] < 0.9 * width[0.99]
+
+
+def test_another_seed_draws_other_clients_for_the_tenths():
+    rows = predictions(value=np.tile(np.arange(20.0) ** 2, 2), expected_value=np.repeat([1.0, 2.0], 20))
+    one, other = (value_frame(rows, draws=20, seed=seed)["upper"].tolist() for seed in (0, 1))
+    assert one != other
+
+
+def test_there_are_as_many_groups_as_asked_for():
+    assert len(calibration_frame(predictions(), bins=4)) == 4
+
+
+def test_chances_that_are_certain_alike_are_tied_in_every_draw():
+    left, chance, money = np.array([0.0, 1.0]), np.array([0.0, 1e-12]), np.ones(2)
+    drawn = Resampled(left, chance, money, money, money, money)
+    told = dict(zip(drawn.names, drawn.figures(np.ones(2)), strict=True))
+    assert told["auc"] == churn_metrics(left, chance)["auc"] == 0.5

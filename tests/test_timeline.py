@@ -69,11 +69,17 @@ def test_a_duration_is_whole_days(written, days):
 
 @pytest.mark.parametrize(
     "written",
-    ["90", "d", "1.5d", "-1d", "3m", "1y", "", "9999999999d", -DAY, DAY / 2, 1.5 * DAY, TICK, 90, None, pd.NaT, [1]],
+    ["90", "d", "1.5d", "-1d", "3m", "1y", "", "9999999999d", -DAY, DAY / 2, 1.5 * DAY, TICK, None, pd.NaT, [1]],
 )
 def test_what_is_not_whole_days_is_refused_by_the_name_of_its_argument(written):
     with pytest.raises(ValueError, match=r"`gap` must be .*days.*; got "):
         as_duration(written, name="gap")
+
+
+@pytest.mark.parametrize("written", [90, 90.0, np.int64(90), True])
+def test_a_bare_number_has_no_unit(written):
+    with pytest.raises(ValueError, match=rf"`horizon` must say its unit, such as '90d' or '13w'; got .*{written}"):
+        as_duration(written, name="horizon")
 
 
 def test_cutoffs_are_sorted_and_one_may_stand_alone():

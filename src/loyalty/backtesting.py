@@ -169,8 +169,15 @@ class Backtest:
         ----------
         intervals : bool, default=False
             Whether each metric has three columns, `value`, `lower` and `upper`, instead of one.
+
+        Raises
+        ------
+        ValueError
+            If the outcome of no cutoff is known yet.
         """
         means = self.judgement.means()
+        if means.empty:
+            raise ValueError(f"no cutoff can be judged yet. {' '.join(self.notes)}")
         wide = {
             name: means.pivot_table(index="model", columns="metric", values=name, sort=False).rename_axis(columns=None)
             for name in ("value", "lower", "upper")

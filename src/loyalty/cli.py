@@ -425,9 +425,10 @@ def _show_run(config: "Config", result: "Run") -> None:
     _out.print(Text(config.question, style="bold"))
     metrics = ("auc", "log_loss", "brier", "mae", "gini", "total_error")
     table = Table("mean over test cutoffs", *metrics, box=None, pad_edge=False)
-    for model, row in result.backtest.summary().iterrows():
-        table.add_row(str(model), *(f"{row[metric]:z.3f}" if metric in row else "" for metric in metrics))
-    _out.print(table)
+    if not result.backtest.metrics.empty:  # else a note says why
+        for model, row in result.backtest.summary().iterrows():
+            table.add_row(str(model), *(f"{row[metric]:z.3f}" if metric in row else "" for metric in metrics))
+        _out.print(table)
     for note in result.notes:
         _out.print(f"Note: {note}")
     _out.print(f"\n{len(result.scores):,} clients scored at {config.cutoffs.score}. In {result.out}:")

@@ -343,10 +343,12 @@ class Lesson:
                 f"{split.train[0]:%Y-%m-%d} to {split.train[-1]:%Y-%m-%d}. Choose a longer `active` or a later cutoff."
             )
         if labels["churned"].nunique() < 2:
-            what = "left" if labels["churned"].iloc[0] else "stayed"
+            left = bool(labels["churned"].iloc[0])
+            bought = panels.setting.kind == "non-contractual"
             raise ValueError(
-                f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client {what}. "
-                "Choose another `horizon` or `active`."
+                f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client "
+                f"{'left' if left else 'stayed'}. Choose another `horizon` or `active`"
+                f"{', and see whether what was paid stands as amounts above 0' if left and bought else ''}."
             )
         renewed = panels.renew(learned, split.test)
         latest = panels.at(split.test, learned=renewed)[names]

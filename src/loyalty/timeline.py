@@ -9,6 +9,7 @@ import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import overload
 
 import numpy as np
@@ -95,6 +96,8 @@ def as_duration(value: Duration, *, name: str) -> pd.Timedelta:
         if match is None:
             raise ValueError(f"`{name}` must be a number of days or weeks such as '90d' or '13w'; got {value!r}.")
         return pd.Timedelta(days=int(match[1]) * _DAYS[match[2]])
+    if isinstance(value, Real):  # would be nanoseconds
+        raise ValueError(f"`{name}` must say its unit, such as '90d' or '13w'; got {value!r}.")
     try:
         length = pd.Timedelta(value)
     except (ValueError, TypeError, OverflowError) as error:

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-#: Days without a purchase that are nothing unusual in any trade.
-_WEEK = 7
+#: Days without a purchase that are nothing unusual in any trade; and around holidays.
+_WEEK, _HOLIDAYS = 7, 14
+#: A pause so many times as long as the next longest is none of a shop's own rhythm.
+_TIMES = 3
 #: Days with purchases from which on their rhythm can be told.
 _MONTH = 30
 #: Purchases are told in lumps, as once a month, where days with any are so rare, and bear so many rows each.
@@ -36,9 +38,10 @@ def distinct_days(times: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def odd_days(days: Days) -> list[str]:
-    """Tell of days that stand apart, where a wrong date would do harm.
+    """Tell of days that stand apart, where a wrong date would do harm, or a time without any.
 
-    A last day far from the rest makes outcomes look decided that are not; a first one makes clients look old.
+    A last day far from the rest makes outcomes look decided that are not; a first one makes clients look old; and where
+    nobody could buy, everybody looks like a leaver.
     """
     if len(days) <= _MONTH:
         return []
@@ -49,11 +52,12 @@ def odd_days(days: Days) -> list[str]:
             f"purchases: the last day, {days.iloc[-1]:%Y-%m-%d}, comes {pauses[-1]:.0f} days after the one before; "
             "if it is a wrong date, outcomes look decided that are not."
         )
-    longest = int(pauses[:-1].argmax())
-    if pauses[longest] > _LATELY.days:
+    longest, others = int(pauses[:-1].argmax()), np.sort(pauses[:-1])
+    if pauses[longest] > max(_HOLIDAYS, _TIMES * others[-2]):
         said.append(
-            f"purchases: there is none between {days[longest]:%Y-%m-%d} and {days[longest + 1]:%Y-%m-%d}; "
-            "if dates before that are wrong, their clients look older than they are."
+            f"purchases: there is none between {days[longest]:%Y-%m-%d} and {days[longest + 1]:%Y-%m-%d}; if dates "
+            "before that are wrong, their clients look older than they are; if nothing was sold then, all look like "
+            "leavers: let `first` of the cutoffs be after it."
         )
     return said
 

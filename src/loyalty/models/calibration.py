@@ -17,6 +17,9 @@ _SLOPE_PRIOR = 0.5
 _SLOPE, _WEIGHT, _ANCHORED_PRIOR = 0.85, 0.15, 0.2
 #: Variance of the errors that come and go with the season, over that of those which last from cutoff to cutoff.
 _PASSING_OVER_LASTING = 4.0
+#: What an anchor is off by at the next cutoff, whatever it was off by before (standard deviation, in log-odds or
+#: logarithms): .42 and .31 at the 33 cutoffs of experiments/extrapolation.py.
+_PASSING = 0.4
 YEAR = pd.Timedelta(days=365.25)
 #: A season was seen if a cutoff lies this close to it; training cutoffs usually lie a month apart.
 _SAME_SEASON = pd.Timedelta(days=15)
@@ -103,7 +106,7 @@ def fit_anchored(
     group: NDArray[np.int_],
     *,
     latest: tuple[Floats, Floats],
-    season: float = 0.0,
+    error: float = 0.0,
 ) -> PlattScaling:
     """Fit the slope of the margins, the weight of the anchor, and a level half way between the two.
 
@@ -121,8 +124,8 @@ def fit_anchored(
         As for `fit_platt`, the groups being cutoffs.
     latest : pair of arrays of shape (n_latest,)
         Margins and anchors of the clients as they stand now, whose outcomes need not be known.
-    season : float, default=0
-        What the season is expected to add to the anchor in log-odds, by `seasonal_error`.
+    error : float, default=0
+        What the anchor is expected to be off by in log-odds.
 
     References
     ----------
@@ -134,7 +137,7 @@ def fit_anchored(
         alone = fit_platt(margin, churned, group, through_time=True)
         both = np.column_stack([margin, anchor])
         (slope, weight), _ = _fit(both, churned, group, prior=np.array([slope, weight]), spread=_ANCHORED_PRIOR)
-    wanted = (float(alone(latest[0]).mean()) + float(expit(latest[1] + season).mean())) / 2
+    wanted = (float(alone(latest[0]).mean()) + float(expit(latest[1] + error).mean())) / 2
     eta = slope * latest[0] + weight * latest[1]
     level = float(brentq(lambda level: float(expit(level + eta).mean()) - wanted, -50.0, 50.0))
     return PlattScaling(slope=float(slope), level=level, weight=float(weight))
@@ -149,6 +152,35 @@ def lasting_share(times: float) -> float:
     [0.0, 0.2, 0.5]
     """
     return times / (times + _PASSING_OVER_LASTING)
+
+
+def agreed_share(errors: pd.Series) -> float:
+    """Share of a mean error that is to be expected the next time, because whole years of cutoffs agree on it.
+
+    Where a model is out of place, such as one of chance purchases for a box that comes every month, it is off by the
+    same at every cutoff, and by far more than what comes and goes. Of the mean `m` of `n` years, n m² / (n m² + v) is
+    taken to last, where `v` is the variance of the errors and of what passes anyhow (.4²): the mean of a random effect
+    whose own variance is read from `m`. Cutoffs within one year share its seasons, and cannot tell what lasts.
+
+    Parameters
+    ----------
+    errors : Series indexed by cutoff
+        True less predicted, in logarithms or log-odds, in the order of time.
+
+    Examples
+    --------
+    >>> errors = [-1.5, -1.7, -1.6]
+    >>> days = pd.to_datetime(["2023-01-01", "2023-07-01", "2024-01-02"])
+    >>> round(agreed_share(pd.Series(errors, index=days)), 2)
+    0.94
+    >>> agreed_share(pd.Series(errors[:2], index=days[:2]))
+    0.0
+    """
+    years = (errors.index[-1] - errors.index[0]) / YEAR if len(errors) else 0.0
+    if years < 1:
+        return 0.0
+    lasting = years * float(errors.mean()) ** 2
+    return lasting / (lasting + float(errors.var(ddof=0)) + _PASSING**2)
 
 
 def seasonal_error(errors: pd.Series, *, now: pd.Timestamp) -> float:

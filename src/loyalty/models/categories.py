@@ -207,11 +207,14 @@ def freeze_columns(model: Any, X: pd.DataFrame | ArrayLike, y: Any = "no_validat
     Raises
     ------
     ValueError
-        If a category is refused by `Columns.of`, a column of a DataFrame holds infinity, or neither numbers nor
-        categories, a Series `y` has the rows of `X` in another order, or scikit-learn refuses table or target.
+        If a DataFrame has no columns or one twice, a category is refused by `Columns.of`, a column holds infinity, or
+        neither numbers nor categories, a Series `y` has the rows of `X` in another order, or scikit-learn refuses table
+        or target.
     """
-    if isinstance(X, pd.DataFrame) and isinstance(y, pd.Series):
-        _check_order(X.index, y.index)
+    if isinstance(X, pd.DataFrame):
+        _check_names(X.columns)
+        if isinstance(y, pd.Series):
+            _check_order(X.index, y.index)
     rules = {**_NUMBERS, "ensure_min_samples": 2, **rules}
     columns = Columns.of(X) if isinstance(X, pd.DataFrame) else Columns(())
     if not isinstance(X, pd.DataFrame) or not columns.levels:
@@ -326,6 +329,18 @@ def _infinity_named(X: Any, columns: Columns) -> Iterator[None]:
         raise
 
 
+def _check_names(columns: pd.Index) -> None:
+    """Refuse a table without columns, or with one that stands twice."""
+    if columns.empty:
+        raise ValueError("`X` has no columns. Give it at least one.")
+    if columns.has_duplicates:
+        raise ValueError(_twice(columns[columns.duplicated()][0]))
+
+
+def _twice(name: object) -> str:
+    return f"column {name!r} stands twice in `X`. Keep one of them."
+
+
 def _check_order(rows: pd.Index, target: pd.Index) -> None:
     """Refuse a target whose rows are those of the table in another order; any other goes by position."""
     if rows.nlevels != target.nlevels or len(rows) != len(target) or rows.equals(target):
@@ -353,7 +368,7 @@ def _first_wrong(wanted: list[str], given: list[str]) -> str:
         return f"column {missing[0]!r} is missing from `X`. Build the table as that of the fit was built."
     twice = [name for name in wanted if given.count(name) > wanted.count(name)]
     if twice:
-        return f"column {twice[0]!r} stands twice in `X`. Keep one of them."
+        return _twice(twice[0])
     at = next(i for i, name in enumerate([*wanted, None]) if i == len(wanted) or given[i] != name)
     rule = f"must be {wanted[at]!r}, as at the fit" if at < len(wanted) else "was not there at the fit"
     return f"column {at + 1} of `X` {rule}; got {given[at]!r}. Take X[list(model.feature_names_in_)]."
@@ -383,6 +398,8 @@ def _levels(column: pd.Series, clients: pd.Index) -> tuple[str, ...]:
     pairs = pd.DataFrame({"level": codes, "client": clients})
     count = pairs[pairs["level"] >= 0].drop_duplicates().groupby("level").size()
     kept = sorted(unique[level] for level in count.index[count >= _RARE])
+    if len(unique) == 0:
+        raise ValueError(f"column {column.name!r} holds nothing but missing values. Leave it out.")
     if not kept:
         raise ValueError(
             f"no level of column {column.name!r} has {_RARE} clients or more, so that it would tell of single clients. "

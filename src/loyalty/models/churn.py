@@ -17,7 +17,15 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from loyalty.models.calibration import PlattScaling, fit_anchored, fit_platt, level_errors, log_odds, seasonal_error
+from loyalty.models.calibration import (
+    PlattScaling,
+    agreed_share,
+    fit_anchored,
+    fit_platt,
+    level_errors,
+    log_odds,
+    seasonal_error,
+)
 from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
 from loyalty.models.line import Line, fit_line
 from loyalty.models.rehearsal import perform, rehearse
@@ -51,7 +59,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
     A column may hold a second opinion, a probability that comes from a model of its own: the `anchor`. Calibration then
     weighs the trees and the anchor against each other, and sets the level half way between theirs for the clients as
     they stand now, which holds where the trees have not seen a season or an age of the client base yet. What the anchor
-    was off in the same season of years past is expected of it again in part.
+    was off in the same season of years past is expected of it again in part, and so is what it was always off by.
 
     Trees stand still beyond what they have seen, and a client base that grows older goes beyond it: a panel of half a
     year knows nobody who has been silent for ten months. So trees may start from a line in the logarithms of the
@@ -218,13 +226,15 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             self.anchor_mean_ = float(told.mean())
             now, when = self._standing(values, cutoffs, latest)
             own = self._margin(self.booster_, self.line_, now)
+            errors = level_errors(told, codes, cutoffs)
+            lasting = agreed_share(errors) * float(errors.mean())
             self.calibration_ = fit_anchored(
                 margin,
                 self._anchor(values[rows], margin),
                 codes[rows],
                 group,
                 latest=(own, self._anchor(now, own)),
-                season=seasonal_error(level_errors(told, codes, cutoffs), now=when),
+                error=lasting + seasonal_error(errors, now=when),
             )
         elif folds:
             self.calibration_ = fit_platt(margin, codes[rows], group, through_time=cutoffs is not None)

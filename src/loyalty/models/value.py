@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from loyalty.models.calibration import YEAR, lasting_share, seasonal_error
+from loyalty.models.calibration import YEAR, agreed_share, lasting_share, seasonal_error
 from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
 from loyalty.models.churn import ChurnModel
 from loyalty.models.trees import (
@@ -341,8 +341,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
     ) -> float:
         """Estimate how far, in logarithms, the anchor's sum will fall short of the true one.
 
-        Of the mean over the cutoffs learned from, the share is taken that as many years can tell to last: cutoffs
-        within one year share its seasons.
+        Of the mean over the cutoffs learned from, the share is taken that as many years can tell to last, since cutoffs
+        within one year share its seasons; or more, if whole years agree on it.
         """
         cutoffs = cutoffs_of(X)
         if cutoffs is None or now is None:
@@ -354,7 +354,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
             return 0.0
         years = (sums.index[-1] - sums.index[0] + (embargo_of(X, self.embargo) or pd.Timedelta(0))) / YEAR
         errors = np.log(sums["spend"]) - np.log(sums["told"])
-        return lasting_share(years) * float(errors.mean()) + seasonal_error(errors, now=now.max())
+        lasting = max(lasting_share(years), agreed_share(errors)) * float(errors.mean())
+        return lasting + seasonal_error(errors, now=now.max())
 
     def _opinion(self, X: pd.DataFrame, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Expect the spend of each row as the anchor does; NaN where it has no opinion."""
