@@ -163,6 +163,9 @@ class TestWhatIsRefused:
             "sku 'a7' is in rows 1 and 4 of the DataFrame; so are 2 others."
         )
 
+        goods = pd.concat([GOODS, GOODS[:2]])
+        assert "of the DataFrame; so is another. Leave" in problem(Join(goods, on="sku"))
+
     def test_the_remedy_for_such_a_key_works(self):
         prices = pd.DataFrame({"sku": ["b1", "b1", "a7"], "shop": [1, 2, 1], "department": ["x", "y", "z"]})
         both = "concat(sku, ' ', shop)"

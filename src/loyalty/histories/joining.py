@@ -231,6 +231,6 @@ def _refuse_twice(con: duckdb.DuckDBPyConnection, join: Join, theirs: str, key: 
     ).fetchone()
     if twice is not None:
         value, (first, second), count = twice
-        others = "" if count == 1 else f"; so are {count - 1:,} others"
+        others = {1: "", 2: "; so is another"}.get(count, f"; so are {count - 1:,} others")
         found = f"{join.matched} {value!r} is in rows {first:,} and {second:,} of {join.shown}{others}"
         raise UnreadableSource(Problem("", "", found, "Leave one row to each, or join on more columns together."))
