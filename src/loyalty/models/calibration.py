@@ -18,7 +18,7 @@ _SLOPE, _WEIGHT, _ANCHORED_PRIOR = 0.85, 0.15, 0.2
 #: Variance of the errors that come and go with the season, over that of those which last from cutoff to cutoff.
 _PASSING_OVER_LASTING = 4.0
 #: What an anchor is off by at the next cutoff, whatever it was off by before (standard deviation, in log-odds or
-#: logarithms): .42 and .31 at the 33 cutoffs of experiments/extrapolation.py.
+#: logarithms): .41 and .29 at the 33 cutoffs of experiments/second_opinion.py.
 _PASSING = 0.4
 YEAR = pd.Timedelta(days=365.25)
 #: A season was seen if a cutoff lies this close to it; training cutoffs usually lie a month apart.
