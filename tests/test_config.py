@@ -102,7 +102,8 @@ class TestWhatIsRead:
     def test_months_and_cards_of_the_airline(self, request, shared_data):
         config = read_config(request.config.rootpath / "experiments" / "airline.toml")
         histories = read_histories(config, shared_data)
-        assert setting_of(config).unevenness(histories, config.test_cutoffs) == ""
+        setting = setting_of(config)
+        assert setting.unevenness(histories, setting.splits(histories, config.test_cutoffs)) == ""
         population = histories.population(cutoff="2018-06-01", kind="contractual")
         ids = set(population.client_id.execute())
         members = pd.read_parquet(shared_data / "airline_loyalty" / "loyalty_history.parquet")

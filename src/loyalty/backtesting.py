@@ -320,8 +320,9 @@ def run_backtest(
 ) -> Backtest:
     """Backtest on panels that serve other work as well."""
     parts, fitted, btyd, drivers = [], [], {}, {}
-    notes = [*filter(None, [panels.setting.unevenness(panels.histories, cutoffs)])]
-    for split in panels.setting.splits(panels.histories, cutoffs):
+    splits = panels.setting.splits(panels.histories, cutoffs)
+    notes = [*filter(None, [panels.setting.unevenness(panels.histories, splits)])]
+    for split in splits:
         if panels.at(split.test).empty:
             raise ValueError(
                 f"no client stands at the test cutoff {split.test:%Y-%m-%d}. Choose a longer `active` or another one."

@@ -474,9 +474,9 @@ def _show_cutoffs(config: "Config", histories: "Histories") -> None:
 
     setting = setting_of(config)
     check_standing(setting, histories, config.score_cutoff)
-    cutoffs = [("Test", cutoff) for cutoff in config.test_cutoffs] + [("Score", config.score_cutoff)]
-    for what, cutoff in cutoffs:
-        (split,) = setting.splits(histories, [cutoff])
+    tests, score = (setting.splits(histories, asked) for asked in (config.test_cutoffs, [config.score_cutoff]))
+    for what, split in [*(("Test", split) for split in tests), ("Score", score[0])]:
+        cutoff = split.test
         clients = count_clients(setting, histories, cutoff)
         count = len(split.train)
         span = f"{split.train[0]:%Y-%m-%d}" + (f" to {split.train[-1]:%Y-%m-%d}" if count > 1 else "")
@@ -485,7 +485,7 @@ def _show_cutoffs(config: "Config", histories: "Histories") -> None:
         end = setting.outcome.window(cutoff)[1]
         if what == "Test" and end > histories.observed_until:
             _out.print(f"  its horizon ends on {end:%Y-%m-%d}, after the data: it is predicted, but not judged")
-    for note in (setting.unevenness(histories, config.test_cutoffs), histories.staleness(config.score_cutoff)):
+    for note in (setting.unevenness(histories, tests), histories.staleness(config.score_cutoff)):
         if note:
             _out.print(f"Note: {note}")
     _out.print("The histories can be used.")

@@ -21,7 +21,7 @@ from loyalty.config import Config, read_histories
 from loyalty.evaluation import calibration_table, gain_curve
 from loyalty.explanation import summarise, summarise_cutoffs
 from loyalty.features import CATALOGUE
-from loyalty.files import undisturbed, write_table
+from loyalty.files import BACKTEST_FILE, METRICS_FILE, SCORES_FILE, undisturbed, write_table
 from loyalty.fitting import Fitted, Panels, Setting, fit_models
 from loyalty.groups import attributes_at, check_attributes, group_attributes, group_clients, judge_groups
 from loyalty.histories import Histories, HistoriesWarning
@@ -47,8 +47,6 @@ _LISTENED = pd.Timedelta(days=180)
 _QUOTES = 3
 #: The list of alerts; not there where the histories allow none.
 ALERTS_FILE = "alerts.csv"
-#: Without it a folder is no run.
-METRICS_FILE = "metrics.json"
 #: What `loyalty.report` writes of a run; beside the next one it would tell of another.
 _WRITTEN_UP = (
     *(f"{page}.{kind}" for page in ("report", "report-without-clients") for kind in ("html", "pdf")),
@@ -504,8 +502,8 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _write(made: Path, result: Backtest, scores: pd.DataFrame, metrics: Mapping[str, Any], bundle: Bundle) -> None:
     predictions = result.of("lightgbm").drop(columns=["churned", "value"])
-    predictions.to_parquet(made / "backtest.parquet", index=False)
-    scores.to_parquet(made / "scores.parquet", index=False)
+    predictions.to_parquet(made / BACKTEST_FILE, index=False)
+    scores.to_parquet(made / SCORES_FILE, index=False)
     text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     (made / METRICS_FILE).write_text(text, encoding="utf-8")
     bundle.save(made / "model")

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["replace_file", "undisturbed", "write_table"]
+__all__ = ["BACKTEST_FILE", "METRICS_FILE", "SCORES_FILE", "replace_file", "undisturbed", "write_table"]
+
+#: What a run leaves in its folder, which is that of no run without all three.
+METRICS_FILE, BACKTEST_FILE, SCORES_FILE = "metrics.json", "backtest.parquet", "scores.parquet"
 
 #: What a spreadsheet takes for a formula, be it after spaces or full-width.
 _FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")

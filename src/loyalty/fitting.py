@@ -117,9 +117,9 @@ class Setting:
             )
         )
 
-    def unevenness(self, histories: Histories, cutoffs: Iterable[Instant]) -> str:
+    def unevenness(self, histories: Histories, splits: Iterable[Split]) -> str:
         """Say so if the horizons learned from and tested at hold more or fewer purchases by the calendar."""
-        stood = {when for split in self.splits(histories, cutoffs) for when in (*split.train, split.test)}
+        stood = {when for split in splits for when in (*split.train, split.test)}
         return histories.unevenness(sorted(stood), outcome=self.outcome)
 
     def _first(self, histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 #: Days without a purchase that are nothing unusual in any trade; and around holidays.
 _WEEK, _HOLIDAYS = 7, 14
 #: A pause so many times as long as the next longest is none of a shop's own rhythm.
-_TIMES = 3
+_OUT_OF_RHYTHM = 3
 #: Days with purchases from which on their rhythm can be told.
 _MONTH = 30
 #: Purchases are told in lumps, as once a month, where days with any are so rare, and bear so many rows each.
-_RARE, _ROWS_A_LUMP = 5, 30
+_DAYS_A_LUMP, _ROWS_A_LUMP = 5, 30
 #: Horizons that hold fewer lumps than this share of the fullest are not alike.
 _ALIKE = 0.8
 #: How far back the rhythm of a shop is looked for: long enough to hold what happens once a year.
@@ -53,7 +53,7 @@ def odd_days(days: Days) -> list[str]:
             "if it is a wrong date, outcomes look decided that are not."
         )
     longest, others = int(pauses[:-1].argmax()), np.sort(pauses[:-1])
-    if pauses[longest] > max(_HOLIDAYS, _TIMES * others[-2]):
+    if pauses[longest] > max(_HOLIDAYS, _OUT_OF_RHYTHM * others[-2]):
         said.append(
             f"purchases: there is none between {days[longest]:%Y-%m-%d} and {days[longest + 1]:%Y-%m-%d}; if dates "
             "before that are wrong, their clients look older than they are; if nothing was sold then, all look like "
@@ -81,7 +81,7 @@ def uneven_days(days: Days, windows: Sequence[tuple[pd.Timestamp, pd.Timestamp]]
     if not held or rows < _ROWS_A_LUMP * len(days):
         return ""
     length, most, least = (windows[0][1] - windows[0][0]).days, max(held), min(held)
-    if most * _RARE > length or least >= _ALIKE * most:
+    if most * _DAYS_A_LUMP > length or least >= _ALIKE * most:
         return ""
     return (
         f"Horizons of {length} days hold from {least} to {most} of the days with purchases: what is told in lumps, as "

@@ -11,7 +11,7 @@ import duckdb
 
 from loyalty.histories.expressions import ExpressionError, as_sql
 from loyalty.histories.problems import Problem
-from loyalty.histories.sources import Source, UnreadableSource, attach, detach, quoted
+from loyalty.histories.sources import Source, UnreadableSource, attach, detach, quoted, reason
 
 #: How DuckDB's types of keys compare; those of other families compare only with themselves.
 _FAMILIES = (
@@ -140,7 +140,7 @@ def attach_all(
         except UnreadableSource as unreadable:
             raise UnreadableSource(replace(unreadable.problem, table=table, column="join")) from unreadable
         except duckdb.Error as error:
-            found = f"{join.shown} cannot be joined: {' '.join(str(error).split())[:200]}"
+            found = f"{join.shown} cannot be joined: {reason(error)}"
             raise UnreadableSource(Problem(table, "join", found, "Check `on` and `key`.")) from error
     return relation
 

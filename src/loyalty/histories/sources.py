@@ -62,7 +62,7 @@ def attach(con: duckdb.DuckDBPyConnection, table: str, source: Source, ids: Coll
         is_path = isinstance(source, str | Path)
         what = repr(str(source)) if is_path else f"the {type(source).__name__}"
         remedy = "Check the file (a CSV must be UTF-8)." if is_path else "Check its column types."
-        raise UnreadableSource(Problem(table, "", f"{what} cannot be read: {_reason(error)}", remedy)) from error
+        raise UnreadableSource(Problem(table, "", f"{what} cannot be read: {reason(error)}", remedy)) from error
     return f"source_{table}"
 
 
@@ -85,7 +85,7 @@ def _copy_ibis(con: duckdb.DuckDBPyConnection, table: str, source: Source) -> st
         con.execute(f"create temp table {view}_copy as select * from {view}")
     except Exception as error:  # whatever the other database's driver raises
         raise UnreadableSource(
-            Problem(table, "", f"the Ibis table cannot be read: {_reason(error)}", "Check its connection.")
+            Problem(table, "", f"the Ibis table cannot be read: {reason(error)}", "Check its connection.")
         ) from error
     return f"{view}_copy"
 
@@ -202,7 +202,7 @@ def _from_pandas(frame: pd.DataFrame) -> pa.Table:
     return pa.table(arrays, names=[str(name) for name in flat.columns])
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Say what a driver said, in one line; what follows a blank line is advice for its own users."""
     said = " ".join(line.strip() for line in str(error).strip().split("\n\n")[0].splitlines()) or type(error).__name__
     return (said if len(said) <= 300 else said[:299] + "…").removesuffix(".")

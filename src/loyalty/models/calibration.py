@@ -183,6 +183,26 @@ def agreed_share(errors: pd.Series) -> float:
     return lasting / (lasting + float(errors.var(ddof=0)) + _PASSING**2)
 
 
+def error_to_come(errors: pd.Series, *, now: pd.Timestamp, at_least: float = 0.0) -> float:
+    """Expect what an anchor will be off by, from what it was off by: what lasts of the mean, and the season.
+
+    Parameters
+    ----------
+    errors, now
+        As for `seasonal_error`.
+    at_least : float, default=0
+        Share of the mean error that lasts, whether or not whole years agree on more of it.
+
+    Examples
+    --------
+    >>> errors = pd.Series([0.3, 0.3], index=pd.to_datetime(["2024-01-01", "2024-07-01"]))
+    >>> round(error_to_come(errors, now=pd.Timestamp("2024-10-01"), at_least=0.1), 3)
+    0.03
+    """
+    lasting = max(at_least, agreed_share(errors)) * float(errors.mean())
+    return lasting + seasonal_error(errors, now=now)
+
+
 def seasonal_error(errors: pd.Series, *, now: pd.Timestamp) -> float:
     """Expect what a model that knows no season will be off by, beyond its mean error, from years past.
 

@@ -17,15 +17,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from loyalty.models.calibration import (
-    PlattScaling,
-    agreed_share,
-    fit_anchored,
-    fit_platt,
-    level_errors,
-    log_odds,
-    seasonal_error,
-)
+from loyalty.models.calibration import PlattScaling, error_to_come, fit_anchored, fit_platt, level_errors, log_odds
 from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
 from loyalty.models.line import Line, fit_line
 from loyalty.models.rehearsal import perform, rehearse
@@ -226,15 +218,13 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             self.anchor_mean_ = float(told.mean())
             now, when = self._standing(values, cutoffs, latest)
             own = self._margin(self.booster_, self.line_, now)
-            errors = level_errors(told, codes, cutoffs)
-            lasting = agreed_share(errors) * float(errors.mean())
             self.calibration_ = fit_anchored(
                 margin,
                 self._anchor(values[rows], margin),
                 codes[rows],
                 group,
                 latest=(own, self._anchor(now, own)),
-                error=lasting + seasonal_error(errors, now=when),
+                error=error_to_come(level_errors(told, codes, cutoffs), now=when),
             )
         elif folds:
             self.calibration_ = fit_platt(margin, codes[rows], group, through_time=cutoffs is not None)

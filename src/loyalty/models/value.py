@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from loyalty.models.calibration import YEAR, agreed_share, lasting_share, seasonal_error
+from loyalty.models.calibration import YEAR, error_to_come, lasting_share
 from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
 from loyalty.models.churn import ChurnModel
 from loyalty.models.trees import (
@@ -354,8 +354,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
             return 0.0
         years = (sums.index[-1] - sums.index[0] + (embargo_of(X, self.embargo) or pd.Timedelta(0))) / YEAR
         errors = np.log(sums["spend"]) - np.log(sums["told"])
-        lasting = max(lasting_share(years), agreed_share(errors)) * float(errors.mean())
-        return lasting + seasonal_error(errors, now=now.max())
+        return error_to_come(errors, now=now.max(), at_least=lasting_share(years))
 
     def _opinion(self, X: pd.DataFrame, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Expect the spend of each row as the anchor does; NaN where it has no opinion."""

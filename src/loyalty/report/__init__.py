@@ -4,11 +4,11 @@ import dataclasses
 from pathlib import Path
 
 from loyalty.features import CATALOGUE
-from loyalty.files import replace_file
+from loyalty.files import METRICS_FILE, replace_file
 from loyalty.report.card import render_card
 from loyalty.report.page import render_page
 from loyalty.report.pdf import PdfMissingError, as_pdf
-from loyalty.report.run_folder import METRICS_FILE, read_metrics, read_run_folder
+from loyalty.report.run_folder import read_metrics, read_run_folder
 from loyalty.report.small_cells import SMALLEST
 from loyalty.wording import LANGUAGES, Language
 

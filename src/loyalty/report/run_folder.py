@@ -9,11 +9,11 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from loyalty.files import BACKTEST_FILE, METRICS_FILE, SCORES_FILE
 from loyalty.wording import Language
 
 Kind = Literal["non-contractual", "contractual"]
 
-METRICS_FILE, BACKTEST_FILE, SCORES_FILE = "metrics.json", "backtest.parquet", "scores.parquet"
 BACKTEST_COLUMNS = ("client_id", "cutoff", "churn_probability")
 SCORES_COLUMNS = (
     "client_id", "churn_probability", "expected_value", "amount_sum_365d", "value_at_risk", "too_little_history",
