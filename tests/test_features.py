@@ -120,6 +120,22 @@ def test_client_ids_may_be_integers_or_text(world):
     assert_identical(panel.reset_index(drop=True), by_number.reset_index(drop=True))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_sums_over_all_clients_do_not_depend_on_their_order(seed):
+    # "10" stands before "2"; all like tea best, and the last has no milk.
+    rng, clients = np.random.default_rng(seed), np.arange(100)
+    tea = pd.DataFrame({"client_id": np.append(clients, 100), "category": "tea", "amount": 7.0})
+    milk = pd.DataFrame({"client_id": clients, "category": "milk", "amount": rng.uniform(0, 7, 100).round(2)})
+    bills = pd.concat([tea, milk]).assign(event_time=pd.Timestamp("2024-01-01"))
+    headroom = [CATALOGUE["category_headroom_share_365d"]]
+    numbers, texts = (
+        build_panel(Histories(given), cutoffs="2024-02-01", horizon="30d", features=headroom).iloc[:, 0]
+        for given in (bills, bills.astype({"client_id": str}))
+    )
+    of_last = [panel.xs(client, level="client_id").item() for panel, client in ((numbers, 100), (texts, "100"))]
+    assert of_last[0] == of_last[1] == pytest.approx(milk["amount"].sum() / bills["amount"].sum())
+
+
 @settings(drawn, max_examples=5)
 @given(worlds(), st.sampled_from(["Asia/Seoul", "America/New_York"]))
 def test_time_zones_do_not_matter(world, zone):

@@ -42,7 +42,7 @@ class Tally:
     held: int = 0
     among: int = 0
     values: dict[Any, list[Any]] = field(default_factory=lambda: defaultdict(list))
-    spend: dict[Any, dict[Any, float]] = field(default_factory=lambda: defaultdict(dict))
+    spend: dict[Any, dict[Any, tuple[float, float]]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, snapshot: Snapshot) -> None:
         """Add the clients of one part."""
@@ -70,13 +70,13 @@ class Tally:
         place = {word: code for code, word in enumerate(words)}
         for code in np.flatnonzero(np.diff(begins)).tolist():
             known = self.spend[words[code]]
-            totals = np.full(len(words), np.nan)
+            totals, rests = np.full(len(words), np.nan), np.zeros(len(words))
             for word in known.keys() & place.keys():
-                totals[place[word]] = known[word]
+                totals[place[word]], rests[place[word]] = known[word]
             own = clients[begins[code] : begins[code + 1]]
-            kernels.add_by_code(totals, codes, weights, lo[own], hi[own])
-            there = np.flatnonzero(~np.isnan(totals))
-            known.update(zip((words[at] for at in there.tolist()), totals[there].tolist(), strict=True))
+            kernels.add_by_code(totals, rests, codes, weights, lo[own], hi[own])
+            there = np.flatnonzero(~np.isnan(totals)).tolist()
+            known.update({words[at]: (float(totals[at]), float(rests[at])) for at in there})
 
     def result(self) -> Any:
         """Say what all parts together tell."""
@@ -84,6 +84,9 @@ class Tally:
             return self.held / self.among if self.among else np.nan
         if isinstance(self.expression, MedianOfClients):
             return {word: float(np.median(np.concatenate(values))) for word, values in self.values.items()}
-        spend = {favourite: dict(sorted(known.items())) for favourite, known in sorted(self.spend.items())}
+        spend = {
+            favourite: {word: total + rest for word, (total, rest) in sorted(known.items())}
+            for favourite, known in sorted(self.spend.items())
+        }
         totals = {favourite: math.fsum(told.values()) for favourite, told in spend.items()}
         return {f: {word: value / totals[f] for word, value in told.items()} for f, told in spend.items()}

@@ -322,17 +322,23 @@ def heaviest(codes: Codes, weights: Numbers, size: int, lo: Counts, hi: Counts) 
     return told
 
 
-@compiled(types.Array(types.float64, 1, "C"), _C, _F, _I, _I)
-def add_by_code(totals: Numbers, codes: Codes, weights: Numbers, lo: Counts, hi: Counts) -> None:
-    """Add each row's weight to the total of its code, which is NaN before its first.
+@compiled(types.Array(types.float64, 1, "C"), types.Array(types.float64, 1, "C"), _C, _F, _I, _I)
+def add_by_code(totals: Numbers, rests: Numbers, codes: Codes, weights: Numbers, lo: Counts, hi: Counts) -> None:
+    """Add each row's weight to the total of its code, NaN before its first, and what rounding took to its rest.
 
-    One row after the other, so that it does not matter, not even in the last bit, where a part of the clients ends.
+    Total and rest together do not depend, not even in the last bit, on the order of clients nor on where a part ends.
     """
     for c in range(len(lo)):
         for i in range(lo[c], hi[c]):
             if codes[i] >= 0 and not np.isnan(weights[i]):
-                total = totals[codes[i]]
-                totals[codes[i]] = weights[i] if np.isnan(total) else total + weights[i]
+                total, weight = totals[codes[i]], weights[i]
+                if np.isnan(total):
+                    totals[codes[i]] = weight
+                else:
+                    whole = total + weight
+                    added = whole - total
+                    totals[codes[i]] = whole
+                    rests[codes[i]] += (total - (whole - added)) + (weight - added)
 
 
 @compiled(_C, _F, _int, _C, _I, _C, _F, _I, _I)
