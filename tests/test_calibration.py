@@ -9,7 +9,14 @@ from scipy.optimize import check_grad, minimize
 from scipy.special import expit
 
 from loyalty.models import calibration
-from loyalty.models.calibration import PlattScaling, agreed_share, fit_anchored, fit_platt, level_errors, seasonal_error
+from loyalty.models.calibration import (
+    PlattScaling,
+    fit_anchored,
+    fit_platt,
+    lasting_error,
+    level_errors,
+    seasonal_error,
+)
 
 
 def drawn(rows, *, slope, level, groups=1, seed=0, passing=0.0):
@@ -181,21 +188,53 @@ class TestSeasonalError:
         assert abs(seasonal_error(errors, now=now)) <= errors.max() - errors.min()
 
 
+HALF = np.exp(-1.0)  # what an error of half a year ago counts beside one of today
+
+
 @pytest.mark.parametrize(
-    ("days", "errors", "share"),
+    ("days", "errors", "expected"),
     [
-        ([0, 366], [-1.0, -1.0], 1.002 / (1.002 + 0.16)),
+        ([0, 366], [-1.0, -1.0], -1.002 / (1.002 + 0.01)),
         ([0, 365], [-1.0, -1.0], 0.0),  # not yet a year
-        ([0, 366, 732], [0.9, 1.0, 1.1], 2.004 / (2.004 + 0.02 / 3 + 0.16)),
-        ([0, 366], [1.0, -1.0], 0.0),
-        ([0, 366], [0.1, 0.1], 0.01002 / (0.01002 + 0.16)),  # no more than what passes
+        ([0, 366], [0.1, 0.1], 0.1 * 0.01002 / (0.01002 + 0.01)),  # no more than what passes
+        ([0, 366], [HALF**-2.004, -1.0], 0.0),  # what it was off a year ago was off as much the other way
         ([0], [-5.0], 0.0),
         ([], [], 0.0),
     ],
 )
-def test_the_share_of_an_error_on_which_years_agree(days, errors, share):
+def test_what_whole_years_agree_on_is_expected_to_last(days, errors, expected):
     index = pd.Timestamp("2023-01-01") + pd.to_timedelta(days, unit="D")
-    assert agreed_share(pd.Series(errors, index=index, dtype=float)) == pytest.approx(share, rel=1e-3)
+    assert lasting_error(pd.Series(errors, index=index, dtype=float)) == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+def test_an_error_of_half_a_year_ago_counts_e_times_less():
+    index = pd.Timestamp("2022-01-01") + pd.to_timedelta(
+        [0.0, 365.25 / 2, 365.25, 3 * 365.25 / 2, 2 * 365.25], unit="D"
+    )
+    errors = np.array([0.9, 0.1, 0.5, 0.2, 0.4])
+    weight = HALF ** np.arange(4, -1, -1) / (HALF ** np.arange(5)).sum()
+    mean = weight @ errors
+    lasting = 2 * mean**2
+    share = lasting / (lasting + weight @ (errors - mean) ** 2 + 0.01)
+    told = pd.Series(errors, index=index)
+    assert lasting_error(told) == pytest.approx(share * mean, rel=1e-9)
+    assert lasting_error(told, at_least=0.99) == pytest.approx(0.99 * mean, rel=1e-9)
+    assert lasting_error(told, at_least=0.1) == lasting_error(told)
+
+
+def test_within_a_year_the_given_share_of_the_plain_mean_is_expected():
+    index = pd.to_datetime(["2023-01-01", "2023-02-01", "2023-12-31"])
+    assert lasting_error(pd.Series([0.3, 0.0, 0.6], index=index), at_least=0.2) == pytest.approx(0.06)
+
+
+@given(
+    errors=st.lists(st.floats(-2, 2), min_size=2, max_size=30), years=st.floats(1.0, 4.0), at_least=st.floats(0.0, 1.0)
+)
+def test_no_more_is_expected_than_the_largest_error(errors, years, at_least):
+    index = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.linspace(0, years * 365.25, len(errors)), unit="D")
+    told = lasting_error(pd.Series(errors, index=index), at_least=at_least)
+    assert min(0.0, *errors) - 1e-12 <= told <= max(0.0, *errors) + 1e-12
+    assert lasting_error(-pd.Series(errors, index=index), at_least=at_least) == pytest.approx(-told, abs=1e-12)
 
 
 def test_level_errors_bring_every_cutoff_to_its_share():

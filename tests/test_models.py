@@ -543,6 +543,40 @@ class TestValueModel:
         wanted = opinion.iloc[-1] * np.exp(errors.mean() * years / (years + 4))
         assert model.predict(latest).sum() == pytest.approx(wanted)
 
+    def test_of_a_giant_nothing_is_learned_and_the_second_opinion_alone_speaks(self, tmp_path):
+        rng = np.random.default_rng(0)
+        others = pd.DataFrame({"visits": rng.integers(1, 9, 1500).astype(float)}).assign(told=lambda t: 10 * t.visits)
+        spend = others["told"] * rng.gamma(4.0, 0.25, 1500)
+        giant = pd.DataFrame({"visits": 5.0, "told": [7000.0]})  # others: 67,000 in all
+        plain = ValueModel(anchor="told", n_estimators=20).fit(others, spend)
+        model = ValueModel(anchor="told", n_estimators=20).fit(pd.concat([others, giant]), [*spend, 9000.0])
+        assert model.predict(others) == pytest.approx(plain.predict(others), rel=1e-12)
+        assert model.predict(giant) == pytest.approx([7000.0])
+        model.save(tmp_path)
+        loaded = ValueModel.load(tmp_path)
+        assert (loaded.predict(pd.concat([others, giant])) == model.predict(pd.concat([others, giant]))).all()
+
+    @pytest.mark.parametrize(
+        ("clients", "share", "is_giant"),
+        [(1000, 0.051, True), (1000, 0.049, False), (200, 0.24, False), (200, 0.26, True), (5000, 0.051, True)],
+    )
+    def test_a_giant_is_worth_a_twentieth_of_all_and_fifty_of_the_mean(self, clients, share, is_giant):
+        told = np.full(clients, (1 - share) / (clients - 1))
+        told[0] = share
+        X = pd.DataFrame({"told": 1e5 * told})
+        model = ValueModel(anchor="told", n_estimators=2).fit(X, np.where(np.arange(clients) == 0, 9e9, 30.0))
+        assert (model.predict(X.iloc[:1]) == pytest.approx(1e5 * share, rel=1e-9)) is is_giant
+
+    def test_what_the_anchor_of_a_giant_was_always_off_by_is_expected_of_it_too(self):
+        index = pd.MultiIndex.from_product(
+            [range(1001), pd.date_range("2022-01-01", periods=9, freq="91D")], names=["client_id", "cutoff"]
+        )
+        X = pd.DataFrame({"told": np.where(index.get_level_values(0) == 0, 9000.0, 10.0)}, index=index)
+        model = ValueModel(anchor="told", n_estimators=2, embargo="91d").fit(X, X["told"] / 2)
+        others, giant = model.predict(X.iloc[[-1]]), model.predict(X.iloc[[0]])
+        assert giant / 9000 == pytest.approx(others / 10)
+        assert 0.49 < float(giant[0]) / 9000 < 0.52
+
     def test_refunds_lower_every_prediction(self):
         X, _, spend = panel()
         refunded = spend.mask(spend == 0, -5.0)

@@ -1,7 +1,7 @@
 """Models for one cutoff: what they may learn from, laid out in panels, and how they are fitted on it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -31,6 +31,8 @@ _EXTRAPOLATED = ("days_since_last", "frequency", "T")
 #: Before a client base has a little history there is nothing to learn from.
 WARM_UP = pd.Timedelta(days=60)
 _YEAR = pd.Timedelta(days=365)
+#: A horizon of which so large a part, as one in ten, was without any purchase is not learned from.
+_MUCH = 10
 #: Contracts are followed in periods of the horizon, but of no more than this.
 _LONGEST_PERIOD = pd.Timedelta(days=90)
 #: Fewer trees of larger steps than `SurvivalModel` has: as good at the airline's earlier cutoffs, in half the time.
@@ -96,7 +98,11 @@ class Setting:
         )
 
     def splits(self, histories: Histories, cutoffs: Iterable[Instant]) -> tuple[Split, ...]:
-        """Lay the training cutoffs behind each of `cutoffs`.
+        """Lay the training cutoffs behind each of `cutoffs`, but for those about a time when the shop was closed.
+
+        Where a time without any purchase, as `Histories.closed` tells, holds a tenth of their horizon or more,
+        everybody looked like a leaver; and for as long after it, everybody had been silent. Nothing is learned from
+        either, unless there is nothing else.
 
         Raises
         ------
@@ -105,7 +111,7 @@ class Setting:
         """
         # One by one: an early purchase reported after one test cutoff must not move its training cutoffs.
         return tuple(
-            split
+            self._while_open(histories, split)
             for cutoff in as_cutoffs(cutoffs)
             for split in rolling_origins(
                 [cutoff],
@@ -121,6 +127,31 @@ class Setting:
         """Say so if the horizons learned from and tested at hold more or fewer purchases by the calendar."""
         stood = {when for split in splits for when in (*split.train, split.test)}
         return histories.unevenness(sorted(stood), outcome=self.outcome)
+
+    def notes(self, histories: Histories, splits: Iterable[Split]) -> list[str]:
+        """Say which training cutoffs are left out since the shop was to be closed."""
+        found = dict.fromkeys(histories.closed(split.test) for split in splits)
+        return [
+            f"Nothing was bought between {closed[0]:%Y-%m-%d} and {closed[1]:%Y-%m-%d}: training cutoffs with a tenth "
+            "of their horizon in it, or soon after it, are left out, as far as there are others."
+            for closed in found
+            if closed is not None
+        ]
+
+    def _while_open(self, histories: Histories, split: Split) -> Split:
+        closed = histories.closed(split.test)
+        if closed is None:
+            return split
+        last, again = closed
+        silent = last, again + (again - last)
+
+        def open_at(cutoff: pd.Timestamp) -> bool:
+            start, end = self.outcome.window(cutoff)
+            missing = min(end, again) - max(start, last)
+            return missing < self.outcome.horizon / _MUCH and not silent[0] <= cutoff < silent[1]
+
+        train = tuple(filter(open_at, split.train))
+        return replace(split, train=train) if train else split
 
     def _first(self, histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
         """Let the client base have a little history, or, where all of it is short, half of what there is."""

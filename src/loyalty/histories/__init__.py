@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from loyalty.checks import is_whole_number
 from loyalty.histories.border import Admission, admit
-from loyalty.histories.days import distinct_days, odd_days, stale_days, uneven_days
+from loyalty.histories.days import closed_days, distinct_days, odd_days, stale_days, uneven_days
 from loyalty.histories.expressions import nearest
 from loyalty.histories.joining import Join
 from loyalty.histories.problems import HistoriesError, HistoriesWarning, Problem
@@ -281,6 +281,34 @@ class Histories:
         """
         instant = as_instant(cutoff, name="cutoff")
         return stale_days(self._days("purchases", instant), instant)
+
+    def closed(self, cutoff: Instant) -> "tuple[pd.Timestamp, pd.Timestamp] | None":
+        """Find a time without any purchase that is none of the shop's own rhythm, as far as was known at a cutoff.
+
+        It is longer than two weeks, and three times as long as the next longest: the shop was closed, or a month of
+        the data is missing.
+
+        Parameters
+        ----------
+        cutoff : str, date or Timestamp
+            Where we stand.
+
+        Returns
+        -------
+        tuple of (Timestamp, Timestamp) or None
+            The last day before it and the first after; None if there is none, or there are no more than 30 days with
+            purchases.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> days = pd.date_range("2024-01-01", "2024-04-30").difference(pd.date_range("2024-02-05", "2024-02-29"))
+        >>> histories = Histories(pd.DataFrame({"client_id": 1, "event_time": days, "amount": 9.0}))
+        >>> [f"{day:%d %B}" for day in histories.closed("2024-05-01")]
+        ['04 February', '01 March']
+        >>> histories.closed("2024-02-20")
+        """
+        return closed_days(self._days("purchases", as_instant(cutoff, name="cutoff")))
 
     def unevenness(self, cutoffs: Instant | Sequence[Instant], *, outcome: Outcome) -> str:
         """Say so if purchases are told in lumps, as once a month, of which one horizon holds more than another.

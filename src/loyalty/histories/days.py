@@ -52,14 +52,28 @@ def odd_days(days: Days) -> list[str]:
             f"purchases: the last day, {days.iloc[-1]:%Y-%m-%d}, comes {pauses[-1]:.0f} days after the one before; "
             "if it is a wrong date, outcomes look decided that are not."
         )
-    longest, others = int(pauses[:-1].argmax()), np.sort(pauses[:-1])
-    if pauses[longest] > max(_HOLIDAYS, _OUT_OF_RHYTHM * others[-2]):
+    if closed := closed_days(days.iloc[:-1]):
         said.append(
-            f"purchases: there is none between {days[longest]:%Y-%m-%d} and {days[longest + 1]:%Y-%m-%d}; if dates "
-            "before that are wrong, their clients look older than they are; if nothing was sold then, all look like "
-            "leavers: let `first` of the cutoffs be after it."
+            f"purchases: there is none between {closed[0]:%Y-%m-%d} and {closed[1]:%Y-%m-%d}; if dates before that are "
+            "wrong, their clients look older than they are; if nothing was sold then, all looked like leavers, and "
+            "cutoffs with much of it in their horizon are not learned from."
         )
     return said
+
+
+def closed_days(days: Days) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+    """Find a time without purchases that is none of a shop's own rhythm: the last day before it and the first after.
+
+    Longer than two weeks and three times as long as the next longest, as where a shop was closed, or a month of its
+    data is missing.
+    """
+    if len(days) <= _MONTH:
+        return None
+    pauses = days.diff().dt.days.to_numpy()[1:]
+    longest = int(pauses.argmax())
+    if pauses[longest] <= max(_HOLIDAYS, _OUT_OF_RHYTHM * np.sort(pauses)[-2]):
+        return None
+    return days.iloc[longest], days.iloc[longest + 1]
 
 
 def stale_days(days: Days, cutoff: pd.Timestamp) -> str:

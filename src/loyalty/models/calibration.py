@@ -17,10 +17,10 @@ _SLOPE_PRIOR = 0.5
 _SLOPE, _WEIGHT, _ANCHORED_PRIOR = 0.85, 0.15, 0.2
 #: Variance of the errors that come and go with the season, over that of those which last from cutoff to cutoff.
 _PASSING_OVER_LASTING = 4.0
-#: What an anchor is off by at the next cutoff, whatever it was off by before (standard deviation, in log-odds or
-#: logarithms): .41 and .29 at the 33 cutoffs of experiments/second_opinion.py.
-_PASSING = 0.4
 YEAR = pd.Timedelta(days=365.25)
+#: An error of so long ago counts e times less, since what an anchor is off by drifts; and what it is off by for one
+#: cutoff alone, at the least (standard deviation, in log-odds or logarithms). See experiments/invented_shops.md.
+_FADING, _PASSING = YEAR / 2, 0.1
 #: A season was seen if a cutoff lies this close to it; training cutoffs usually lie a month apart.
 _SAME_SEASON = pd.Timedelta(days=15)
 #: An anchor is never surer than this.
@@ -154,33 +154,48 @@ def lasting_share(times: float) -> float:
     return times / (times + _PASSING_OVER_LASTING)
 
 
-def agreed_share(errors: pd.Series) -> float:
-    """Share of a mean error that is to be expected the next time, because whole years of cutoffs agree on it.
+def lasting_error(errors: pd.Series, *, at_least: float = 0.0) -> float:
+    """Expect of the errors of an anchor what is to last: what whole years of cutoffs agree on.
 
-    Where a model is out of place, such as one of chance purchases for a box that comes every month, it is off by the
-    same at every cutoff, and by far more than what comes and goes. Of the mean `m` of `n` years, n m² / (n m² + v) is
-    taken to last, where `v` is the variance of the errors and of what passes anyhow (.4²): the mean of a random effect
-    whose own variance is read from `m`. Cutoffs within one year share its seasons, and cannot tell what lasts.
+    Where a model is out of place, such as one of chance purchases for a box that comes every month, or one of rates
+    that never change for a shop whose prices rise, it is off in the same direction at every cutoff. Of the mean `m`
+    over `n` years, n m² / (n m² + v) is taken to last, where `v` is the variance of the errors about it and of what
+    passes at the least (.1²): the mean of a random effect whose own variance is read from `m`. Since such errors drift,
+    one of half a year ago counts e times less than one of today. Cutoffs within one year share its seasons, and cannot
+    tell what lasts: of their plain mean no more than the given share is expected.
 
     Parameters
     ----------
     errors : Series indexed by cutoff
         True less predicted, in logarithms or log-odds, in the order of time.
+    at_least : float, default=0
+        Share of the mean that lasts, whether or not whole years agree on more of it.
 
     Examples
     --------
     >>> errors = [-1.5, -1.7, -1.6]
     >>> days = pd.to_datetime(["2023-01-01", "2023-07-01", "2024-01-02"])
-    >>> round(agreed_share(pd.Series(errors, index=days)), 2)
-    0.94
-    >>> agreed_share(pd.Series(errors[:2], index=days[:2]))
-    0.0
+    >>> round(lasting_error(pd.Series(errors, index=days)), 2)
+    -1.61
+    >>> round(lasting_error(pd.Series(errors[:2], index=days[:2]), at_least=0.1), 2)
+    -0.16
+
+    One that grows is followed:
+
+    >>> round(lasting_error(pd.Series([0.0, 0.2, 0.4], index=days)), 2)
+    0.25
     """
-    years = (errors.index[-1] - errors.index[0]) / YEAR if len(errors) else 0.0
-    if years < 1:
+    if errors.empty:
         return 0.0
-    lasting = years * float(errors.mean()) ** 2
-    return lasting / (lasting + float(errors.var(ddof=0)) + _PASSING**2)
+    years = (errors.index[-1] - errors.index[0]) / YEAR
+    if years < 1:
+        return at_least * float(errors.mean())
+    told = errors.to_numpy(dtype=float)
+    weight = np.exp(((errors.index - errors.index[-1]) / _FADING).to_numpy(dtype=float))
+    mean = float(np.average(told, weights=weight))
+    lasting = years * mean**2
+    passing = float(np.average((told - mean) ** 2, weights=weight)) + _PASSING**2
+    return max(at_least, lasting / (lasting + passing)) * mean
 
 
 def error_to_come(errors: pd.Series, *, now: pd.Timestamp, at_least: float = 0.0) -> float:
@@ -191,7 +206,7 @@ def error_to_come(errors: pd.Series, *, now: pd.Timestamp, at_least: float = 0.0
     errors, now
         As for `seasonal_error`.
     at_least : float, default=0
-        Share of the mean error that lasts, whether or not whole years agree on more of it.
+        As for `lasting_error`.
 
     Examples
     --------
@@ -199,8 +214,7 @@ def error_to_come(errors: pd.Series, *, now: pd.Timestamp, at_least: float = 0.0
     >>> round(error_to_come(errors, now=pd.Timestamp("2024-10-01"), at_least=0.1), 3)
     0.03
     """
-    lasting = max(at_least, agreed_share(errors)) * float(errors.mean())
-    return lasting + seasonal_error(errors, now=now)
+    return lasting_error(errors, at_least=at_least) + seasonal_error(errors, now=now)
 
 
 def seasonal_error(errors: pd.Series, *, now: pd.Timestamp) -> float:

@@ -23,6 +23,8 @@ Rows = NDArray[np.int_]
 _MOST_CUTOFFS = 6
 #: Parts the clients are dealt into where no cutoff can be held out.
 _FOLDS = 3
+#: Cutoffs at the most at which totals are looked at, and how many each must have to learn from at the least.
+_MOST_TOTALS, _FEWEST_SEEN = 8, 3
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,38 @@ def hold_out(X: ArrayLike, *, embargo: Duration | None, random_state: int = 0) -
     pairs = _folds(client, random_state, np.asarray(cutoffs.isin(early)), np.asarray(cutoffs == days[-1]))
     stretch = max(1.0, float(np.sqrt(reach / between))) if between else 1.0
     return HeldOut(pairs, "clients", cutoffs, stretch)
+
+
+def further_back(held_out: HeldOut, reach: pd.Timedelta) -> list[tuple[Rows, Rows]]:
+    """Pair cutoffs before those that are held out with the rows whose outcomes were decided by then.
+
+    The latest cutoffs share most of their outcome, and tell little more of what is off for all at once than one of
+    them would. So others are held out before them, each gap and horizon before the next; eight in all at the most, and
+    none with fewer than three cutoffs to learn from.
+
+    Examples
+    --------
+    A year of months, of which the last three are held out, with outcomes of a month:
+
+    >>> days = pd.date_range("2024-01-01", periods=12, freq="30D")
+    >>> panel = pd.DataFrame(index=pd.MultiIndex.from_product([["ann"], days], names=["client_id", "cutoff"]))
+    >>> held_out = hold_out(panel, embargo="60d")
+    >>> [int(rows[0]) for _, rows in held_out.pairs]
+    [9, 10, 11]
+    >>> [(seen.tolist(), rows.tolist()) for seen, rows in further_back(held_out, pd.Timedelta(days=60))]
+    [([0, 1, 2, 3], [5]), ([0, 1, 2, 3, 4, 5], [7])]
+    """
+    if held_out.through != "cutoffs" or held_out.cutoffs is None:
+        return []
+    cutoffs, pairs = held_out.cutoffs, []
+    following = cutoffs[held_out.pairs[0][1][0]]
+    for cutoff in cutoffs.unique().sort_values()[::-1]:
+        seen = np.flatnonzero((cutoffs <= cutoff - reach) & (cutoffs < cutoff))
+        if cutoff > following - reach or cutoffs[seen].nunique() < _FEWEST_SEEN:
+            continue
+        pairs.append((seen[_thinned(cutoffs[seen])], np.flatnonzero(cutoffs == cutoff)))
+        following = cutoff
+    return pairs[: max(0, _MOST_TOTALS - len(held_out.pairs))][::-1]
 
 
 def _thinned(cutoffs: pd.DatetimeIndex) -> NDArray[np.bool_]:

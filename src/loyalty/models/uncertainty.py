@@ -15,7 +15,7 @@ from sklearn.base import clone
 from loyalty.histories import OutcomeKind
 from loyalty.models.categories import Columns
 from loyalty.models.churn import ChurnModel
-from loyalty.models.holding_out import Floats, Rows, hold_out
+from loyalty.models.holding_out import Floats, Rows, further_back, hold_out
 from loyalty.models.intervals import SpendIntervals
 from loyalty.models.portfolio import PortfolioErrors
 from loyalty.models.trees import cutoffs_of, side_by_side, write_json
@@ -116,8 +116,8 @@ class Uncertainty:
 
     Notes
     -----
-    The models are copied, and fitted anew without the rows that `hold_out` chooses, which they then predict. Both
-    totals are thus judged by the same kind of models as those that score, with all their parts; and what they say of
+    The models are copied, and fitted anew without the rows that `hold_out` chooses, which they then predict; for the
+    totals, without those of cutoffs before them too, as far as the histories go back. Both totals are thus judged by the same kind of models as those that score, with all their parts; and what they say of
     each client moves its interval, as `SpendIntervals` explains.
     """
 
@@ -167,9 +167,11 @@ class Uncertainty:
         >>> unsure.predict(X.iloc[:1], value.forecast(X.iloc[:1])).to_numpy().tolist(), unsure.totals
         ([[0.0, 0.0]], {})
         """
-        pairs = hold_out(X, embargo=reach).pairs
+        held_out = hold_out(X, embargo=reach)
+        before = further_back(held_out, as_duration(reach, name="reach"))
         table = Columns.of(X).spell_out(X)  # or a copy might not know a level that few clients have
         foretell = partial(_predict_held_out, table, labels, churn=churn, value=value)
+        pairs = [*before, *held_out.pairs]
         told = side_by_side([partial(foretell, *pair) for pair in pairs], rows=len(X))
         risk = np.full(len(X), np.nan)
         forecast = pd.DataFrame(np.nan, index=X.index, columns=list(FORECAST))

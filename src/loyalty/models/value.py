@@ -43,6 +43,8 @@ _ANCHOR_WEIGHT = 0.3
 _SHARE = 0.25
 #: No spend rises faster with an opinion than with its square, whatever a few rows say.
 _STEEPEST = 2.0
+#: Clients of whom more is expected than this share of all, and than so many times the mean, are no example for others.
+_GIANT_SHARE, _GIANT_MEANS = 0.05, 50.0
 #: Opinions that differ by less than this in the logarithm say the same of everybody.
 _ALIKE = 1e-6
 _OBJECTIVES: dict[Law, dict[str, Any]] = {
@@ -71,7 +73,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
     they have seen. So the sum over the clients as they stand now is the anchor's, moved by what it was off at the
     cutoffs learned from as far as that can be told to last, and by what it was off in the same season of years past.
     Nor do trees tell the few apart who spend more than all but a handful, which the second opinion does: they tell
-    spend over a small power of it.
+    spend over a small power of it. Of whom more than a twentieth of all spend is expected, and fifty times the mean,
+    the second opinion alone speaks: nothing is learned from such a giant, or it would be spread over everybody else.
 
     A Tweedie law [3]_ needs no second part and takes no anchor: its compound Poisson-Gamma has a mass at zero.
 
@@ -107,8 +110,12 @@ class ValueModel(RegressorMixin, BaseEstimator):
         Realised over predicted total of those who spent anything, on the rows learned from.
     power_ : float
         The trees tell spend over the anchor's to this power; 0 without one.
+    giant_ : float
+        Of a row whose anchor is more, the anchor alone speaks; infinite without an anchor.
+    drift_ : float
+        True over anchor's sum, as far as it is expected to last and of the season; 1 without an anchor.
     level_ : float
-        What every prediction is multiplied by to bring their sum to the anchor's; 1 without one.
+        What every other prediction is multiplied by to bring their sum to the anchor's; 1 without one.
     unit_ : float
         What the trees count in: the mean spend.
     purchase_ : ChurnModel or None
@@ -198,11 +205,21 @@ class ValueModel(RegressorMixin, BaseEstimator):
         spend = np.asarray(spend, dtype=float)
         spends = spend > 0
         self.booster_, self.purchase_ = None, None
-        self.scale_, self.unit_, self.power_, self.level_ = 0.0, 1.0, 0.0, 1.0
+        self.scale_, self.unit_, self.power_ = 0.0, 1.0, 0.0
+        self.giant_, self.drift_, self.level_ = np.inf, 1.0, 1.0
         if not spends.any():
             return self
+        if self.law != "tweedie":
+            self.purchase_ = purchase
+            if purchase is None and not spends.all():
+                own = ChurnModel(embargo=self.embargo, random_state=self.random_state, n_jobs=self.n_jobs)
+                self.purchase_ = own.fit(X, (~spends).astype(int))
+        now, standing = self._standing(X, values, latest)
+        if self._asks_anchor:
+            self.giant_ = self._find_giant(now, standing, values[spends])
+        example = ~self._giants(values)
         # Money has no natural unit; in units of the mean spend, LightGBM's absolute defaults fit any currency.
-        learned = spends if self.law != "tweedie" else np.ones(len(spend), bool)
+        learned = example & spends if self.law != "tweedie" else example
         positive = np.clip(spend, 0.0, None)
         self.unit_ = float(positive[learned].mean())
         target = positive[learned] / self.unit_
@@ -211,14 +228,10 @@ class ValueModel(RegressorMixin, BaseEstimator):
             target /= self._anchor_factor(values[learned])
         self.booster_ = self._grow(values[learned], target)
         predicted = float(self._conditional(values[learned]).sum())
-        self.scale_ = max(float(spend.sum()), _LEAST_KEPT * float(positive.sum())) / predicted
-        if self.law != "tweedie":
-            self.purchase_ = purchase
-            if purchase is None and not spends.all():
-                own = ChurnModel(embargo=self.embargo, random_state=self.random_state, n_jobs=self.n_jobs)
-                self.purchase_ = own.fit(X, (~spends).astype(int))
-            if self._asks_anchor:
-                self.level_ = self._find_level(X, values, spend, latest)
+        kept = max(float(spend[example].sum()), _LEAST_KEPT * float(positive[learned].sum()))
+        self.scale_ = kept / predicted
+        if self._asks_anchor:
+            self._find_level(X, values, spend, now, standing, warn=latest is not None)
         return self
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.float64]:
@@ -274,6 +287,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
             # Where there is no opinion, or none that a mean of logarithms could use, the trees stand alone.
             other = np.where(told > 0, told, spend)
             spend = self.level_ * spend ** (1 - _ANCHOR_WEIGHT) * other**_ANCHOR_WEIGHT
+            spend = np.where(self._giants(values), self.drift_ * told, spend)
         return spend * buys
 
     def _buys(self, X: pd.DataFrame, values: NDArray[np.float64], *, warn: bool = True) -> NDArray[np.float64]:
@@ -309,28 +323,49 @@ class ValueModel(RegressorMixin, BaseEstimator):
         told = self._if_buying(values) / self.unit_
         return np.where(told > 0, told, 1.0) ** self.power_
 
+    def _standing(
+        self, X: pd.DataFrame, values: NDArray[np.float64], latest: pd.DataFrame | None
+    ) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+        """Choose the clients as they stand now, as a table and as trees read it."""
+        if latest is not None:
+            return latest, read_columns(self, latest)
+        cutoffs = cutoffs_of(X)
+        if cutoffs is None:
+            return X, values
+        last = np.asarray(cutoffs == cutoffs.max())
+        return X[last], values[last]
+
+    def _find_giant(self, now: pd.DataFrame, standing: NDArray[np.float64], spent: NDArray[np.float64]) -> float:
+        """Find the opinion above which a client is no example for others; infinite if none would be left."""
+        told = self._opinion(now, standing)
+        told = told[told > 0]
+        giant = float(told.sum()) * max(_GIANT_SHARE, _GIANT_MEANS / max(len(told), 1))
+        return giant if (self._if_buying(spent) <= giant).any() else np.inf
+
+    def _giants(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell of which rows the anchor alone speaks."""
+        return self._if_buying(values) > self.giant_ if self._asks_anchor else np.zeros(len(values), dtype=bool)
+
     def _find_level(
         self,
         X: pd.DataFrame,
         values: NDArray[np.float64],
         spend: NDArray[np.float64],
-        latest: pd.DataFrame | None,
-    ) -> float:
+        now: pd.DataFrame,
+        standing: NDArray[np.float64],
+        *,
+        warn: bool,
+    ) -> None:
         """Find what brings the sum of the predictions to that of the anchor, which is moved by its lasting error."""
-        cutoffs = cutoffs_of(X)
-        now, seen = X, values
-        if latest is not None:
-            now, seen = latest, read_columns(self, latest)
-        elif cutoffs is not None:
-            last = np.asarray(cutoffs == cutoffs.max())
-            now, seen = X[last], values[last]
-        own = self._expect(seen, self._buys(now, seen, warn=latest is not None))
-        told = self._opinion(now, seen)
-        known = told > 0
+        own = self._expect(standing, self._buys(now, standing, warn=warn))
+        told = self._opinion(now, standing)
+        known = (told > 0) & ~self._giants(standing)
         if not (own[known].sum() > 0 and known.any()):
-            return 1.0
-        error = self._error_to_come(X, spend, self._opinion(X, values), cutoffs_of(now))
-        return float(told[known].sum() / own[known].sum() * np.exp(error))
+            return
+        said = self._opinion(X, values)
+        said[self._giants(values)] = np.nan
+        self.drift_ = float(np.exp(self._error_to_come(X, spend, said, cutoffs_of(now))))
+        self.level_ = self.drift_ * float(told[known].sum() / own[known].sum())
 
     def _error_to_come(
         self,
@@ -416,6 +451,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
             "scale": self.scale_,
             "unit": self.unit_,
             "power": self.power_,
+            "giant": None if np.isinf(self.giant_) else self.giant_,
+            "drift": self.drift_,
             "level": self.level_,
             "purchase": None if self.purchase_ is None else "own" if own else "beside",
         }
@@ -434,7 +471,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
         model.booster_ = lgb.Booster(model_str=trees) if trees else None
         restore_columns(model, kept)
         model.scale_, model.unit_, model.level_ = kept["scale"], kept["unit"], kept["level"]
-        model.power_ = kept["power"]
+        model.power_, model.drift_ = kept["power"], kept["drift"]
+        model.giant_ = np.inf if kept["giant"] is None else kept["giant"]
         model.purchase_ = None
         if kept["purchase"] == "own":
             model.purchase_ = ChurnModel.load(folder, name="purchase")
