@@ -181,6 +181,52 @@ class TestSplits:
         assert split.train[-1] == pd.Timestamp("2024-01-21")  # 30 days before; 20 after the first purchase
         assert split.train[0] == pd.Timestamp("2024-01-11")
 
+    def test_a_time_when_the_shop_was_closed_is_not_learned_from(self):
+        """Closed from 11 March to 9 April: 30 days, so nobody could buy, and for 30 days more all had been silent."""
+        days = pd.date_range("2024-01-01", "2024-12-31")
+        open_days = days[(days <= "2024-03-10") | (days >= "2024-04-10")]
+        histories = Histories(
+            pd.DataFrame({"client_id": 1, "event_time": open_days, "amount": 1.0}), observed_until=UNTIL
+        )
+        setting = Setting.of(horizon="20d", gap="5d", every="1d", first="2024-02-01", at_most=1000)
+        (split,) = setting.splits(histories, ["2024-09-01"])
+        left_out = pd.date_range("2024-02-01", split.train[-1]).difference(split.train)
+        # On 15 February the horizon ends with 10 March, 18 February with 13 March: two or more of its 20 days.
+        assert (left_out[0], left_out[-1]) == (pd.Timestamp("2024-02-16"), pd.Timestamp("2024-05-10"))
+        assert len(left_out) == (left_out[-1] - left_out[0]).days + 1
+        (note,) = setting.notes(histories, [split, split])
+        assert note.startswith("Nothing was bought between 2024-03-10 and 2024-04-10: training cutoffs ")
+
+    def test_what_was_closed_is_learned_from_where_there_is_nothing_else(self):
+        days = pd.date_range("2024-01-01", "2024-04-30")
+        open_days = days[(days <= "2024-02-10") | (days >= "2024-03-20")]
+        histories = Histories(
+            pd.DataFrame({"client_id": 1, "event_time": open_days, "amount": 1.0}), observed_until=UNTIL
+        )
+        (split,) = Setting.of(horizon="30d", first="2024-02-01").splits(histories, ["2024-04-15"])
+        assert split.train == (pd.Timestamp("2024-02-15"), pd.Timestamp("2024-03-16"))
+
+    def test_a_time_that_was_not_over_is_not_known_to_be_one(self):
+        days = pd.date_range("2024-01-01", "2024-12-31")
+        open_days = days[(days <= "2024-06-10") | (days >= "2024-07-20")]
+        histories = Histories(
+            pd.DataFrame({"client_id": 1, "event_time": open_days, "amount": 1.0}), observed_until=UNTIL
+        )
+        setting = Setting.of(horizon="30d", every="7d")
+        (during,) = setting.splits(histories, ["2024-07-19"])
+        assert pd.Timestamp("2024-06-19") in during.train
+        assert setting.notes(histories, [during]) == []
+
+    def test_few_clients_are_told(self, tables):
+        clients = sorted(tables["purchases"]["client_id"].unique())
+        for many, told in ((49, True), (50, False)):
+            bills = tables["purchases"]
+            histories = Histories(bills[bills["client_id"].isin(clients[:many])], observed_until=UNTIL)
+            setting = Setting.of(horizon="60d", every="30d", at_most=4)
+            (split,) = setting.splits(histories, [CUTOFF])
+            notes = fit_models(Panels(histories, setting, FEW), split).notes()
+            assert any("only" in note and "clients to learn from" in note for note in notes) is told
+
     def test_a_cutoff_before_anything_was_known_is_refused(self, histories):
         setting = Setting.of(horizon="60d")
         with pytest.raises(ValueError, match="2020-01-01 leaves nothing to learn from: no purchase was known"):

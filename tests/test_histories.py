@@ -886,6 +886,18 @@ def test_a_time_without_any_purchase_is_told(every, closed, told):
     ] * told
 
 
+def test_the_longest_time_without_a_purchase_is_found_as_it_was_known():
+    days = [*pd.date_range("2024-01-01", periods=20, freq="5D"), *pd.date_range("2024-05-01", periods=20, freq="5D")]
+    late = dated(event_time=[*days, "2024-04-20"], known_at=[*days, "2024-07-01"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HistoriesWarning)
+        histories = Histories(late)
+    assert histories.closed("2024-07-01") == (pd.Timestamp("2024-04-05"), pd.Timestamp("2024-05-01"))
+    assert histories.closed("2024-07-02") is None  # 15 days are no more than three times five
+    assert histories.closed("2024-05-01") is None  # not over yet
+    assert histories.closed("2024-02-01") is None  # hardly any days yet
+
+
 def test_a_wrong_date_long_ago_makes_no_silence_look_short():
     usual = [*pd.date_range("2024-01-01", periods=40, freq="5D"), "2024-08-01"]  # after 18 days
     for first in ([], ["1900-01-01"], ["2022-07-30"]):  # a day more than two years before the last

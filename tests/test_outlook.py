@@ -157,6 +157,16 @@ class TestBuyers:
         assert Outlook(LongRunTerms(years=5), 90, 0, buying=some).notes() == []
         assert bought().notes() == []
 
+    @pytest.mark.parametrize(
+        ("seen", "said"), [(None, ""), (548, ""), (547, " go back 18 months: "), (40, " 1 month: "), (3, " 1 month: ")]
+    )
+    def test_looking_far_beyond_what_was_seen_is_said(self, seen, said, tmp_path):
+        generations = Generations(0, (Habits(CDNOW, None),))
+        outlook = Outlook(LongRunTerms(years=3), 90, 0, buying=generations, seen_days=seen)
+        outlook.save(tmp_path)
+        for one in (outlook, Outlook.load(tmp_path)):
+            assert [said in note for note in one.notes()] == [True] * bool(said)
+
     def test_each_generation_fades_by_rates_of_its_own(self, tmp_path):
         """First seen 59 and 60 days after the records began, on day 10,000."""
         fleeting = CDNOW | {"s": 2.0}

@@ -311,7 +311,7 @@ class TestFolder:
 
     @pytest.mark.parametrize(
         "change",
-        [{"format": 10}, {"format": 8}, {"format": None}, None],
+        [{"format": 11}, {"format": 9}, {"format": None}, None],
         ids=["later", "earlier", "none", "something else"],
     )
     def test_a_format_not_known_here(self, bundle, tmp_path, change):
@@ -319,7 +319,7 @@ class TestFolder:
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match=r"this version reads format 9\. .* run the experiment again"):
+        with pytest.raises(ValueError, match=r"this version reads format 10\. .* run the experiment again"):
             load(tmp_path)
 
     def test_a_damaged_file_is_named(self, bundle, tmp_path):

@@ -13,7 +13,7 @@ from loyalty.models.churn import ChurnModel
 from loyalty.models.intervals import SpendIntervals
 from loyalty.models.portfolio import PortfolioErrors
 from loyalty.models.uncertainty import Uncertainty, too_little_history, value_at_risk
-from loyalty.models.value import ValueModel
+from loyalty.models.value import FORECAST, ValueModel
 
 DAYS = pd.to_datetime(["2024-01-01", "2024-04-01", "2024-07-01", "2024-10-01"])
 REACH = "91d"
@@ -90,6 +90,34 @@ class TestLearn:
         for name, errors in wanted.items():
             assert found[name].to_dict() == pytest.approx(errors.to_dict(), rel=1e-9), name
             assert found[name].cutoffs == 3.0
+
+    def test_totals_are_looked_at_further_back_than_the_intervals(self):
+        """Of seven quarters the last three are held out for all, and the one before them for the totals."""
+        rng = np.random.default_rng(0)
+        days = pd.date_range("2022-10-01", periods=7, freq="92D")
+        index = pd.MultiIndex.from_product([range(200), days], names=["client_id", "cutoff"])
+        X = pd.DataFrame({"amount_sum_365d": rng.gamma(2.0, 50.0, len(index))}, index=index)
+        spend = X["amount_sum_365d"] * rng.binomial(1, 0.5, len(index)) * (1 + 0.1 * (np.arange(len(index)) % 7))
+        labels = pd.DataFrame({"churned": (spend == 0).astype(int), "value": spend}, index=index)
+        churn, value = fit(X, labels)
+        unsure = learn(X, labels, churn, value)
+        at, parts = index.get_level_values("cutoff"), []
+        for day in days[3:]:
+            earlier, now = at < day, at == day
+            parts.append(fit(X[earlier], labels[earlier])[1].forecast(X[now]).join(labels))
+        told = pd.concat(parts)
+        wanted = PortfolioErrors.learn(
+            told["value"], told["expected_value"], cutoff=told.index.get_level_values("cutoff"), reach=REACH
+        )
+        assert unsure.totals["expected_value"].to_dict() == pytest.approx(wanted.to_dict())
+        assert wanted.cutoffs == 4
+        alone = SpendIntervals(embargo=REACH).fit(X, labels["value"], forecast=told[list(FORECAST)].reindex(X.index))
+        assert_frame_equal(
+            unsure.predict(X, value.forecast(X)),
+            pd.DataFrame(
+                alone.predict(X, forecast=value.forecast(X)), columns=["value_lower", "value_upper"], index=X.index
+            ),
+        )
 
     def test_nothing_of_the_models_is_changed(self, shop):
         X, _, churn, value, _ = shop

@@ -37,6 +37,8 @@ _MUCH = 10
 _LONGEST_PERIOD = pd.Timedelta(days=90)
 #: Fewer trees of larger steps than `SurvivalModel` has: as good at the airline's earlier cutoffs, in half the time.
 _SURVIVAL_TREES, _SURVIVAL_STEP = 100, 0.09
+#: Of fewer clients than this little can be learned that tells one from another.
+_FEW_CLIENTS = 50
 #: The models' own parameters.
 DEFAULTS = ModelParameters()
 
@@ -302,6 +304,12 @@ class Fitted:
     def notes(self) -> list[str]:
         """Say what is worth knowing of how the models were made."""
         notes = [] if self.learned is None else list(self.learned.notes)
+        clients = self.labels.index.get_level_values("client_id").nunique()
+        if clients < _FEW_CLIENTS:
+            notes.append(
+                f"Before {self.split.test:%Y-%m-%d} there were only {clients} clients to learn from: what is told of "
+                "each is little more than what is common to all."
+            )
         notes += self.uncertainty.notes()
         notes += [] if self.outlook is None else self.outlook.notes()
         if self.churn.calibration_cutoffs_:
@@ -430,13 +438,15 @@ class Lesson:
         """Learn how what is expected within the horizon goes on; `panels` are those of the lesson."""
         outcome = self.setting.outcome
         days = outcome.horizon.days, outcome.gap.days
+        seen = (self.split.test - first_known(panels.histories, self.split.test)).days
         if not self._bought:
             survival, why_not = self._fit_survival(panels, terms, seed=seed)
-            return Outlook(terms, *days, survival=survival, missing=why_not)
+            return Outlook(terms, *days, survival=survival, missing=why_not, seen_days=seen)
         buying, why_not = None if self.learned is None else self.learned.buying, ""
         if buying is None:  # no feature asks it
             buying, why_not = learn_buying(panels.histories, self.split.test, outcome)
-        return Outlook(terms, *days, buying=None if buying is None else buying.generations, missing=why_not)
+        generations = None if buying is None else buying.generations
+        return Outlook(terms, *days, buying=generations, missing=why_not, seen_days=seen)
 
     def _fit_survival(self, panels: Panels, terms: LongRunTerms, *, seed: int) -> tuple[SurvivalModel | None, str]:
         """Follow the contracts of cutoffs at least a period apart, or say why it cannot be.

@@ -34,6 +34,9 @@ _DAYS_CARRIED_ON = 365
 _BLOCK_NUMBERS = 4_000_000
 #: Above this share of the first horizon's purchases, nobody is seen to leave.
 _NO_FADE = 0.98
+#: Looking so many times as far ahead as histories go back is to be told.
+_FAR_AHEAD = 2
+_DAYS_OF_A_MONTH = _DAYS_OF_A_YEAR / 12
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,8 @@ class Outlook:
         Of contracts.
     missing : str
         Why there is neither, in words; empty where there is one.
+    seen_days : int, optional
+        How long histories go back; unknown by default.
 
     See Also
     --------
@@ -149,6 +154,7 @@ class Outlook:
     buying: Generations | None = None
     survival: SurvivalModel | None = None
     missing: str = ""
+    seen_days: int | None = None
 
     def predict(self, panel: pd.DataFrame, expected_value: ArrayLike) -> pd.DataFrame:
         """Tell the long-run value of each client, and what is known of how long it stays.
@@ -207,14 +213,21 @@ class Outlook:
         """Say what is worth knowing before the long-run value is believed."""
         if self.missing:
             return [f"There is no long-run value. {self.missing}"]
+        notes = []
         if self.buying is not None and all(
             self._fade(np.ones(1), habits)[0, -1] > _NO_FADE for habits in self.buying.habits
         ):
-            return [
+            notes.append(
                 "In these purchases nobody is seen to leave for good: the long-run value carries today's pace on "
                 f"unchanged for {self.terms.years:g} years."
-            ]
-        return []
+            )
+        if self.seen_days is not None and self.terms.years * _DAYS_OF_A_YEAR > _FAR_AHEAD * self.seen_days:
+            months = max(round(self.seen_days / _DAYS_OF_A_MONTH), 1)
+            notes.append(
+                f"The long-run value looks {self.terms.years:g} years ahead, and the histories go back {months} "
+                f"month{'' if months == 1 else 's'}: its later part was never seen to come true."
+            )
+        return notes
 
     def save(self, folder: Path) -> None:
         """Write ``outlook.json``, and the survival model if there is one, into `folder`; no pickle, no client."""
@@ -224,6 +237,7 @@ class Outlook:
             "buying": None if self.buying is None else self.buying.to_json(),
             "survival": self.survival is not None,
             "missing": self.missing,
+            "seen_days": self.seen_days,
         }
         write_json(kept, folder / OUTLOOK_FILES[0])
         if self.survival is not None:

@@ -117,8 +117,9 @@ class Uncertainty:
     Notes
     -----
     The models are copied, and fitted anew without the rows that `hold_out` chooses, which they then predict; for the
-    totals, without those of cutoffs before them too, as far as the histories go back. Both totals are thus judged by the same kind of models as those that score, with all their parts; and what they say of
-    each client moves its interval, as `SpendIntervals` explains.
+    totals, without those of cutoffs before them too, as far as the histories go back. Both totals are thus judged by
+    the same kind of models as those that score, with all their parts; and what they say of each client moves its
+    interval, as `SpendIntervals` explains.
     """
 
     intervals: SpendIntervals
@@ -151,7 +152,7 @@ class Uncertainty:
         reach : str or timedelta
             Gap and horizon together.
         random_state : int, default=0
-            Seed of the intervals.
+            Seed of the intervals, and of the folds where no cutoff can be held out.
 
         Examples
         --------
@@ -167,7 +168,7 @@ class Uncertainty:
         >>> unsure.predict(X.iloc[:1], value.forecast(X.iloc[:1])).to_numpy().tolist(), unsure.totals
         ([[0.0, 0.0]], {})
         """
-        held_out = hold_out(X, embargo=reach)
+        held_out = hold_out(X, embargo=reach, random_state=random_state)
         before = further_back(held_out, as_duration(reach, name="reach"))
         table = Columns.of(X).spell_out(X)  # or a copy might not know a level that few clients have
         foretell = partial(_predict_held_out, table, labels, churn=churn, value=value)
