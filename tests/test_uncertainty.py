@@ -10,6 +10,7 @@ from pandas.testing import assert_frame_equal
 
 from loyalty.models import uncertainty
 from loyalty.models.churn import ChurnModel
+from loyalty.models.holding_out import further_back, hold_out
 from loyalty.models.intervals import SpendIntervals
 from loyalty.models.portfolio import PortfolioErrors
 from loyalty.models.uncertainty import Uncertainty, too_little_history, value_at_risk
@@ -118,6 +119,36 @@ class TestLearn:
                 alone.predict(X, forecast=value.forecast(X)), columns=["value_lower", "value_upper"], index=X.index
             ),
         )
+
+    @pytest.mark.parametrize(("months", "further"), [(3, 0), (8, 0), (9, 1), (16, 4), (17, 5), (40, 5)])
+    def test_no_more_than_eight_cutoffs_are_looked_at_for_totals(self, months, further):
+        """Outcomes take two months: the first of them needs three cutoffs two months before it."""
+        days = pd.date_range("2020-01-01", periods=months, freq="30D")
+        panel = pd.DataFrame(index=pd.MultiIndex.from_product([["ann"], days], names=["client_id", "cutoff"]))
+        pairs = further_back(hold_out(panel, embargo="60d"), pd.Timedelta(days=60))
+        held = [int(rows[0]) for _, rows in pairs]
+        assert held == [months - 3 - 2 * back for back in range(further, 0, -1)]
+        assert all(seen.max() == rows[0] - 2 for seen, rows in pairs)
+
+    def test_clients_are_dealt_by_the_seed(self, monkeypatch):
+        X, labels = make_panel(40)
+        last = X.index.get_level_values("cutoff") == DAYS[0]
+        churn, value = fit(X[last], labels[last])
+        dealt = []
+
+        def spy(*given, **named):
+            dealt.append(hold_out(*given, **named))
+            return dealt[-1]
+
+        monkeypatch.setattr(uncertainty, "hold_out", spy)
+        past = X.loc[last, "amount_sum_365d"]
+        for seed in (0, 1):
+            Uncertainty.learn(
+                X[last], labels[last], churn=churn, value=value, past_spend=past, reach=REACH, random_state=seed
+            )
+        wanted = [hold_out(X[last], embargo=REACH, random_state=seed) for seed in (0, 1)]
+        assert [one.pairs[0][1].tolist() for one in dealt] == [one.pairs[0][1].tolist() for one in wanted]
+        assert wanted[0].pairs[0][1].tolist() != wanted[1].pairs[0][1].tolist()
 
     def test_nothing_of_the_models_is_changed(self, shop):
         X, _, churn, value, _ = shop
