@@ -194,7 +194,7 @@ class TestSplits:
         # On 15 February the horizon ends with 10 March, 18 February with 13 March: two or more of its 20 days.
         assert (left_out[0], left_out[-1]) == (pd.Timestamp("2024-02-16"), pd.Timestamp("2024-05-10"))
         assert len(left_out) == (left_out[-1] - left_out[0]).days + 1
-        (note,) = setting.notes(histories, [split, split])
+        (note,) = setting.left_out(histories, [split, split])
         assert note.startswith("Nothing was bought between 2024-03-10 and 2024-04-10: training cutoffs ")
 
     def test_what_was_closed_is_learned_from_where_there_is_nothing_else(self):
@@ -215,7 +215,18 @@ class TestSplits:
         setting = Setting.of(horizon="30d", every="7d")
         (during,) = setting.splits(histories, ["2024-07-19"])
         assert pd.Timestamp("2024-06-19") in during.train
-        assert setting.notes(histories, [during]) == []
+        assert setting.left_out(histories, [during]) == []
+
+    def test_contracts_run_on_while_nothing_is_bought(self):
+        days = pd.date_range("2024-01-01", "2024-12-31")
+        open_days = days[(days <= "2024-06-10") | (days >= "2024-07-20")]
+        bills = pd.DataFrame({"client_id": 1, "event_time": open_days, "amount": 1.0})
+        contracts = pd.DataFrame({"client_id": [1], "start": ["2024-01-01"]})
+        histories = Histories(bills, contracts=contracts, observed_until=UNTIL)
+        setting = Setting.of(horizon="30d", kind="contractual", every="7d")
+        (split,) = setting.splits(histories, ["2024-10-01"])
+        assert (pd.Series(split.train).diff().dropna() == pd.Timedelta(days=7)).all()
+        assert setting.left_out(histories, [split]) == []
 
     def test_few_clients_are_told(self, tables):
         clients = sorted(tables["purchases"]["client_id"].unique())

@@ -322,7 +322,7 @@ def run_backtest(
     parts, fitted, btyd, drivers = [], [], {}, {}
     splits = panels.setting.splits(panels.histories, cutoffs)
     notes = [*filter(None, [panels.setting.unevenness(panels.histories, splits)])]
-    notes += panels.setting.notes(panels.histories, splits)
+    notes += panels.setting.left_out(panels.histories, splits)
     for split in splits:
         if panels.at(split.test).empty:
             raise ValueError(

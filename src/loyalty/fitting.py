@@ -130,9 +130,9 @@ class Setting:
         stood = {when for split in splits for when in (*split.train, split.test)}
         return histories.unevenness(sorted(stood), outcome=self.outcome)
 
-    def notes(self, histories: Histories, splits: Iterable[Split]) -> list[str]:
-        """Say which training cutoffs are left out since the shop was to be closed."""
-        found = dict.fromkeys(histories.closed(split.test) for split in splits)
+    def left_out(self, histories: Histories, splits: Iterable[Split]) -> list[str]:
+        """Say which training cutoffs are left out because the shop was closed."""
+        found = dict.fromkeys(self._closed(histories, split) for split in splits)
         return [
             f"Nothing was bought between {closed[0]:%Y-%m-%d} and {closed[1]:%Y-%m-%d}: training cutoffs with a tenth "
             "of their horizon in it, or soon after it, are left out, as far as there are others."
@@ -140,8 +140,12 @@ class Setting:
             if closed is not None
         ]
 
+    def _closed(self, histories: Histories, split: Split) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """Find when the shop was closed, as far as was known; of no matter where leaving is told by contracts."""
+        return histories.closed(split.test) if self.kind == "non-contractual" else None
+
     def _while_open(self, histories: Histories, split: Split) -> Split:
-        closed = histories.closed(split.test)
+        closed = self._closed(histories, split)
         if closed is None:
             return split
         last, again = closed

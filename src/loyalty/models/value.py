@@ -44,7 +44,7 @@ _SHARE = 0.25
 #: No spend rises faster with an opinion than with its square, whatever a few rows say.
 _STEEPEST = 2.0
 #: Clients of whom more is expected than this share of all, and than so many times the mean, are no example for others.
-_GIANT_SHARE, _GIANT_MEANS = 0.05, 50.0
+_GIANT_SHARE, _GIANT_MEANS = 0.1, 50.0
 #: Opinions that differ by less than this in the logarithm say the same of everybody.
 _ALIKE = 1e-6
 _OBJECTIVES: dict[Law, dict[str, Any]] = {
@@ -73,7 +73,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
     they have seen. So the sum over the clients as they stand now is the anchor's, moved by what it was off at the
     cutoffs learned from as far as that can be told to last, and by what it was off in the same season of years past.
     Nor do trees tell the few apart who spend more than all but a handful, which the second opinion does: they tell
-    spend over a small power of it. Of whom more than a twentieth of all spend is expected, and fifty times the mean,
+    spend over a small power of it. Of whom more than a tenth of all spend is expected, and fifty times the mean,
     the second opinion alone speaks: nothing is learned from such a giant, or it would be spread over everybody else.
 
     A Tweedie law [3]_ needs no second part and takes no anchor: its compound Poisson-Gamma has a mass at zero.
