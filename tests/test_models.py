@@ -567,6 +567,14 @@ class TestValueModel:
         model = ValueModel(anchor="told", n_estimators=2).fit(X, np.where(np.arange(clients) == 0, 9e9, 30.0))
         assert (model.predict(X.iloc[:1]) == pytest.approx(1e5 * share, rel=1e-9)) is is_giant
 
+    def test_where_all_who_spent_would_be_giants_nobody_is_one(self):
+        """A shop that has shrunk to a thousandth: learned from are only those of whom 10,000 was expected."""
+        then = pd.DataFrame({"told": np.full(300, 10_000.0)})
+        now = pd.DataFrame({"told": np.full(1000, 10.0)})
+        model = ValueModel(anchor="told", n_estimators=2).fit(then, np.full(300, 8_000.0), latest=now)
+        assert np.isinf(model.giant_)
+        assert model.predict(now).sum() == pytest.approx(10_000.0)
+
     def test_what_the_anchor_of_a_giant_was_always_off_by_is_expected_of_it_too(self):
         index = pd.MultiIndex.from_product(
             [range(1001), pd.date_range("2022-01-01", periods=9, freq="91D")], names=["client_id", "cutoff"]

@@ -191,6 +191,7 @@ class Histories:
             con.execute("set enable_progress_bar = false")
         con.execute("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
         self._store = Store(con, memory)
+        self._days_read: dict[tuple[str, pd.Timestamp | None], pd.Series[pd.Timestamp]] = {}
         admissions = [
             admit(
                 self._store,
@@ -245,14 +246,18 @@ class Histories:
         ]
 
     def _days(self, table: str, before: pd.Timestamp | None = None) -> "pd.Series[pd.Timestamp]":
-        """List the days with a row in a table, each once, of those rows known before an instant."""
+        """List the days with a row in a table, each once, of those rows known before an instant; read once."""
+        if (table, before) in self._days_read:
+            return self._days_read[table, before]
         time = TABLES[table].time
         found: list[NDArray[np.int64]] = []
         for rows in self._store.tables[table].all([time, "known_at"]):
             if before is not None:
                 rows = rows.filter(pc.less(rows.column("known_at"), pa.scalar(before, pa.timestamp("us"))))
             found.append(distinct_days(rows.column(time).cast(pa.int64()).to_numpy()))
-        return pd.Series(np.unique(np.concatenate(found)).astype("datetime64[D]").astype("datetime64[us]"))
+        days = np.unique(np.concatenate(found)).astype("datetime64[D]").astype("datetime64[us]")
+        self._days_read[table, before] = pd.Series(days)
+        return self._days_read[table, before]
 
     def staleness(self, cutoff: Instant) -> str:
         """Say so if the purchases end long before a cutoff, where everybody looks like a leaver.

@@ -55,8 +55,7 @@ def odd_days(days: Days) -> list[str]:
     if closed := closed_days(days.iloc[:-1]):
         said.append(
             f"purchases: there is none between {closed[0]:%Y-%m-%d} and {closed[1]:%Y-%m-%d}; if dates before that are "
-            "wrong, their clients look older than they are; if nothing was sold then, all looked like leavers, and "
-            "cutoffs with much of it in their horizon are not learned from."
+            "wrong, their clients look older than they are; if nothing was sold then, all looked like leavers."
         )
     return said
 
