@@ -308,7 +308,8 @@ class Histories:
         --------
         >>> import pandas as pd
         >>> days = pd.date_range("2024-01-01", "2024-04-30").difference(pd.date_range("2024-02-05", "2024-02-29"))
-        >>> histories = Histories(pd.DataFrame({"client_id": 1, "event_time": days, "amount": 9.0}))
+        >>> bills = pd.DataFrame({"client_id": 1, "event_time": days, "amount": 9.0})
+        >>> histories = Histories(bills, observed_until="2024-05-01")
         >>> [f"{day:%d %B}" for day in histories.closed("2024-05-01")]
         ['04 February', '01 March']
         >>> histories.closed("2024-02-20")
