@@ -191,11 +191,33 @@ class TestSplits:
         setting = Setting.of(horizon="20d", gap="5d", every="1d", first="2024-02-01", at_most=1000)
         (split,) = setting.splits(histories, ["2024-09-01"])
         left_out = pd.date_range("2024-02-01", split.train[-1]).difference(split.train)
-        # On 15 February the horizon ends with 10 March, 18 February with 13 March: two or more of its 20 days.
-        assert (left_out[0], left_out[-1]) == (pd.Timestamp("2024-02-16"), pd.Timestamp("2024-05-10"))
+        # From 17 February the horizon is 22 February to 12 March: two of its 20 days. 20 days after 10 April are silent.
+        assert (left_out[0], left_out[-1]) == (pd.Timestamp("2024-02-17"), pd.Timestamp("2024-04-29"))
         assert len(left_out) == (left_out[-1] - left_out[0]).days + 1
         (note,) = setting.left_out(histories, [split, split])
         assert note.startswith("Nothing was bought between 2024-03-10 and 2024-04-10: training cutoffs ")
+
+    def test_older_cutoffs_take_the_place_of_those_left_out(self):
+        days = pd.date_range("2023-01-01", "2024-12-31")
+        open_days = days[(days <= "2024-06-10") | (days >= "2024-07-20")]
+        histories = Histories(
+            pd.DataFrame({"client_id": 1, "event_time": open_days, "amount": 1.0}), observed_until=UNTIL
+        )
+        setting = Setting.of(horizon="30d", every="30d", at_most=4)
+        (split,) = setting.splits(histories, ["2024-09-01"])
+        # 4 May is the latest whose horizon ends before 11 June, and 30 days after the opening lie behind the first.
+        assert [f"{day:%Y-%m-%d}" for day in split.train] == ["2024-02-04", "2024-03-05", "2024-04-04", "2024-05-04"]
+        (later,) = setting.splits(histories, ["2025-01-01"])
+        assert setting.left_out(histories, [later]) == []  # closed long before the four that are learned from
+        assert later.train[0] == pd.Timestamp("2024-09-03")
+
+    def test_one_wrong_date_long_ago_closes_no_shop(self):
+        days = [pd.Timestamp("2019-06-01"), *pd.date_range("2023-01-01", "2024-12-31")]
+        histories = Histories(pd.DataFrame({"client_id": 1, "event_time": days, "amount": 1.0}), observed_until=UNTIL)
+        setting = Setting.of(horizon="30d", first="2023-02-01")
+        (split,) = setting.splits(histories, ["2024-06-01"])
+        assert len(split.train) == 16
+        assert setting.left_out(histories, [split]) == []
 
     def test_what_was_closed_is_learned_from_where_there_is_nothing_else(self):
         days = pd.date_range("2024-01-01", "2024-04-30")
@@ -205,6 +227,8 @@ class TestSplits:
         )
         (split,) = Setting.of(horizon="30d", first="2024-02-01").splits(histories, ["2024-04-15"])
         assert split.train == (pd.Timestamp("2024-02-15"), pd.Timestamp("2024-03-16"))
+        (note,) = Setting.of(horizon="30d", first="2024-02-01").left_out(histories, [split])
+        assert note.endswith("are learned from, as there are no others.")
 
     def test_a_time_that_was_not_over_is_not_known_to_be_one(self):
         days = pd.date_range("2024-01-01", "2024-12-31")

@@ -207,6 +207,14 @@ def test_what_whole_years_agree_on_is_expected_to_last(days, errors, expected):
     assert lasting_error(pd.Series(errors, index=index, dtype=float)) == pytest.approx(expected, rel=1e-3, abs=1e-3)
 
 
+def test_a_season_in_which_cutoffs_are_missing_was_not_seen():
+    days = pd.date_range("2023-01-01", periods=24, freq="30D")
+    errors = pd.Series(np.where(days < "2023-09-15", 0.5, 0.0), index=days)
+    there = (days < "2023-09-15") | (days > "2024-02-20")
+    for now, seen in (("2024-11-20", False), ("2024-08-01", True)):
+        assert (seasonal_error(errors[there], now=pd.Timestamp(now)) != 0) is seen
+
+
 def test_an_error_of_half_a_year_ago_counts_e_times_less():
     index = pd.Timestamp("2022-01-01") + pd.to_timedelta(
         [0.0, 365.25 / 2, 365.25, 3 * 365.25 / 2, 2 * 365.25], unit="D"

@@ -887,15 +887,23 @@ def test_a_time_without_any_purchase_is_told(every, closed, told):
 
 
 def test_the_longest_time_without_a_purchase_is_found_as_it_was_known():
-    days = [*pd.date_range("2024-01-01", periods=20, freq="5D"), *pd.date_range("2024-05-01", periods=20, freq="5D")]
-    late = dated(event_time=[*days, "2024-04-20"], known_at=[*days, "2024-07-01"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", HistoriesWarning)
-        histories = Histories(late)
-    assert histories.closed("2024-07-01") == (pd.Timestamp("2024-04-05"), pd.Timestamp("2024-05-01"))
-    assert histories.closed("2024-07-02") is None  # 15 days are no more than three times five
-    assert histories.closed("2024-05-01") is None  # not over yet
-    assert histories.closed("2024-02-01") is None  # hardly any days yet
+    before, after = (pd.date_range(day, periods=31, freq="5D") for day in ("2024-01-01", "2024-06-25"))
+    late = dated(event_time=[*before, *after, "2024-06-14"], known_at=[*before, *after, "2024-09-01"])
+    known = Histories(late, observed_until="2025-01-01")
+    assert (
+        known.closed("2024-09-01") == (before[-1], after[0]) == (pd.Timestamp("2024-05-30"), pd.Timestamp("2024-06-25"))
+    )
+    assert known.closed("2024-09-02") is None  # 15 days are no more than three times five
+    assert known.closed("2024-06-25") is None  # not over yet
+    fewer = Histories(dated(event_time=[*before[1:], *after]), observed_until="2025-01-01")
+    assert fewer.closed("2024-09-01") is None  # 30 days before: the time of a trial, or a wrong date
+
+
+def test_refunds_of_a_closed_shop_are_no_purchases():
+    days = [*pd.date_range("2024-01-01", periods=40), "2024-02-25", *pd.date_range("2024-03-10", periods=40)]
+    bills = dated(event_time=days).assign(amount=[1.0] * 40 + [-1.0] + [1.0] * 40)
+    histories = Histories(bills, observed_until="2025-01-01")
+    assert histories.closed("2024-09-01") == (pd.Timestamp("2024-02-09"), pd.Timestamp("2024-03-10"))
 
 
 def test_a_wrong_date_long_ago_makes_no_silence_look_short():

@@ -575,7 +575,7 @@ class TestValueModel:
         assert np.isinf(model.giant_)
         assert model.predict(now).sum() == pytest.approx(10_000.0)
 
-    def test_what_the_anchor_of_all_others_was_always_off_by_is_expected_of_a_giant_too(self):
+    def test_what_the_anchor_of_all_others_was_always_off_by_is_expected_of_a_giant_too(self, tmp_path):
         index = pd.MultiIndex.from_product(
             [range(1001), pd.date_range("2022-01-01", periods=9, freq="91D")], names=["client_id", "cutoff"]
         )
@@ -585,6 +585,22 @@ class TestValueModel:
         others, giant = model.predict(X.iloc[[-1]]), model.predict(X.iloc[[0]])
         assert giant / 9000 == pytest.approx(others / 10)
         assert 0.49 < float(giant[0]) / 9000 < 0.52
+        model.save(tmp_path)
+        assert ValueModel.load(tmp_path).predict(X.iloc[[0]]).tolist() == giant.tolist()
+
+    def test_of_those_who_seldom_buy_the_spend_if_so_is_compared(self):
+        """Nobody would spend a tenth of what all would, though all together are expected to spend a twentieth of it."""
+        rng = np.random.default_rng(0)
+        X = pd.DataFrame({"told": rng.lognormal(3.0, 1.0, 1000)})
+        assert X["told"].max() < 0.1 * X["told"].sum()
+        model = ValueModel(anchor="told", n_estimators=2).fit(X, X["told"] * (rng.random(1000) < 0.05))
+        assert not (X["told"] > model.giant_).any()
+        assert model.giant_ == pytest.approx(0.1 * X["told"].sum())
+
+    def test_without_an_opinion_of_those_who_stand_now_nobody_is_a_giant(self):
+        X = pd.DataFrame({"told": np.tile([0.0, 30.0], 200)})
+        now = X.assign(told=np.nan)
+        assert np.isinf(ValueModel(anchor="told", n_estimators=2).fit(X, np.full(400, 30.0), latest=now).giant_)
 
     def test_refunds_lower_every_prediction(self):
         X, _, spend = panel()

@@ -120,6 +120,19 @@ class TestLearn:
             ),
         )
 
+    def test_a_cutoff_further_back_of_which_nothing_was_expected_is_left_out(self):
+        days = pd.date_range("2021-01-01", periods=8, freq="92D")
+        index = pd.MultiIndex.from_product([range(200), days], names=["client_id", "cutoff"])
+        rng = np.random.default_rng(0)
+        X = pd.DataFrame({"amount_sum_365d": rng.gamma(2.0, 50.0, len(index))}, index=index)
+        billed = np.asarray(index.get_level_values("cutoff") >= days[3])  # nobody knew of any spend before the fourth
+        labels = pd.DataFrame(
+            {"churned": rng.integers(0, 2, len(index)), "value": np.where(billed, 50.0, 0.0)}, index=index
+        )
+        churn, value = fit(X, labels, shared=False)
+        found = learn(X, labels, churn, value).totals
+        assert {name: errors.cutoffs for name, errors in found.items()} == {"expected_value": 4.0, "value_at_risk": 5.0}
+
     @pytest.mark.parametrize(("months", "further"), [(3, 0), (8, 0), (9, 1), (16, 4), (17, 5), (40, 5)])
     def test_no_more_than_eight_cutoffs_are_looked_at_for_totals(self, months, further):
         """Outcomes take two months: the first of them needs three cutoffs two months before it."""

@@ -33,6 +33,8 @@ WARM_UP = pd.Timedelta(days=60)
 _YEAR = pd.Timedelta(days=365)
 #: A horizon of which so large a part, as one in ten, was without any purchase is not learned from.
 _MUCH = 10
+#: More training cutoffs than anybody has.
+_ALL = 100_000
 #: Contracts are followed in periods of the horizon, but of no more than this.
 _LONGEST_PERIOD = pd.Timedelta(days=90)
 #: Fewer trees of larger steps than `SurvivalModel` has: as good at the airline's earlier cutoffs, in half the time.
@@ -103,27 +105,28 @@ class Setting:
         """Lay the training cutoffs behind each of `cutoffs`, but for those about a time when the shop was closed.
 
         Where a time without any purchase, as `Histories.closed` tells, holds a tenth of their horizon or more,
-        everybody looked like a leaver; and for as long after it, everybody had been silent. Nothing is learned from
-        either, unless there is nothing else.
+        everybody looked like a leaver; and for as long after it, but no longer than a horizon, everybody had been
+        silent. Nothing is learned from either, unless there is nothing else.
 
         Raises
         ------
         ValueError
             If a test cutoff has no room for a training cutoff.
         """
+        return tuple(self._while_open(histories, self._laid(histories, cutoff)) for cutoff in as_cutoffs(cutoffs))
+
+    def _laid(self, histories: Histories, cutoff: pd.Timestamp) -> Split:
+        """Lay all training cutoffs behind one, however many."""
         # One by one: an early purchase reported after one test cutoff must not move its training cutoffs.
-        return tuple(
-            self._while_open(histories, split)
-            for cutoff in as_cutoffs(cutoffs)
-            for split in rolling_origins(
-                [cutoff],
-                outcome=self.outcome,
-                first=self._first(histories, cutoff) if self.first is None else self.first,
-                every=self.every,
-                at_most=self.at_most,
-                observed_until=histories.observed_until,
-            )
+        (split,) = rolling_origins(
+            [cutoff],
+            outcome=self.outcome,
+            first=self._first(histories, cutoff) if self.first is None else self.first,
+            every=self.every,
+            at_most=_ALL if self.at_most >= 1 else self.at_most,
+            observed_until=histories.observed_until,
         )
+        return split
 
     def unevenness(self, histories: Histories, splits: Iterable[Split]) -> str:
         """Say so if the horizons learned from and tested at hold more or fewer purchases by the calendar."""
@@ -131,33 +134,37 @@ class Setting:
         return histories.unevenness(sorted(stood), outcome=self.outcome)
 
     def left_out(self, histories: Histories, splits: Iterable[Split]) -> list[str]:
-        """Say which training cutoffs are left out because the shop was closed."""
-        found = dict.fromkeys(self._closed(histories, split) for split in splits)
-        return [
-            f"Nothing was bought between {closed[0]:%Y-%m-%d} and {closed[1]:%Y-%m-%d}: training cutoffs with a tenth "
-            "of their horizon in it, or soon after it, are left out, as far as there are others."
-            for closed in found
-            if closed is not None
-        ]
+        """Say whether training cutoffs are left out because the shop was closed, or learned from all the same."""
+        said = []
+        for split in splits:
+            latest = self._laid(histories, split.test).train[-self.at_most :]
+            closed = self._closed(histories, split.test)
+            if closed is None or all(self._open_at(cutoff, closed) for cutoff in latest):
+                continue
+            what = f"Nothing was bought between {closed[0]:%Y-%m-%d} and {closed[1]:%Y-%m-%d}: training cutoffs with "
+            if split.train == latest:
+                said.append(f"{what}that in their horizon, or soon after it, are learned from, as there are no others.")
+            else:
+                said.append(f"{what}a tenth of their horizon in it, or soon after it, are left out.")
+        return list(dict.fromkeys(said))
 
-    def _closed(self, histories: Histories, split: Split) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+    def _closed(self, histories: Histories, cutoff: pd.Timestamp) -> tuple[pd.Timestamp, pd.Timestamp] | None:
         """Find when the shop was closed, as far as was known; of no matter where leaving is told by contracts."""
-        return histories.closed(split.test) if self.kind == "non-contractual" else None
+        return histories.closed(cutoff) if self.kind == "non-contractual" else None
 
     def _while_open(self, histories: Histories, split: Split) -> Split:
-        closed = self._closed(histories, split)
-        if closed is None:
-            return split
+        """Keep the latest cutoffs that are not about a time when the shop was closed, if there are any."""
+        closed = self._closed(histories, split.test)
+        train = split.train if closed is None else tuple(day for day in split.train if self._open_at(day, closed))
+        return replace(split, train=(train or split.train)[-self.at_most :])
+
+    def _open_at(self, cutoff: pd.Timestamp, closed: tuple[pd.Timestamp, pd.Timestamp]) -> bool:
+        """Tell whether clients could buy in the horizon, and could before the cutoff."""
         last, again = closed
-        silent = last, again + (again - last)
-
-        def open_at(cutoff: pd.Timestamp) -> bool:
-            start, end = self.outcome.window(cutoff)
-            missing = min(end, again) - max(start, last)
-            return missing < self.outcome.horizon / _MUCH and not silent[0] <= cutoff < silent[1]
-
-        train = tuple(filter(open_at, split.train))
-        return replace(split, train=train) if train else split
+        start, end = self.outcome.window(cutoff)
+        missing = min(end, again) - max(start, last + pd.Timedelta(days=1))
+        silent = again + min(again - last, self.outcome.horizon)
+        return missing < self.outcome.horizon / _MUCH and not last <= cutoff < silent
 
     def _first(self, histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
         """Let the client base have a little history, or, where all of it is short, half of what there is."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from loyalty.checks import is_whole_number
 from loyalty.histories.border import Admission, admit
-from loyalty.histories.days import closed_days, distinct_days, odd_days, stale_days, uneven_days
+from loyalty.histories.days import MONTH, closed_days, distinct_days, odd_days, stale_days, uneven_days
 from loyalty.histories.expressions import nearest
 from loyalty.histories.joining import Join
 from loyalty.histories.problems import HistoriesError, HistoriesWarning, Problem
@@ -191,7 +191,7 @@ class Histories:
             con.execute("set enable_progress_bar = false")
         con.execute("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
         self._store = Store(con, memory)
-        self._days_read: dict[tuple[str, pd.Timestamp | None], pd.Series[pd.Timestamp]] = {}
+        self._days_read: dict[tuple[str, pd.Timestamp | None, bool], pd.Series[pd.Timestamp]] = {}
         admissions = [
             admit(
                 self._store,
@@ -245,19 +245,26 @@ class Histories:
             if kinds[a.table.name] != ours
         ]
 
-    def _days(self, table: str, before: pd.Timestamp | None = None) -> "pd.Series[pd.Timestamp]":
-        """List the days with a row in a table, each once, of those rows known before an instant; read once."""
-        if (table, before) in self._days_read:
-            return self._days_read[table, before]
+    def _days(
+        self, table: str, before: pd.Timestamp | None = None, *, bought: bool = False
+    ) -> "pd.Series[pd.Timestamp]":
+        """List the days with a row in a table, each once, of those known before an instant, or with an amount above 0.
+
+        Each question reads the table once.
+        """
+        if (table, before, bought) in self._days_read:
+            return self._days_read[table, before, bought]
         time = TABLES[table].time
         found: list[NDArray[np.int64]] = []
-        for rows in self._store.tables[table].all([time, "known_at"]):
+        for rows in self._store.tables[table].all([time, "known_at", *(["amount"] if bought else [])]):
             if before is not None:
                 rows = rows.filter(pc.less(rows.column("known_at"), pa.scalar(before, pa.timestamp("us"))))
+            if bought:
+                rows = rows.filter(pc.greater(rows.column("amount"), 0))
             found.append(distinct_days(rows.column(time).cast(pa.int64()).to_numpy()))
         days = np.unique(np.concatenate(found)).astype("datetime64[D]").astype("datetime64[us]")
-        self._days_read[table, before] = pd.Series(days)
-        return self._days_read[table, before]
+        self._days_read[table, before, bought] = pd.Series(days)
+        return self._days_read[table, before, bought]
 
     def staleness(self, cutoff: Instant) -> str:
         """Say so if the purchases end long before a cutoff, where everybody looks like a leaver.
@@ -291,7 +298,8 @@ class Histories:
         """Find a time without any purchase that is none of the shop's own rhythm, as far as was known at a cutoff.
 
         It is longer than two weeks, and three times as long as the next longest: the shop was closed, or a month of
-        the data is missing.
+        the data is missing. Before it lie more than 30 days with purchases, or it would be the time between a wrong
+        date, or a first trial, and the beginning. Refunds go on while a shop is closed, and do not count.
 
         Parameters
         ----------
@@ -301,8 +309,7 @@ class Histories:
         Returns
         -------
         tuple of (Timestamp, Timestamp) or None
-            The last day before it and the first after; None if there is none, or there are no more than 30 days with
-            purchases.
+            The last day before it and the first after; None if there is none.
 
         Examples
         --------
@@ -314,7 +321,8 @@ class Histories:
         ['04 February', '01 March']
         >>> histories.closed("2024-02-20")
         """
-        return closed_days(self._days("purchases", as_instant(cutoff, name="cutoff")))
+        days = self._days("purchases", as_instant(cutoff, name="cutoff"), bought=True)
+        return closed_days(days, at_least=MONTH)
 
     def unevenness(self, cutoffs: Instant | Sequence[Instant], *, outcome: Outcome) -> str:
         """Say so if purchases are told in lumps, as once a month, of which one horizon holds more than another.

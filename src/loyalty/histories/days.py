@@ -11,7 +11,7 @@ _WEEK, _HOLIDAYS = 7, 14
 #: A pause so many times as long as the next longest is none of a shop's own rhythm.
 _OUT_OF_RHYTHM = 3
 #: Days with purchases from which on their rhythm can be told.
-_MONTH = 30
+MONTH = 30
 #: Purchases are told in lumps, as once a month, where days with any are so rare, and bear so many rows each.
 _DAYS_A_LUMP, _ROWS_A_LUMP = 5, 30
 #: Horizons that hold fewer lumps than this share of the fullest are not alike.
@@ -43,7 +43,7 @@ def odd_days(days: Days) -> list[str]:
     A last day far from the rest makes outcomes look decided that are not; a first one makes clients look old; and where
     nobody could buy, everybody looks like a leaver.
     """
-    if len(days) <= _MONTH:
+    if len(days) <= MONTH:
         return []
     said = []
     pauses = days.diff().dt.days.to_numpy()[1:]
@@ -60,17 +60,17 @@ def odd_days(days: Days) -> list[str]:
     return said
 
 
-def closed_days(days: Days) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+def closed_days(days: Days, *, at_least: int = 0) -> tuple[pd.Timestamp, pd.Timestamp] | None:
     """Find a time without purchases that is none of a shop's own rhythm: the last day before it and the first after.
 
     Longer than two weeks and three times as long as the next longest, as where a shop was closed, or a month of its
-    data is missing.
+    data is missing; with more days before it than `at_least`.
     """
-    if len(days) <= _MONTH:
+    if len(days) <= MONTH:
         return None
     pauses = days.diff().dt.days.to_numpy()[1:]
     longest = int(pauses.argmax())
-    if pauses[longest] <= max(_HOLIDAYS, _OUT_OF_RHYTHM * np.sort(pauses)[-2]):
+    if pauses[longest] <= max(_HOLIDAYS, _OUT_OF_RHYTHM * np.sort(pauses)[-2]) or longest < at_least:
         return None
     return days.iloc[longest], days.iloc[longest + 1]
 

@@ -23,6 +23,8 @@ YEAR = pd.Timedelta(days=365.25)
 _FADING, _PASSING = YEAR / 2, 0.1
 #: A season was seen if a cutoff lies this close to it; training cutoffs usually lie a month apart.
 _SAME_SEASON = pd.Timedelta(days=15)
+#: Cutoffs so many times as far apart as usual have a hole between them.
+_HOLE = 3
 #: An anchor is never surer than this.
 _SURE = 1e-4
 
@@ -250,12 +252,21 @@ def seasonal_error(errors: pd.Series, *, now: pd.Timestamp) -> float:
         then = now - years * YEAR
         if errors.empty or then < errors.index[0] - _SAME_SEASON:
             break
-        if then > errors.index[-1] + _SAME_SEASON:
+        if then > errors.index[-1] + _SAME_SEASON or _in_a_hole(pd.DatetimeIndex(errors.index), then):
             continue
         since = (pd.DatetimeIndex(errors.index) - then) / YEAR
         around = errors[(since >= -_SAME_SEASON / YEAR) & (since < 1)]
         departures.append(float(np.interp(0.0, since.to_numpy(), errors.to_numpy()) - around.mean()))
     return float(np.mean(departures)) * len(departures) / (len(departures) + 1) if departures else 0.0
+
+
+def _in_a_hole(cutoffs: pd.DatetimeIndex, when: pd.Timestamp) -> bool:
+    """Tell whether cutoffs are missing about an instant, as of a time when a shop was closed."""
+    apart = np.diff(cutoffs.to_numpy())
+    after = int(cutoffs.searchsorted(when))
+    if not 0 < after < len(cutoffs) or apart[after - 1] <= _HOLE * np.median(apart):
+        return False
+    return bool(min(cutoffs[after] - when, when - cutoffs[after - 1]) > _SAME_SEASON)
 
 
 def level_errors(opinion: Floats, churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex) -> pd.Series:

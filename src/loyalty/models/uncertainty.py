@@ -119,7 +119,8 @@ class Uncertainty:
     The models are copied, and fitted anew without the rows that `hold_out` chooses, which they then predict; for the
     totals, without those of cutoffs before them too, as far as the histories go back. Both totals are thus judged by
     the same kind of models as those that score, with all their parts; and what they say of each client moves its
-    interval, as `SpendIntervals` explains.
+    interval, as `SpendIntervals` explains. What buy till you die says was learned once, at the last training cutoff,
+    which flatters the oldest: in an invented shop with a season the errors are .17 so, and .19 if it is learned anew.
     """
 
     intervals: SpendIntervals
@@ -188,7 +189,8 @@ class Uncertainty:
             "expected_value": forecast["expected_value"].to_numpy(),
             "value_at_risk": value_at_risk(risk, past_spend),
         }
-        found = {name: _errors(actual[name], predicted[name], X, reach) for name in actual}
+        last = np.concatenate([np.empty(0, int), *(held for _, held in held_out.pairs)])
+        found = {name: _errors(actual[name], predicted[name], X, reach, last) for name in actual}
         return cls(intervals, {name: errors for name, errors in found.items() if errors is not None})
 
     def predict(self, X: pd.DataFrame, forecast: pd.DataFrame) -> pd.DataFrame:
@@ -233,11 +235,15 @@ def _predict_held_out(
     return leaving.predict_proba(now)[:, 1], spending.forecast(now).to_numpy()
 
 
-def _errors(actual: Floats, told: Floats, X: pd.DataFrame, reach: Duration) -> PortfolioErrors | None:
-    """Learn how far totals were off; None where there is nothing to learn from."""
+def _errors(actual: Floats, told: Floats, X: pd.DataFrame, reach: Duration, last: Rows) -> PortfolioErrors | None:
+    """Learn how far totals were off; None where there is nothing to learn from at the last cutoffs.
+
+    One further back, of which nothing was expected yet, is left out.
+    """
     cutoffs = cutoffs_of(X)
     assert cutoffs is not None  # noqa: S101 - a panel has them
     sums = pd.Series(told).groupby(cutoffs).sum(min_count=1).dropna()
-    if sums.empty or (sums <= 0).any():
+    nothing = sums.index[sums <= 0]
+    if len(nothing) == len(sums) or nothing.isin(cutoffs[last]).any():
         return None
-    return PortfolioErrors.learn(actual, told, cutoff=cutoffs, reach=reach)
+    return PortfolioErrors.learn(actual, np.where(cutoffs.isin(nothing), np.nan, told), cutoff=cutoffs, reach=reach)

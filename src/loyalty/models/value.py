@@ -73,8 +73,9 @@ class ValueModel(RegressorMixin, BaseEstimator):
     they have seen. So the sum over the clients as they stand now is the anchor's, moved by what it was off at the
     cutoffs learned from as far as that can be told to last, and by what it was off in the same season of years past.
     Nor do trees tell the few apart who spend more than all but a handful, which the second opinion does: they tell
-    spend over a small power of it. Of whom more than a tenth of all spend is expected, and fifty times the mean,
-    the second opinion alone speaks: nothing is learned from such a giant, or it would be spread over everybody else.
+    spend over a small power of it. Of a client who would spend more than a tenth of what all would, if they buy, and
+    more than fifty times the mean, the second opinion alone speaks: nothing is learned from such a giant, or it would
+    be spread over everybody else.
 
     A Tweedie law [3]_ needs no second part and takes no anchor: its compound Poisson-Gamma has a mass at zero.
 
@@ -214,9 +215,9 @@ class ValueModel(RegressorMixin, BaseEstimator):
             if purchase is None and not spends.all():
                 own = ChurnModel(embargo=self.embargo, random_state=self.random_state, n_jobs=self.n_jobs)
                 self.purchase_ = own.fit(X, (~spends).astype(int))
-        now, standing = self._standing(X, values, latest)
         if self._asks_anchor:
-            self.giant_ = self._find_giant(now, standing, values[spends])
+            now, standing = self._standing(X, values, latest)
+            self.giant_ = self._find_giant(standing, values[spends])
         example = ~self._giants(values)
         # Money has no natural unit; in units of the mean spend, LightGBM's absolute defaults fit any currency.
         learned = example & spends if self.law != "tweedie" else example
@@ -335,11 +336,13 @@ class ValueModel(RegressorMixin, BaseEstimator):
         last = np.asarray(cutoffs == cutoffs.max())
         return X[last], values[last]
 
-    def _find_giant(self, now: pd.DataFrame, standing: NDArray[np.float64], spent: NDArray[np.float64]) -> float:
-        """Find the opinion above which a client is no example for others; infinite if none would be left."""
-        told = self._opinion(now, standing)
+    def _find_giant(self, standing: NDArray[np.float64], spent: NDArray[np.float64]) -> float:
+        """Find the anchor above which a client is no example for others; infinite if none would be left."""
+        told = self._if_buying(standing)
         told = told[told > 0]
-        giant = float(told.sum()) * max(_GIANT_SHARE, _GIANT_MEANS / max(len(told), 1))
+        if not len(told):
+            return np.inf
+        giant = float(told.sum()) * max(_GIANT_SHARE, _GIANT_MEANS / len(told))
         return giant if (self._if_buying(spent) <= giant).any() else np.inf
 
     def _giants(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
