@@ -191,7 +191,7 @@ class TestSplits:
         setting = Setting.of(horizon="20d", gap="5d", every="1d", first="2024-02-01", at_most=1000)
         (split,) = setting.splits(histories, ["2024-09-01"])
         left_out = pd.date_range("2024-02-01", split.train[-1]).difference(split.train)
-        # From 17 February the horizon is 22 February to 12 March: two of its 20 days. 20 days after 10 April are silent.
+        # From 17 February the horizon is 22 February to 12 March: two days of 20. For 20 days after, all are silent.
         assert (left_out[0], left_out[-1]) == (pd.Timestamp("2024-02-17"), pd.Timestamp("2024-04-29"))
         assert len(left_out) == (left_out[-1] - left_out[0]).days + 1
         (note,) = setting.left_out(histories, [split, split])
