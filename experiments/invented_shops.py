@@ -110,7 +110,8 @@ class Shop:
         rows = pd.DataFrame({"client_id": who, "day": day, "amount": paid})
         back = rows[rng.random(len(rows)) < self.refunded]
         returned = back.assign(day=back["day"] + rng.uniform(2, 20, len(back)), amount=-back["amount"])
-        months = np.arange(5.0, DAYS, 30.0) + rng.uniform(-4, 4, len(np.arange(5.0, DAYS, 30.0)))
+        months = np.arange(5.0, DAYS, 30.0)
+        months += rng.uniform(-4, 4, len(months))
         monthly = self.giant * rows["amount"].sum() / len(months) * np.exp(rng.normal(0, 0.3, len(months)))
         giant = pd.DataFrame({"client_id": self.clients, "day": months, "amount": monthly})
         everything = pd.concat([rows, returned, giant[giant["amount"] > 0]])

@@ -55,6 +55,17 @@ def reference(tables):
     return predictions
 
 
+def one_client(days):
+    """Buy for 1 on each of these days."""
+    return pd.DataFrame({"client_id": 1, "event_time": days, "amount": 1.0})
+
+
+def closed_between(last, again, *, first="2024-01-01", end="2024-12-31", **tables):
+    """Sell something every day but for those between two."""
+    days = pd.date_range(first, end)
+    return Histories(one_client(days[(days <= last) | (days >= again)]), observed_until=UNTIL, **tables)
+
+
 class TestBlindToTheFuture:
     def test_what_became_known_later_may_be_gone(self, tables, reference):
         purchases = tables["purchases"]
@@ -176,18 +187,14 @@ class TestSplits:
 
     def test_begin_half_way_through_a_short_history(self):
         days = pd.date_range("2024-01-01", "2024-02-19")
-        histories = Histories(pd.DataFrame({"client_id": 1, "event_time": days, "amount": 1.0}))
+        histories = Histories(one_client(days))
         (split,) = Setting.of(horizon="30d", every="1d").splits(histories, ["2024-02-20"])
         assert split.train[-1] == pd.Timestamp("2024-01-21")  # 30 days before; 20 after the first purchase
         assert split.train[0] == pd.Timestamp("2024-01-11")
 
     def test_a_time_when_the_shop_was_closed_is_not_learned_from(self):
         """Closed from 11 March to 9 April: 30 days, so nobody could buy, and for 30 days more all had been silent."""
-        days = pd.date_range("2024-01-01", "2024-12-31")
-        open_days = days[(days <= "2024-03-10") | (days >= "2024-04-10")]
-        histories = Histories(
-            pd.DataFrame({"client_id": 1, "event_time": open_days, "amount": 1.0}), observed_until=UNTIL
-        )
+        histories = closed_between("2024-03-10", "2024-04-10", first="2024-01-01", end="2024-12-31")
         setting = Setting.of(horizon="20d", gap="5d", every="1d", first="2024-02-01", at_most=1000)
         (split,) = setting.splits(histories, ["2024-09-01"])
         left_out = pd.date_range("2024-02-01", split.train[-1]).difference(split.train)
@@ -198,11 +205,7 @@ class TestSplits:
         assert note.startswith("Nothing was bought between 2024-03-10 and 2024-04-10: training cutoffs ")
 
     def test_older_cutoffs_take_the_place_of_those_left_out(self):
-        days = pd.date_range("2023-01-01", "2024-12-31")
-        open_days = days[(days <= "2024-06-10") | (days >= "2024-07-20")]
-        histories = Histories(
-            pd.DataFrame({"client_id": 1, "event_time": open_days, "amount": 1.0}), observed_until=UNTIL
-        )
+        histories = closed_between("2024-06-10", "2024-07-20", first="2023-01-01", end="2024-12-31")
         setting = Setting.of(horizon="30d", every="30d", at_most=4)
         (split,) = setting.splits(histories, ["2024-09-01"])
         # 4 May is the latest whose horizon ends before 11 June, and 30 days after the opening lie behind the first.
@@ -213,40 +216,29 @@ class TestSplits:
 
     def test_one_wrong_date_long_ago_closes_no_shop(self):
         days = [pd.Timestamp("2019-06-01"), *pd.date_range("2023-01-01", "2024-12-31")]
-        histories = Histories(pd.DataFrame({"client_id": 1, "event_time": days, "amount": 1.0}), observed_until=UNTIL)
+        histories = Histories(one_client(days), observed_until=UNTIL)
         setting = Setting.of(horizon="30d", first="2023-02-01")
         (split,) = setting.splits(histories, ["2024-06-01"])
         assert len(split.train) == 16
         assert setting.left_out(histories, [split]) == []
 
     def test_what_was_closed_is_learned_from_where_there_is_nothing_else(self):
-        days = pd.date_range("2024-01-01", "2024-04-30")
-        open_days = days[(days <= "2024-02-10") | (days >= "2024-03-20")]
-        histories = Histories(
-            pd.DataFrame({"client_id": 1, "event_time": open_days, "amount": 1.0}), observed_until=UNTIL
-        )
+        histories = closed_between("2024-02-10", "2024-03-20", first="2024-01-01", end="2024-04-30")
         (split,) = Setting.of(horizon="30d", first="2024-02-01").splits(histories, ["2024-04-15"])
         assert split.train == (pd.Timestamp("2024-02-15"), pd.Timestamp("2024-03-16"))
         (note,) = Setting.of(horizon="30d", first="2024-02-01").left_out(histories, [split])
         assert note.endswith("are learned from, as there are no others.")
 
     def test_a_time_that_was_not_over_is_not_known_to_be_one(self):
-        days = pd.date_range("2024-01-01", "2024-12-31")
-        open_days = days[(days <= "2024-06-10") | (days >= "2024-07-20")]
-        histories = Histories(
-            pd.DataFrame({"client_id": 1, "event_time": open_days, "amount": 1.0}), observed_until=UNTIL
-        )
+        histories = closed_between("2024-06-10", "2024-07-20")
         setting = Setting.of(horizon="30d", every="7d")
         (during,) = setting.splits(histories, ["2024-07-19"])
         assert pd.Timestamp("2024-06-19") in during.train
         assert setting.left_out(histories, [during]) == []
 
     def test_contracts_run_on_while_nothing_is_bought(self):
-        days = pd.date_range("2024-01-01", "2024-12-31")
-        open_days = days[(days <= "2024-06-10") | (days >= "2024-07-20")]
-        bills = pd.DataFrame({"client_id": 1, "event_time": open_days, "amount": 1.0})
         contracts = pd.DataFrame({"client_id": [1], "start": ["2024-01-01"]})
-        histories = Histories(bills, contracts=contracts, observed_until=UNTIL)
+        histories = closed_between("2024-06-10", "2024-07-20", contracts=contracts)
         setting = Setting.of(horizon="30d", kind="contractual", every="7d")
         (split,) = setting.splits(histories, ["2024-10-01"])
         assert (pd.Series(split.train).diff().dropna() == pd.Timedelta(days=7)).all()

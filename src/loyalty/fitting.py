@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pandas as pd
 
@@ -33,8 +34,6 @@ WARM_UP = pd.Timedelta(days=60)
 _YEAR = pd.Timedelta(days=365)
 #: A horizon of which so large a part, as one in ten, was without any purchase is not learned from.
 _MUCH = 10
-#: More training cutoffs than anybody has.
-_ALL = 100_000
 #: Contracts are followed in periods of the horizon, but of no more than this.
 _LONGEST_PERIOD = pd.Timedelta(days=90)
 #: Fewer trees of larger steps than `SurvivalModel` has: as good at the airline's earlier cutoffs, in half the time.
@@ -113,20 +112,8 @@ class Setting:
         ValueError
             If a test cutoff has no room for a training cutoff.
         """
-        return tuple(self._while_open(histories, self._laid(histories, cutoff)) for cutoff in as_cutoffs(cutoffs))
-
-    def _laid(self, histories: Histories, cutoff: pd.Timestamp) -> Split:
-        """Lay all training cutoffs behind one, however many."""
         # One by one: an early purchase reported after one test cutoff must not move its training cutoffs.
-        (split,) = rolling_origins(
-            [cutoff],
-            outcome=self.outcome,
-            first=self._first(histories, cutoff) if self.first is None else self.first,
-            every=self.every,
-            at_most=_ALL if self.at_most >= 1 else self.at_most,
-            observed_until=histories.observed_until,
-        )
-        return split
+        return tuple(self._lay(histories, cutoff)[0] for cutoff in as_cutoffs(cutoffs))
 
     def unevenness(self, histories: Histories, splits: Iterable[Split]) -> str:
         """Say so if the horizons learned from and tested at hold more or fewer purchases by the calendar."""
@@ -135,42 +122,46 @@ class Setting:
 
     def left_out(self, histories: Histories, splits: Iterable[Split]) -> list[str]:
         """Say whether training cutoffs are left out because the shop was closed, or learned from all the same."""
-        said = []
-        for split in splits:
-            latest = self._laid(histories, split.test).train[-self.at_most :]
-            closed = self._closed(histories, split.test)
-            if closed is None or all(self._open_at(cutoff, closed) for cutoff in latest):
-                continue
-            what = f"Nothing was bought between {closed[0]:%Y-%m-%d} and {closed[1]:%Y-%m-%d}: training cutoffs with "
-            if split.train == latest:
-                said.append(f"{what}that in their horizon, or soon after it, are learned from, as there are no others.")
-            else:
-                said.append(f"{what}a tenth of their horizon in it, or soon after it, are left out.")
-        return list(dict.fromkeys(said))
+        said = [self._lay(histories, split.test)[1] for split in splits]
+        return [note for note in dict.fromkeys(said) if note]
 
-    def _closed(self, histories: Histories, cutoff: pd.Timestamp) -> tuple[pd.Timestamp, pd.Timestamp] | None:
-        """Find when the shop was closed, as far as was known; of no matter where leaving is told by contracts."""
-        return histories.closed(cutoff) if self.kind == "non-contractual" else None
-
-    def _while_open(self, histories: Histories, split: Split) -> Split:
-        """Keep the latest cutoffs that are not about a time when the shop was closed, if there are any."""
-        closed = self._closed(histories, split.test)
-        train = split.train if closed is None else tuple(day for day in split.train if self._open_at(day, closed))
-        return replace(split, train=(train or split.train)[-self.at_most :])
-
-    def _open_at(self, cutoff: pd.Timestamp, closed: tuple[pd.Timestamp, pd.Timestamp]) -> bool:
-        """Tell whether clients could buy in the horizon, and could before the cutoff."""
-        last, again = closed
-        start, end = self.outcome.window(cutoff)
-        missing = min(end, again) - max(start, last + pd.Timedelta(days=1))
-        silent = again + min(again - last, self.outcome.horizon)
-        return missing < self.outcome.horizon / _MUCH and not last <= cutoff < silent
+    def _lay(self, histories: Histories, cutoff: pd.Timestamp) -> tuple[Split, str]:
+        """Lay the training cutoffs behind one, and say so if the shop was closed about some of them."""
+        lay = partial(
+            rolling_origins,
+            [cutoff],
+            outcome=self.outcome,
+            first=self._first(histories, cutoff) if self.first is None else self.first,
+            every=self.every,
+            observed_until=histories.observed_until,
+        )
+        (split,) = lay(at_most=self.at_most)
+        # Contracts run on while nothing is bought.
+        closed = histories.closed(cutoff) if self.kind == "non-contractual" else None
+        if closed is None or all(_is_open(when, closed, self.outcome) for when in split.train):
+            return split, ""
+        (whole,) = lay(at_most=None)
+        train = tuple(when for when in whole.train if _is_open(when, closed, self.outcome))
+        said = f"Nothing was bought between {closed[0]:%Y-%m-%d} and {closed[1]:%Y-%m-%d}: training cutoffs with "
+        if not train:
+            return split, f"{said}that in their horizon, or soon after it, are learned from, as there are no others."
+        split = replace(split, train=train[-self.at_most :])
+        return split, f"{said}a tenth of their horizon in it, or soon after it, are left out."
 
     def _first(self, histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
         """Let the client base have a little history, or, where all of it is short, half of what there is."""
         first = first_known(histories, cutoff)
         latest = min(cutoff, histories.observed_until) - self.outcome.reach
         return first + max(min(WARM_UP, (latest - first) / 2), pd.Timedelta(0))
+
+
+def _is_open(cutoff: pd.Timestamp, closed: tuple[pd.Timestamp, pd.Timestamp], outcome: Outcome) -> bool:
+    """Tell whether clients could buy in nearly all of the horizon, and had been able to before the cutoff."""
+    last, again = closed
+    start, end = outcome.window(cutoff)
+    missing = min(end, again) - max(start, last + pd.Timedelta(days=1))
+    silent = again + min(again - last, outcome.horizon)
+    return missing < outcome.horizon / _MUCH and not last <= cutoff < silent
 
 
 def first_known(histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:

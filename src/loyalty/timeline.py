@@ -248,7 +248,7 @@ def rolling_origins(
     outcome: Outcome,
     first: Instant,
     every: Duration,
-    at_most: int = 24,
+    at_most: int | None = 24,
     observed_until: Instant | None = None,
 ) -> tuple[Split, ...]:
     """Lay training cutoffs behind each test cutoff, as late as the outcome allows.
@@ -266,8 +266,8 @@ def rolling_origins(
         No training cutoff lies before this.
     every : str or timedelta
         Distance between training cutoffs.
-    at_most : int, default=24
-        How many training cutoffs a test cutoff has at the most, the latest ones.
+    at_most : int or None, default=24
+        How many training cutoffs a test cutoff has at the most, the latest ones; None for all.
     observed_until : str, date or Timestamp, optional
         Up to when outcomes were recorded; by default up to each test cutoff.
 
@@ -285,7 +285,7 @@ def rolling_origins(
     start, step = as_instant(first, name="first"), as_duration(every, name="every")
     if step < pd.Timedelta(days=1):
         raise ValueError(f"`every` must be at least one day; got {every!r}.")
-    if at_most < 1:
+    if at_most is not None and at_most < 1:
         raise ValueError(f"`at_most` must be at least 1; got {at_most!r}.")
     splits = []
     for cutoff in as_cutoffs(test, name="test"):
@@ -299,7 +299,8 @@ def rolling_origins(
                 f"{outcome.reach.days} days its latest training cutoff would be {latest:%Y-%m-%d}, "
                 f"before {start:%Y-%m-%d}. Choose a later test cutoff, a shorter horizon, or an earlier first one."
             )
-        count = min(at_most, (latest - start) // step + 1)
+        count = (latest - start) // step + 1
+        count = count if at_most is None else min(at_most, count)
         train = tuple(latest - step * i for i in reversed(range(count)))
         splits.append(prove_split(Split(train=train, test=cutoff), outcome))
     return tuple(splits)

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array, check_X_y, validate_data
 
-from loyalty.models.trees import feature_names
+from loyalty.models.trees import cutoffs_of, feature_names
 
 Floats = NDArray[np.float64]
 
@@ -269,6 +269,23 @@ def read_columns(model: Any, X: pd.DataFrame | ArrayLike, *, warn: bool = True) 
         raise ValueError(f"`X` must be a DataFrame, since the model knows categories; got {type(X).__name__}.")
     values = validate_data(model, X, **_NUMBERS, reset=False)
     return values
+
+
+def as_they_stand(
+    model: Any, X: pd.DataFrame, values: NDArray[np.float64], latest: pd.DataFrame | None
+) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+    """Choose the clients as they stand now, as a table and as `read_columns` writes it.
+
+    They are those of `latest`, if it is given; else of the latest cutoff of `X`, whose rows are read as `values`; all
+    where there are no cutoffs.
+    """
+    if latest is not None:
+        return latest, read_columns(model, latest)
+    cutoffs = cutoffs_of(X)
+    if cutoffs is None:
+        return X, values
+    last = np.asarray(cutoffs == cutoffs.max())
+    return X[last], values[last]
 
 
 def written_columns(model: Any, *, key: str = "levels") -> dict[str, Any]:

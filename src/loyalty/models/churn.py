@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from loyalty.models.calibration import PlattScaling, error_to_come, fit_anchored, fit_platt, level_errors, log_odds
-from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
+from loyalty.models.categories import as_they_stand, freeze_columns, read_columns, restore_columns, written_columns
 from loyalty.models.line import Line, fit_line
 from loyalty.models.rehearsal import perform, rehearse
 from loyalty.models.shapley import tree_interactions, tree_shares
@@ -216,7 +216,10 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         if self.anchor is not None and cutoffs is not None:
             told = self._anchor(values, self._margin(self.booster_, self.line_, values))
             self.anchor_mean_ = float(told.mean())
-            now, when = self._standing(values, cutoffs, latest)
+            standing, now = as_they_stand(self, X, values, latest)
+            when = cutoffs_of(standing)
+            if when is None:
+                raise ValueError("`latest` must be a panel, with `cutoff` in its index as `X` has it.")
             own = self._margin(self.booster_, self.line_, now)
             self.calibration_ = fit_anchored(
                 margin,
@@ -224,7 +227,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
                 codes[rows],
                 group,
                 latest=(own, self._anchor(now, own)),
-                error=error_to_come(level_errors(told, codes, cutoffs), now=when),
+                error=error_to_come(level_errors(told, codes, cutoffs), now=when.max()),
             )
         elif folds:
             self.calibration_ = fit_platt(margin, codes[rows], group, through_time=cutoffs is not None)
@@ -322,17 +325,6 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         missing = np.isnan(told)
         beyond = np.where(missing, 0.0, log_odds(told, np.zeros(len(values))) - self.anchor_mean_)
         return slope + weight * missing, weight * beyond, level + weight * self.anchor_mean_ * ~missing
-
-    def _standing(
-        self, values: NDArray[np.float64], cutoffs: pd.DatetimeIndex, latest: pd.DataFrame | None
-    ) -> tuple[NDArray[np.float64], pd.Timestamp]:
-        """Return the clients as they stand now, and when that is."""
-        if latest is None:
-            return values[cutoffs == cutoffs.max()], cutoffs.max()
-        when = cutoffs_of(latest)
-        if when is None:
-            raise ValueError("`latest` must be a panel, with `cutoff` in its index as `X` has it.")
-        return read_columns(self, latest), when.max()
 
     def _check_monotone(self) -> None:
         for name, direction in (self.monotone or {}).items():

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from loyalty.models.calibration import YEAR, error_to_come, lasting_share
-from loyalty.models.categories import freeze_columns, read_columns, restore_columns, written_columns
+from loyalty.models.categories import as_they_stand, freeze_columns, read_columns, restore_columns, written_columns
 from loyalty.models.churn import ChurnModel
 from loyalty.models.trees import (
     TREE_PARAMETERS,
@@ -216,7 +216,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
                 own = ChurnModel(embargo=self.embargo, random_state=self.random_state, n_jobs=self.n_jobs)
                 self.purchase_ = own.fit(X, (~spends).astype(int))
         if self._asks_anchor:
-            now, standing = self._standing(X, values, latest)
+            now, standing = as_they_stand(self, X, values, latest)
             self.giant_ = self._find_giant(standing, values[spends])
         example = ~self._giants(values)
         # Money has no natural unit; in units of the mean spend, LightGBM's absolute defaults fit any currency.
@@ -323,18 +323,6 @@ class ValueModel(RegressorMixin, BaseEstimator):
             return np.ones(len(values))
         told = self._if_buying(values) / self.unit_
         return np.where(told > 0, told, 1.0) ** self.power_
-
-    def _standing(
-        self, X: pd.DataFrame, values: NDArray[np.float64], latest: pd.DataFrame | None
-    ) -> tuple[pd.DataFrame, NDArray[np.float64]]:
-        """Choose the clients as they stand now, as a table and as trees read it."""
-        if latest is not None:
-            return latest, read_columns(self, latest)
-        cutoffs = cutoffs_of(X)
-        if cutoffs is None:
-            return X, values
-        last = np.asarray(cutoffs == cutoffs.max())
-        return X[last], values[last]
 
     def _find_giant(self, standing: NDArray[np.float64], spent: NDArray[np.float64]) -> float:
         """Find the anchor above which a client is no example for others; infinite if none would be left."""
