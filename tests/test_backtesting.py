@@ -236,6 +236,16 @@ class TestSplits:
         assert pd.Timestamp("2024-06-19") in during.train
         assert setting.left_out(histories, [during]) == []
 
+    def test_what_is_left_out_is_told_by_the_backtest(self, tables):
+        bills = tables["purchases"]
+        closed = bills["event_time"].between("2025-01-10", "2025-02-25")
+        histories = Histories(bills[~closed], observed_until=UNTIL)
+        panels = Panels(histories, Setting.of(horizon="60d", every="30d", at_most=3), FEW)
+        told = [
+            note for note in run_backtest(panels, [CUTOFF], draws=10).notes if note.startswith("Nothing was bought")
+        ]
+        assert len(told) == 1
+
     def test_contracts_run_on_while_nothing_is_bought(self):
         contracts = pd.DataFrame({"client_id": [1], "start": ["2024-01-01"]})
         histories = closed_between("2024-06-10", "2024-07-20", contracts=contracts)

@@ -218,6 +218,19 @@ class TestOwnFeatures:
         assert result.exit_code == 0, result.output
         assert (tmp_path / "again.parquet").read_bytes() == (out / "scores.parquet").read_bytes()
 
+    def test_a_time_when_the_shop_was_closed_is_told(self, shop, tmp_path, monkeypatch):
+        """It lies after the test cutoff, so that the models for scoring alone know of it."""
+        monkeypatch.setattr(experiment, "log_experiment", lambda *_, **__: "run")
+        bills = corner_shop()
+        closed = bills["event_time"].between("2024-07-25", "2024-09-01")
+        bills[~closed].to_parquet(tmp_path / "bills.parquet", index=False)
+        note = "Note: Nothing was bought between "
+        assert note in call("check", shop.config, "--data", shop.data).stdout
+        forget_own()
+        result = call("run", shop.config, "--data", shop.data, "--out", tmp_path / "out")
+        assert result.exit_code == 0, result.output
+        assert note in result.stdout
+
     @pytest.mark.parametrize(
         ("text", "said"),
         [
