@@ -60,6 +60,7 @@ class TestFiles:
             "totals.json",
             "value.json",
             "value.txt",
+            "value_whole.txt",
         ]
 
     def test_backtest_has_every_test_cutoff_and_its_population(self, small_demo, histories):

@@ -241,8 +241,8 @@ class TestBothModels:
         model, X = self.fitted(name)
         model.save(tmp_path)
         files = text_of(tmp_path)  # readable as text at all
-        own = {"value": ["purchase.json", "purchase.txt"]}.get(name, [])
-        assert sorted(files) == [*own, f"{name}.json", f"{name}.txt"]
+        own = {"value": ["purchase.json", "purchase.txt", "value_whole.txt"]}.get(name, [])
+        assert sorted(files) == sorted([*own, f"{name}.json", f"{name}.txt"])
         json.loads(files[f"{name}.json"], parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
         assert not any(ADDRESS in text or "client-1" in text for text in files.values())
         back = type(model).load(tmp_path)
@@ -430,17 +430,70 @@ class TestValueModel:
                 assert ValueModel(law=law).fit(X, target).predict(X).sum() == pytest.approx(target.sum(), rel=0.1)
         assert (ValueModel(n_estimators=25).fit(X, refunded).predict(X) >= 0).all()
 
-    def test_spend_is_the_chance_to_spend_times_what_is_spent_then(self):
+    @pytest.mark.parametrize("law", ["gamma", "lognormal"])
+    def test_spend_is_the_chance_to_spend_times_what_is_spent_then(self, law, monkeypatch):
         X, left, spend = panel()
         spend = spend.where(left == 0, 0.0)
         churn = ChurnModel().fit(X, left)
-        model = ValueModel().fit(X, spend, purchase=churn)
+        model = ValueModel(law=law).fit(X, spend, purchase=churn)
         assert model.purchase_ is churn
         if_buying = model.predict(X) / churn.predict_proba(X)[:, 0]
-        sure = ValueModel().fit(X[left == 0], spend[left == 0])
+        assert if_buying[left == 0].sum() == pytest.approx(spend.sum(), rel=1e-9)
+        monkeypatch.setattr("loyalty.models.value._WHOLE_WEIGHT", 0.0)  # what is left was grown on buyers alone
+        sure = ValueModel(law=law).fit(X[left == 0], spend[left == 0])
+        if_buying = ValueModel(law=law).fit(X, spend, purchase=churn).predict(X) / churn.predict_proba(X)[:, 0]
         assert sure.purchase_ is None
         assert if_buying == pytest.approx(sure.predict(X))
-        assert if_buying[left == 0].sum() == pytest.approx(spend.sum(), rel=1e-9)
+
+    @pytest.mark.parametrize("anchor", [None, "visits"])
+    def test_trees_of_all_are_grown_upon_the_chance_to_buy_and_weigh_four_tenths(self, anchor, monkeypatch):
+        rng = np.random.default_rng(0)
+        X = pd.DataFrame({"visits": rng.integers(1, 9, 2000).astype(float), "other": rng.random(2000)})
+        spend = X["visits"].to_numpy() * rng.gamma(2.0, 1.0, 2000) * (rng.random(2000) < X["visits"] / 9)
+        spend[::50] = -1.0  # a refund beyond purchases is no spend
+        model = ValueModel(n_estimators=30, anchor=anchor).fit(X, spend)
+        positive = np.clip(spend, 0, None)
+        target = positive / positive[spend > 0].mean()
+        chance = model.purchase_.predict_proba(X)[:, 0]
+        start = np.log(chance * target.sum() / chance.sum())
+        settings = TREE_PARAMETERS | {"min_data_in_leaf": 20, "num_leaves": 14, "learning_rate": 0.03, "seed": 0}
+        settings |= {"objective": "tweedie", "tweedie_variance_power": 1.3, "extra_trees": False}
+        oracle = lgb.train(settings, lgb.Dataset(X.to_numpy(), target, init_score=start), 20)
+        told = model.whole_.predict(X.to_numpy(), raw_score=True)
+        assert model.whole_.num_trees() == 20
+        assert told == pytest.approx(oracle.predict(X.to_numpy(), raw_score=True), rel=1e-9)
+        mixed = model.predict(X)
+        monkeypatch.setattr("loyalty.models.value._WHOLE_WEIGHT", 0.0)
+        apart = mixed / model.predict(X)  # what the anchor says of a client, and the level, are the same in both
+        buyers = model.booster_.predict(X.to_numpy(), raw_score=True)
+        if anchor:
+            buyers += model.power_ * np.log(X[anchor] / model.unit_).to_numpy()
+        rest = np.log(apart) - (0.4 if anchor is None else 0.28) * (told - buyers)
+        assert rest == pytest.approx(rest[0], abs=1e-9)
+
+    def test_trees_of_all_see_who_buys_less_often_than_is_said(self, monkeypatch):
+        rng = np.random.default_rng(0)
+        X = pd.DataFrame({"seldom": np.tile([0.0, 1.0], 3000)})
+        bought = rng.random(6000) < np.where(X["seldom"] > 0, 0.1, 0.5)
+        blind = ChurnModel(n_estimators=1, learning_rate=1e-6).fit(X, ~bought)
+        model = ValueModel().fit(X, 100.0 * bought, purchase=blind)
+        rows = pd.DataFrame({"seldom": [0.0, 1.0]})
+        assert np.divide(*model.predict(rows)) == pytest.approx(5**0.4, rel=0.1)
+        monkeypatch.setattr("loyalty.models.value._WHOLE_WEIGHT", 0.0)
+        assert np.divide(*model.predict(rows)) == pytest.approx(1.0, rel=0.05)
+
+    def test_one_who_bought_against_all_odds_does_not_outweigh_the_others(self):
+        class Sure(ChurnModel):
+            def predict_read(self, values):
+                return np.where(values[:, 0] == 0, 1 - 1e-15, 0.5)
+
+        X = pd.DataFrame({"visits": np.arange(1000.0)})
+        spend = np.where(np.arange(1000) % 2, 100.0, 0.0)
+        churn = Sure(n_estimators=2).fit(X, spend == 0)
+        plain = ValueModel(n_estimators=50).fit(X, spend, purchase=churn).predict(X)
+        spend[0] = 100.0
+        told = ValueModel(n_estimators=50).fit(X, spend, purchase=churn).predict(X)
+        assert told[1:] == pytest.approx(plain[1:], rel=0.3)
 
     @pytest.mark.parametrize("buyers", [1, 2])
     def test_one_buyer_is_enough(self, buyers):
@@ -489,8 +542,9 @@ class TestValueModel:
         model = ValueModel(law=law, anchor="opinion").fit(X, spend)
         assert model.power_ == pytest.approx(1.2 / 4, abs=0.02)
         more, most = (X.head(1).assign(opinion=size) for size in (opinion.max(), 10 * opinion.max()))
-        # Trees stand still beyond the largest; three tenths of the rest are the opinion's own.
-        assert model.predict(most) / model.predict(more) == pytest.approx(10 ** (0.7 * model.power_ + 0.3))
+        # Trees stand still beyond the largest, those of all whatever it says; three tenths are the opinion's own.
+        trees = 0.7 * (1.0 if law == "gamma" else 0.6)
+        assert model.predict(most) / model.predict(more) == pytest.approx(10 ** (trees * model.power_ + 0.3))
         told = model.predict(X)
         # Within it the trees tell what the power leaves: 1.2 in all, of which the opinion's own part takes its share.
         assert np.polyfit(np.log(opinion), np.log(told), 1)[0] == pytest.approx(0.7 * 1.2 + 0.3, abs=0.05)
@@ -643,12 +697,14 @@ class TestValueModel:
         rows = pd.DataFrame({"steady": [0.0, 1.0]})
         assert mean[0] / mean[1] == pytest.approx(np.exp((1.2**2 - 0.3**2) / 2), rel=0.1)
         assert ValueModel(n_estimators=600).fit(X, spend).predict(rows) == pytest.approx(mean, rel=0.05)
-        monkeypatch.setattr("loyalty.models.value._MEAN_TREES_PER_LOG_TREE", 0.0)
+        for trees in ("_MEAN_TREES_PER_LOG_TREE", "_WHOLE_WEIGHT"):
+            monkeypatch.setattr(f"loyalty.models.value.{trees}", 0.0)
         alone = ValueModel(n_estimators=600).fit(X, spend).predict(rows)
         assert alone[0] == pytest.approx(alone[1], rel=0.05)
 
     @pytest.mark.parametrize("anchor", [None, "amount_sum_90d"])
-    def test_trees_of_the_mean_start_from_those_of_logarithms(self, anchor):
+    def test_trees_of_the_mean_start_from_those_of_logarithms(self, anchor, monkeypatch):
+        monkeypatch.setattr("loyalty.models.value._WHOLE_WEIGHT", 0.0)
         X, _, spend = panel()
         X, spend = X[spend > 0], spend[spend > 0].to_numpy()
         model = ValueModel(n_estimators=30, anchor=anchor).fit(X, spend)

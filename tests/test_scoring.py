@@ -259,7 +259,7 @@ class TestFolder:
         assert bundle.save(tmp_path / "deep" / "model") == tmp_path / "deep" / "model"
         names = {path.name for path in (tmp_path / "deep" / "model").iterdir()}
         models = {f"{name}.{kind}" for name in ("churn", "value", "intervals") for kind in ("json", "txt")}
-        assert names == {"bundle.json", "totals.json", "outlook.json"} | models
+        assert names == {"bundle.json", "totals.json", "outlook.json", "value_whole.txt"} | models
         for folder in (tmp_path / "deep" / "model", tmp_path / "deep"):  # the run's folder will do as well
             back = load(folder)
             assert back.setting == bundle.setting
@@ -311,7 +311,7 @@ class TestFolder:
 
     @pytest.mark.parametrize(
         "change",
-        [{"format": 11}, {"format": 9}, {"format": None}, None],
+        [{"format": 12}, {"format": 10}, {"format": None}, None],
         ids=["later", "earlier", "none", "something else"],
     )
     def test_a_format_not_known_here(self, bundle, tmp_path, change):
@@ -319,14 +319,15 @@ class TestFolder:
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match=r"this version reads format 10\. .* run the experiment again"):
+        with pytest.raises(ValueError, match=r"this version reads format 11\. .* run the experiment again"):
             load(tmp_path)
 
     def test_a_damaged_file_is_named(self, bundle, tmp_path):
         """LightGBM ends the whole process over trees that are cut short."""
         bundle.save(tmp_path)
         names = sorted(path.name for path in tmp_path.iterdir() if path.name != "bundle.json")
-        assert {"churn.txt", "churn.json", "value.txt", "value.json", "intervals.txt", "totals.json"} < set(names)
+        models = {"churn.txt", "churn.json", "value.txt", "value_whole.txt", "value.json"}
+        assert models | {"intervals.txt", "totals.json"} < set(names)
         for name in names:
             whole = (tmp_path / name).read_bytes()
             (tmp_path / name).write_bytes(whole[:-1])

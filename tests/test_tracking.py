@@ -190,6 +190,7 @@ def test_the_model_is_text_code_and_json_and_nothing_else(logged):
         "served.py",
         "serving_input_example.json",
         "artifacts/bundle/bundle.json",
+        "artifacts/bundle/value_whole.txt",
         # The model of spend has here a model of its own of who spends nothing.
         *(f"artifacts/bundle/{name}.{kind}" for name in ("churn", "value", "purchase") for kind in ("txt", "json")),
     }

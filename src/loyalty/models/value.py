@@ -36,6 +36,11 @@ _LEAST_KEPT = 0.5
 #: Trees of the mean are grown upon those of logarithms. Chosen on earlier cutoffs: see
 #: experiments/value_comparison.md.
 _MEAN_TREES_PER_LOG_TREE = 1 / 3
+#: Trees of all clients beside those of buyers: how many, their leaves, and the fewest rows of one, as shares of theirs;
+#: and their weight in the logarithm of spend. Chosen on earlier cutoffs: see experiments/value_comparison.md.
+_WHOLE_TREES, _WHOLE_LEAVES, _WHOLE_LEAF_SIZE, _WHOLE_WEIGHT = 2 / 3, 2.0, 0.2, 0.4
+#: While those are grown nobody is taken to buy less probably: one who does all the same would outweigh everybody else.
+_LEAST_CHANCE = 1e-4
 #: Weight of the anchor in the logarithm of a client's spend. Chosen on earlier cutoffs: see experiments/README.md.
 _ANCHOR_WEIGHT = 0.3
 #: How much of the slope of spend over the anchor, in logarithms, goes on where trees stand still. Chosen on earlier
@@ -51,6 +56,8 @@ _OBJECTIVES: dict[Law, dict[str, Any]] = {
     "gamma": {"objective": "gamma"},
     "tweedie": {"objective": "tweedie", "tweedie_variance_power": 1.5},
 }
+#: Of all clients. Thresholds are the best that there are, not drawn, so that these trees err otherwise than the others.
+_WHOLE_OBJECTIVE: dict[str, Any] = {"objective": "tweedie", "tweedie_variance_power": 1.3, "extra_trees": False}
 
 
 class ValueModel(RegressorMixin, BaseEstimator):
@@ -65,17 +72,19 @@ class ValueModel(RegressorMixin, BaseEstimator):
     Trees of logarithms order clients best, but tell the mean only where all are as steady as each other: of two clients
     with the same mean of logarithms, the less steady one spends more on average [2]_. So a third as many trees of the
     mean itself (a Poisson quasi-likelihood, which asks no more of spend than that) are grown upon those of a log-normal
-    law.
+    law. And since all of these have seen buyers alone, other trees are grown beside them on the spend of all, those who
+    bought nothing included, upon the probability to buy: both meet at a weighted geometric mean. Forecasts that err
+    otherwise err less together [4]_.
 
     A column may hold a second opinion of the spend of those who buy, the `anchor`, by a model that knows how clients
     drop out and keeps to long-run rates. Of a client's own spend the trees know more, and the two meet at a weighted
     geometric mean; of the sum over all clients the second opinion does, since trees carry on the level of the seasons
     they have seen. So the sum over the clients as they stand now is the anchor's, moved by what it was off at the
     cutoffs learned from as far as that can be told to last, and by what it was off in the same season of years past.
-    Nor do trees tell the few apart who spend more than all but a handful, which the second opinion does: they tell
-    spend over a small power of it. Of a client who would spend more than a tenth of what all would, if they buy, and
-    more than fifty times the mean, the second opinion alone speaks: nothing is learned from such a giant, or it would
-    be spread over everybody else.
+    Nor do trees tell the few apart who spend more than all but a handful, which the second opinion does: those of
+    buyers tell spend over a small power of it. Of a client who would spend more than a tenth of what all would, if they
+    buy, and more than fifty times the mean, the second opinion alone speaks: nothing is learned from such a giant, or
+    it would be spread over everybody else.
 
     A Tweedie law [3]_ needs no second part and takes no anchor: its compound Poisson-Gamma has a mass at zero.
 
@@ -89,7 +98,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
     num_leaves : int, default=7
         Leaves per tree.
     n_estimators : int, default=300
-        Number of trees; a log-normal law has a third as many more, of the mean.
+        Number of trees; a log-normal law has a third as many more, of the mean, and two thirds as many of all clients.
     learning_rate : float, default=0.03
         Shrinkage of each tree.
     min_child_samples : int, default=100
@@ -107,10 +116,12 @@ class ValueModel(RegressorMixin, BaseEstimator):
     ----------
     booster_ : lightgbm.Booster or None
         The trees; None where nobody spent anything.
+    whole_ : lightgbm.Booster or None
+        The trees of all clients, buyers or not; None but for a log-normal law.
     scale_ : float
         Realised over predicted total of those who spent anything, on the rows learned from.
     power_ : float
-        The trees tell spend over the anchor's to this power; 0 without one.
+        The trees of buyers tell spend over the anchor's to this power; 0 without one.
     giant_ : float
         Of a row whose anchor is more, the anchor alone speaks; infinite without an anchor.
     drift_ : float
@@ -133,6 +144,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
     .. [2] Santos Silva and Tenreyro (2006), "The log of gravity", Review of Economics and Statistics 88(4), 641-658.
     .. [3] Jørgensen (1987), "Exponential dispersion models", Journal of the Royal Statistical Society B 49(2),
        127-162.
+    .. [4] Bates and Granger (1969), "The combination of forecasts", Operational Research Quarterly 20(4), 451-468.
 
     Examples
     --------
@@ -205,7 +217,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
             raise ValueError(f"`anchor` names {self.anchor!r}, which is not a column of numbers.")
         spend = np.asarray(spend, dtype=float)
         spends = spend > 0
-        self.booster_, self.purchase_ = None, None
+        self.booster_, self.whole_, self.purchase_ = None, None, None
         self.scale_, self.unit_, self.power_ = 0.0, 1.0, 0.0
         self.giant_, self.drift_, self.level_ = np.inf, 1.0, 1.0
         if not spends.any():
@@ -228,6 +240,9 @@ class ValueModel(RegressorMixin, BaseEstimator):
             self.power_ = self._find_power(values[learned], target)
             target /= self._anchor_factor(values[learned])
         self.booster_ = self._grow(values[learned], target)
+        if self.law == "lognormal":
+            buys = self._buys(X, values, warn=False)[example]
+            self.whole_ = self._grow_whole(values[example], positive[example] / self.unit_, buys)
         predicted = float(self._conditional(values[learned]).sum())
         kept = max(float(spend[example].sum()), _LEAST_KEPT * float(positive[learned].sum()))
         self.scale_ = kept / predicted
@@ -401,35 +416,55 @@ class ValueModel(RegressorMixin, BaseEstimator):
         alike = float(np.exp(self._sums(trees, values)).sum() / target.sum())
         return self._train(values, alike * target, more, upon=trees, objective="poisson")
 
+    def _grow_whole(
+        self, values: NDArray[np.float64], target: NDArray[np.float64], buys: NDArray[np.float64]
+    ) -> lgb.Booster:
+        """Grow trees on buyers and others whose sum is the logarithm of spend over the probability to buy."""
+        chance = np.maximum(buys, _LEAST_CHANCE)
+        start = np.log(chance * (target.sum() / chance.sum()))
+        rounds = max(1, round(_WHOLE_TREES * self.n_estimators))
+        settings = {
+            **_WHOLE_OBJECTIVE,
+            "num_leaves": max(2, round(_WHOLE_LEAVES * self.num_leaves)),
+            **row_settings(round(_WHOLE_LEAF_SIZE * self.min_child_samples), len(target)),
+        }
+        return self._train(values, target, rounds, start=start, **settings)
+
     def _train(
         self,
         values: NDArray[np.float64],
         target: NDArray[np.float64],
         rounds: int,
         upon: lgb.Booster | None = None,
-        **objective: Any,
+        start: NDArray[np.float64] | None = None,
+        **settings: Any,
     ) -> lgb.Booster:
         parameters = {
             **TREE_PARAMETERS,
-            **objective,
             "num_leaves": self.num_leaves,
             "learning_rate": self.learning_rate,
             **row_settings(self.min_child_samples, len(target)),
             "seed": self.random_state,
             "num_threads": threads(self.n_jobs, len(values)),
+            **settings,
         }
-        return lgb.train(parameters, lgb.Dataset(values, target), rounds, init_model=upon)
+        return lgb.train(parameters, lgb.Dataset(values, target, init_score=start), rounds, init_model=upon)
 
     def _conditional(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Say what the trees expect of those they were grown on, before scaling."""
+        """Say what the trees expect of those who buy, before scaling."""
         assert self.booster_ is not None  # noqa: S101 - the callers have looked
-        return self.unit_ * self._anchor_factor(values) * np.exp(self._sums(self.booster_, values))
+        told = np.log(self._anchor_factor(values)) + self._sums(self.booster_, values)
+        if self.whole_ is not None:
+            told = (1 - _WHOLE_WEIGHT) * told + _WHOLE_WEIGHT * self._sums(self.whole_, values)
+        return self.unit_ * np.exp(told)
 
     def _sums(self, trees: lgb.Booster, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(trees.predict(values, raw_score=True, num_threads=threads(self.n_jobs, len(values))))
 
     def save(self, folder: Path, *, beside: ChurnModel | None = None) -> None:
-        """Write ``value.txt`` (the trees) and ``value.json`` (all else) into `folder`; no pickle, no client.
+        """Write the trees (``value.txt``, ``value_whole.txt``) and ``value.json`` (all else) into `folder`.
+
+        No pickle is written, and nothing of a client.
 
         The model of who spends nothing goes into ``purchase.txt`` and ``purchase.json``, unless it is the one that is
         kept `beside` this one.
@@ -448,8 +483,9 @@ class ValueModel(RegressorMixin, BaseEstimator):
             "purchase": None if self.purchase_ is None else "own" if own else "beside",
         }
         write_json(kept, folder / "value.json")
-        trees = "" if self.booster_ is None else model_text(self.booster_)
-        (folder / "value.txt").write_text(trees, encoding="utf-8")
+        for name, booster in (("value", self.booster_), ("value_whole", self.whole_)):
+            trees = "" if booster is None else model_text(booster)
+            (folder / f"{name}.txt").write_text(trees, encoding="utf-8")
         if self.purchase_ is not None and own:
             self.purchase_.save(folder, name="purchase")
 
@@ -458,8 +494,8 @@ class ValueModel(RegressorMixin, BaseEstimator):
         """Read what `save` wrote; `beside` is what was given to it by that name."""
         kept = json.loads((folder / "value.json").read_text(encoding="utf-8"))
         model = cls(**kept["parameters"])
-        trees = (folder / "value.txt").read_text(encoding="utf-8")
-        model.booster_ = lgb.Booster(model_str=trees) if trees else None
+        texts = [(folder / name).read_text(encoding="utf-8") for name in ("value.txt", "value_whole.txt")]
+        model.booster_, model.whole_ = (lgb.Booster(model_str=trees) if trees else None for trees in texts)
         restore_columns(model, kept)
         model.scale_, model.unit_, model.level_ = kept["scale"], kept["unit"], kept["level"]
         model.power_, model.drift_ = kept["power"], kept["drift"]

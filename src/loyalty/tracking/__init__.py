@@ -38,7 +38,7 @@ from sqlalchemy.engine import Engine
 __all__ = ["log_experiment", "log_trials", "tracking_uri"]
 
 MODEL_NAME = "loyalty"
-BUNDLE_FILES = ("churn.txt", "churn.json", "value.txt", "value.json", "bundle.json")
+BUNDLE_FILES = ("churn.txt", "churn.json", "value.txt", "value_whole.txt", "value.json", "bundle.json")
 #: What else a bundle may hold. Prediction needs only the model of who spends nothing, where spend has its own. But
 #: features are made with what was learned, and the next run into the folder writes over the bundle beside the store.
 MORE_BUNDLE_FILES = (
@@ -128,8 +128,9 @@ def log_experiment(
     fingerprints : mapping of str to str
         What it was computed on, such as ``{"data_fingerprint": ...}``; become tags of the run and its cutoffs.
     bundle : Path
-        Folder with ``churn.txt``, ``churn.json``, ``value.txt``, ``value.json`` and ``bundle.json``. Of what else lies
-        in it, only the other files of a bundle are logged, so that `loyalty.load` reads the logged one too.
+        Folder with ``churn.txt``, ``churn.json``, ``value.txt``, ``value_whole.txt``, ``value.json`` and
+        ``bundle.json``. Of what else lies in it, only the other files of a bundle are logged, so that `loyalty.load`
+        reads the logged one too.
     feature_names : sequence of str
         The columns the model takes: doubles, where NaN is allowed.
     example : DataFrame
