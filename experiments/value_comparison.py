@@ -25,6 +25,7 @@ from loyalty.evaluation import value_metrics
 from loyalty.experiment import setting_of
 from loyalty.fitting import Lesson, Panels, Setting
 from loyalty.histories import HistoriesWarning
+from loyalty.models.churn import ChurnModel
 from loyalty.models.intervals import SpendIntervals
 from loyalty.models.value import ValueModel
 from loyalty.models.ziln import ZeroInflatedLaw, ZeroInflatedLogNormal
@@ -110,13 +111,14 @@ def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.
 
     buyers = learned_from > 0
     bought, buys = churn.predict_proba(X)[:, 0], churn.predict_proba(panel)[:, 0]
-    with patch("loyalty.models.value._MEAN_TREES_PER_LOG_TREE", 0.0):
-        of_logarithms = lesson.fit_value(churn=churn)
+    of_buyers = fit_without(lesson, churn, _WHOLE_WEIGHT=0.0)
+    of_logarithms = fit_without(lesson, churn, _WHOLE_WEIGHT=0.0, _MEAN_TREES_PER_LOG_TREE=0.0)
     two_parts = {
         "hurdle gamma": ValueModel(law="gamma", embargo=reach).fit(X, y, purchase=churn),
         "hurdle log-normal": ValueModel(law="lognormal", embargo=reach).fit(X, y, purchase=churn),
         "gamma with anchor": clone(default).set_params(law="gamma").fit(X, y, purchase=churn, latest=lesson.latest),
         f"{DEFAULT}, logarithms alone": of_logarithms,
+        f"{DEFAULT}, buyers alone": of_buyers,
         DEFAULT: default,
     }
     for name, model in two_parts.items():
@@ -149,6 +151,14 @@ def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.
     told["quantile, mean"] = Forecast(quantiles.mean(axis=1), score)
     told["quantile, median"] = Forecast(quantiles[:, len(LEVELS) // 2 - 1 : len(LEVELS) // 2 + 1].mean(axis=1), score)
     return told, spend, panel["frequency"]
+
+
+def fit_without(lesson: Lesson, churn: ChurnModel, **constants: float) -> ValueModel:
+    """Fit the default without the trees of all clients, and with other constants of its module."""
+    with patch.multiple("loyalty.models.value", **constants):
+        model = lesson.fit_value(churn=churn)
+    model.whole_ = None  # whose weight is nothing here, and is asked for again with every prediction
+    return model
 
 
 def deviances(true: Floats, mean: Floats) -> Floats:
