@@ -40,7 +40,7 @@ _MEAN_TREES_PER_LOG_TREE = 1 / 3
 #: and their weight in the logarithm of spend. Chosen on earlier cutoffs: see experiments/value_comparison.md.
 _WHOLE_TREES, _WHOLE_LEAVES, _WHOLE_LEAF_SIZE, _WHOLE_WEIGHT = 2 / 3, 2.0, 0.2, 0.4
 #: While those are grown nobody is taken to buy less probably: one who does all the same would outweigh everybody else.
-_LEAST_CHANCE = 1e-4
+_LEAST_CHANCE = 0.01
 #: Weight of the anchor in the logarithm of a client's spend. Chosen on earlier cutoffs: see experiments/README.md.
 _ANCHOR_WEIGHT = 0.3
 #: How much of the slope of spend over the anchor, in logarithms, goes on where trees stand still. Chosen on earlier
