@@ -14,11 +14,12 @@ from extrapolation import lessons_asked_for
 from value_comparison import Forecast, figures_of
 
 from loyalty.fitting import Lesson, Panels
+from loyalty.models.value import _MEAN_TREES_PER_LOG_TREE
 
 #: Trees of the mean for each of logarithms, where trees of all clients weigh nothing.
 MEAN = {f"{share:.2f} trees of the mean": (share, 0.0) for share in (0.0, 0.1, 0.2, 1 / 3, 0.5, 1.0)}
 #: Weights of the trees of all clients, beside as many trees of the mean as the default has.
-WHOLE = {f"all clients weigh {weight:.1f}": (1 / 3, weight) for weight in (0.0, 0.2, 0.4, 0.6)}
+WHOLE = {f"all clients weigh {weight:.1f}": (_MEAN_TREES_PER_LOG_TREE, weight) for weight in (0.0, 0.2, 0.4, 0.6)}
 
 
 def main() -> None:

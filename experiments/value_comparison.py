@@ -111,8 +111,8 @@ def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.
 
     buyers = learned_from > 0
     bought, buys = churn.predict_proba(X)[:, 0], churn.predict_proba(panel)[:, 0]
-    of_buyers = fit_without(lesson, churn, _WHOLE_WEIGHT=0.0)
-    of_logarithms = fit_without(lesson, churn, _WHOLE_WEIGHT=0.0, _MEAN_TREES_PER_LOG_TREE=0.0)
+    of_buyers = fit_on_buyers(lesson, churn)
+    of_logarithms = fit_on_buyers(lesson, churn, _MEAN_TREES_PER_LOG_TREE=0.0)
     two_parts = {
         "hurdle gamma": ValueModel(law="gamma", embargo=reach).fit(X, y, purchase=churn),
         "hurdle log-normal": ValueModel(law="lognormal", embargo=reach).fit(X, y, purchase=churn),
@@ -153,12 +153,10 @@ def forecasts_at(panels: Panels, split: Split) -> tuple[dict[str, Forecast], pd.
     return told, spend, panel["frequency"]
 
 
-def fit_without(lesson: Lesson, churn: ChurnModel, **constants: float) -> ValueModel:
+def fit_on_buyers(lesson: Lesson, churn: ChurnModel, **constants: float) -> ValueModel:
     """Fit the default without the trees of all clients, and with other constants of its module."""
-    with patch.multiple("loyalty.models.value", **constants):
-        model = lesson.fit_value(churn=churn)
-    model.whole_ = None  # whose weight is nothing here, and is asked for again with every prediction
-    return model
+    with patch.multiple("loyalty.models.value", _WHOLE_ROWS=np.inf, **constants):
+        return lesson.fit_value(churn=churn)
 
 
 def deviances(true: Floats, mean: Floats) -> Floats:

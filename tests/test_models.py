@@ -479,8 +479,26 @@ class TestValueModel:
         model = ValueModel().fit(X, 100.0 * bought, purchase=blind)
         rows = pd.DataFrame({"seldom": [0.0, 1.0]})
         assert np.divide(*model.predict(rows)) == pytest.approx(5**0.4, rel=0.1)
+        assert model.predict(X).sum() == pytest.approx(100.0 * bought.sum(), rel=0.01)
         monkeypatch.setattr("loyalty.models.value._WHOLE_WEIGHT", 0.0)
         assert np.divide(*model.predict(rows)) == pytest.approx(1.0, rel=0.05)
+
+    @pytest.mark.parametrize("clients", [1999, 2000])
+    def test_trees_of_all_are_grown_on_two_thousand_rows(self, clients):
+        X = pd.DataFrame({"visits": np.arange(float(clients))})
+        model = ValueModel(n_estimators=3).fit(X, np.tile([0.0, 10.0], clients)[:clients])
+        assert (model.whole_ is not None) is (clients == 2000)
+
+    def test_whoever_hardly_buys_is_told_what_that_is_worth(self):
+        class Exact(ChurnModel):
+            def predict_read(self, values):
+                return 1 - values[:, 0]
+
+        X = pd.DataFrame({"chance": np.repeat([0.05, 0.01, 0.002], 10_000)})
+        bought = np.arange(30_000) % (1 / X["chance"]).round() == 0
+        model = ValueModel(min_child_samples=500).fit(X, 100.0 * bought, purchase=Exact(n_estimators=2).fit(X, ~bought))
+        told = model.predict(pd.DataFrame({"chance": [0.05, 0.01, 0.002, 0.0]}))
+        assert told == pytest.approx([5.0, 1.0, 0.2, 0.0], rel=0.1)
 
     @pytest.mark.parametrize("odds", [1e-6, 1e-15])
     def test_one_who_bought_against_all_odds_does_not_outweigh_the_others(self, odds):
@@ -488,8 +506,8 @@ class TestValueModel:
             def predict_read(self, values):
                 return np.where(values[:, 0] == 0, 1 - odds, 0.5)
 
-        X = pd.DataFrame({"visits": np.arange(1000.0)})
-        spend = np.where(np.arange(1000) % 2, np.where(X["visits"] < 500, 50.0, 100.0), 0.0)
+        X = pd.DataFrame({"visits": np.arange(2000.0)})
+        spend = np.where(np.arange(2000) % 2, np.where(X["visits"] < 500, 50.0, 100.0), 0.0)
         churn = Sure(n_estimators=2).fit(X, spend == 0)
         plain = ValueModel(n_estimators=60).fit(X, spend, purchase=churn).predict(X)
         spend[0] = 50.0

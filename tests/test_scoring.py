@@ -330,7 +330,7 @@ class TestFolder:
         assert models | {"intervals.txt", "totals.json"} < set(names)
         for name in names:
             whole = (tmp_path / name).read_bytes()
-            (tmp_path / name).write_bytes(whole[:-1])
+            (tmp_path / name).write_bytes(whole[:-1] if whole else b"tree")  # so few rows have no trees of all clients
             with pytest.raises(
                 ValueError, match=rf"^{name} of the bundle in .* is not as it was saved\. Copy the folder"
             ):

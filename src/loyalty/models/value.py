@@ -36,10 +36,13 @@ _LEAST_KEPT = 0.5
 #: Trees of the mean are grown upon those of logarithms. Chosen on earlier cutoffs: see
 #: experiments/value_comparison.md.
 _MEAN_TREES_PER_LOG_TREE = 1 / 3
-#: Trees of all clients beside those of buyers: how many, their leaves, and the fewest rows of one, as shares of theirs;
-#: and their weight in the logarithm of spend. Chosen on earlier cutoffs: see experiments/value_comparison.md.
-_WHOLE_TREES, _WHOLE_LEAVES, _WHOLE_LEAF_SIZE, _WHOLE_WEIGHT = 2 / 3, 2.0, 0.2, 0.4
-#: While those are grown nobody is taken to buy less probably: one who does all the same would outweigh everybody else.
+#: Trees of all clients, their leaves and the fewest rows of one, beside those of buyers. Chosen on earlier cutoffs, as
+#: their weight in the logarithm of spend: see experiments/value_comparison.md.
+_WHOLE_TREES, _WHOLE_LEAVES, _WHOLE_LEAF_SIZE = 2 / 3, 2, 1 / 5
+_WHOLE_WEIGHT = 0.4
+#: On fewer rows they learn more of chance than of clients.
+_WHOLE_ROWS = 2000
+#: They begin at no smaller probability to buy: the gradient of one who buys against such odds outgrows all others.
 _LEAST_CHANCE = 0.01
 #: Weight of the anchor in the logarithm of a client's spend. Chosen on earlier cutoffs: see experiments/README.md.
 _ANCHOR_WEIGHT = 0.3
@@ -72,8 +75,9 @@ class ValueModel(RegressorMixin, BaseEstimator):
     Trees of logarithms order clients best, but tell the mean only where all are as steady as each other: of two clients
     with the same mean of logarithms, the less steady one spends more on average [2]_. So a third as many trees of the
     mean itself (a Poisson quasi-likelihood, which asks no more of spend than that) are grown upon those of a log-normal
-    law. And since all of these have seen buyers alone, other trees are grown beside them on the spend of all, those who
-    bought nothing included, upon the probability to buy: both meet at a weighted geometric mean. Forecasts that err
+    law. All of these have seen buyers alone, and nobody has learned from the product of both parts. So on 2,000 rows or
+    more, other trees are grown beside them on the spend of all, those who bought nothing included, upon the probability
+    to buy. Both expectations meet at a weighted geometric mean that keeps the sum of the first: forecasts that err
     otherwise err less together [4]_.
 
     A column may hold a second opinion of the spend of those who buy, the `anchor`, by a model that knows how clients
@@ -96,13 +100,13 @@ class ValueModel(RegressorMixin, BaseEstimator):
     law : {"lognormal", "gamma", "tweedie"}, default="lognormal"
         The law of spend.
     num_leaves : int, default=7
-        Leaves per tree.
+        Leaves per tree; of all clients, twice as many.
     n_estimators : int, default=300
         Number of trees; a log-normal law has a third as many more, of the mean, and two thirds as many of all clients.
     learning_rate : float, default=0.03
         Shrinkage of each tree.
     min_child_samples : int, default=100
-        Fewest rows in a leaf, but never more than a twentieth of all rows.
+        Fewest rows in a leaf, but never more than a twentieth of all rows; of all clients, a fifth of it.
     anchor : str, optional
         The column with the second opinion, such as `amount_expected_if_buying`.
     embargo : str or timedelta, optional
@@ -115,9 +119,11 @@ class ValueModel(RegressorMixin, BaseEstimator):
     Attributes
     ----------
     booster_ : lightgbm.Booster or None
-        The trees; None where nobody spent anything.
+        The trees, of buyers but for a Tweedie law; None where nobody spent anything.
     whole_ : lightgbm.Booster or None
-        The trees of all clients, buyers or not; None but for a log-normal law.
+        The trees of all clients, buyers or not; None but for a log-normal law on 2,000 rows or more.
+    whole_scale_ : float
+        What brings the sum of both kinds of trees to that of the trees of buyers, on the rows learned from.
     scale_ : float
         Realised over predicted total of those who spent anything, on the rows learned from.
     power_ : float
@@ -129,7 +135,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
     level_ : float
         What every other prediction is multiplied by to bring their sum to the anchor's; 1 without one.
     unit_ : float
-        What the trees count in: the mean spend.
+        What the trees count in: the mean spend of those who spent anything; for a Tweedie law, of all.
     purchase_ : ChurnModel or None
         Who spends nothing; None for a Tweedie law, and where nobody or everybody spent something.
     columns_ : Columns
@@ -219,7 +225,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         spends = spend > 0
         self.booster_, self.whole_, self.purchase_ = None, None, None
         self.scale_, self.unit_, self.power_ = 0.0, 1.0, 0.0
-        self.giant_, self.drift_, self.level_ = np.inf, 1.0, 1.0
+        self.giant_, self.drift_, self.level_, self.whole_scale_ = np.inf, 1.0, 1.0, 1.0
         if not spends.any():
             return self
         if self.law != "tweedie":
@@ -240,12 +246,14 @@ class ValueModel(RegressorMixin, BaseEstimator):
             self.power_ = self._find_power(values[learned], target)
             target /= self._anchor_factor(values[learned])
         self.booster_ = self._grow(values[learned], target)
-        if self.law == "lognormal":
-            buys = self._buys(X, values, warn=False)[example]
-            self.whole_ = self._grow_whole(values[example], positive[example] / self.unit_, buys)
         predicted = float(self._conditional(values[learned]).sum())
         kept = max(float(spend[example].sum()), _LEAST_KEPT * float(positive[learned].sum()))
         self.scale_ = kept / predicted
+        if self.law == "lognormal" and example.sum() >= _WHOLE_ROWS:
+            buys = self._buys(X, values, warn=False)[example]
+            apart = self._if_spending(values[example], buys)
+            self.whole_ = self._grow_whole(values[example], positive[example] / self.unit_, buys)
+            self.whole_scale_ = float((buys * apart).sum() / (buys * self._if_spending(values[example], buys)).sum())
         if self._asks_anchor:
             self._find_level(X, values, spend, now, standing, warn=latest is not None)
         return self
@@ -267,6 +275,9 @@ class ValueModel(RegressorMixin, BaseEstimator):
 
     def forecast(self, X: pd.DataFrame) -> pd.DataFrame:
         """Tell both parts of what is expected, for those who go on from there, such as `SpendIntervals`.
+
+        The value over the probability is what a buyer spends; trees of all clients move it by what the probability
+        misses as well.
 
         Returns
         -------
@@ -297,7 +308,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         """Expect the spend of each row, given the probability that it buys anything."""
         if self.booster_ is None:
             return np.zeros(len(values))
-        spend = self.scale_ * self._conditional(values)
+        spend = self._if_spending(values, buys)
         if self._asks_anchor:
             told = self._if_buying(values)
             # Where there is no opinion, or none that a mean of logarithms could use, the trees stand alone.
@@ -425,7 +436,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         rounds = max(1, round(_WHOLE_TREES * self.n_estimators))
         settings = {
             **_WHOLE_OBJECTIVE,
-            "num_leaves": max(2, round(_WHOLE_LEAVES * self.num_leaves)),
+            "num_leaves": _WHOLE_LEAVES * self.num_leaves,
             **row_settings(round(_WHOLE_LEAF_SIZE * self.min_child_samples), len(target)),
         }
         return self._train(values, target, rounds, start=start, **settings)
@@ -451,12 +462,20 @@ class ValueModel(RegressorMixin, BaseEstimator):
         return lgb.train(parameters, lgb.Dataset(values, target, init_score=start), rounds, init_model=upon)
 
     def _conditional(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Say what the trees expect of those who buy, before scaling."""
+        """Say what the trees expect of those they were grown on, before scaling."""
         assert self.booster_ is not None  # noqa: S101 - the callers have looked
-        told = np.log(self._anchor_factor(values)) + self._sums(self.booster_, values)
-        if self.whole_ is not None:
-            told = (1 - _WHOLE_WEIGHT) * told + _WHOLE_WEIGHT * self._sums(self.whole_, values)
-        return self.unit_ * np.exp(told)
+        return self.unit_ * self._anchor_factor(values) * np.exp(self._sums(self.booster_, values))
+
+    def _if_spending(self, values: NDArray[np.float64], buys: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Say what both kinds of trees expect of each row, over the probability that it buys."""
+        spend = self.scale_ * self._conditional(values)
+        if self.whole_ is None:
+            return spend
+        # Upon the least chance the trees tell what is spent over it; where nobody buys, the product is nothing.
+        begun = np.maximum(buys, _LEAST_CHANCE) / np.where(buys > 0, buys, 1.0)
+        whole = self.unit_ * begun * np.exp(self._sums(self.whole_, values))
+        mixed: NDArray[np.float64] = self.whole_scale_ * spend ** (1 - _WHOLE_WEIGHT) * whole**_WHOLE_WEIGHT
+        return mixed
 
     def _sums(self, trees: lgb.Booster, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(trees.predict(values, raw_score=True, num_threads=threads(self.n_jobs, len(values))))
@@ -480,6 +499,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
             "giant": None if np.isinf(self.giant_) else self.giant_,
             "drift": self.drift_,
             "level": self.level_,
+            "whole_scale": self.whole_scale_,
             "purchase": None if self.purchase_ is None else "own" if own else "beside",
         }
         write_json(kept, folder / "value.json")
@@ -499,6 +519,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         restore_columns(model, kept)
         model.scale_, model.unit_, model.level_ = kept["scale"], kept["unit"], kept["level"]
         model.power_, model.drift_ = kept["power"], kept["drift"]
+        model.whole_scale_ = kept["whole_scale"]
         model.giant_ = np.inf if kept["giant"] is None else kept["giant"]
         model.purchase_ = None
         if kept["purchase"] == "own":
