@@ -465,6 +465,8 @@ class TestValueModel:
         mixed = model.predict(X)
         monkeypatch.setattr("loyalty.models.value._WHOLE_WEIGHT", 0.0)
         apart = mixed / model.predict(X)  # what the anchor says of a client, and the level, are the same in both
+        if anchor is None:
+            assert mixed.sum() == pytest.approx(model.predict(X).sum() / model.whole_scale_)
         buyers = model.booster_.predict(X.to_numpy(), raw_score=True)
         if anchor:
             buyers += model.power_ * np.log(X[anchor] / model.unit_).to_numpy()
