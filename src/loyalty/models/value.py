@@ -251,9 +251,10 @@ class ValueModel(RegressorMixin, BaseEstimator):
         self.scale_ = kept / predicted
         if self.law == "lognormal" and example.sum() >= _WHOLE_ROWS:
             buys = self._buys(X, values, warn=False)[example]
-            apart = self._if_spending(values[example], buys)
             self.whole_ = self._grow_whole(values[example], positive[example] / self.unit_, buys)
-            self.whole_scale_ = float((buys * apart).sum() / (buys * self._if_spending(values[example], buys)).sum())
+            of_buyers = self.scale_ * self._conditional(values[example])
+            mixed = self._mix(of_buyers, values[example], buys)
+            self.whole_scale_ = float((buys * of_buyers).sum() / (buys * mixed).sum())
         if self._asks_anchor:
             self._find_level(X, values, spend, now, standing, warn=latest is not None)
         return self
@@ -308,7 +309,7 @@ class ValueModel(RegressorMixin, BaseEstimator):
         """Expect the spend of each row, given the probability that it buys anything."""
         if self.booster_ is None:
             return np.zeros(len(values))
-        spend = self._if_spending(values, buys)
+        spend = self._mix(self.scale_ * self._conditional(values), values, buys)
         if self._asks_anchor:
             told = self._if_buying(values)
             # Where there is no opinion, or none that a mean of logarithms could use, the trees stand alone.
@@ -466,15 +467,16 @@ class ValueModel(RegressorMixin, BaseEstimator):
         assert self.booster_ is not None  # noqa: S101 - the callers have looked
         return self.unit_ * self._anchor_factor(values) * np.exp(self._sums(self.booster_, values))
 
-    def _if_spending(self, values: NDArray[np.float64], buys: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Say what both kinds of trees expect of each row, over the probability that it buys."""
-        spend = self.scale_ * self._conditional(values)
+    def _mix(
+        self, of_buyers: NDArray[np.float64], values: NDArray[np.float64], buys: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Mix what the trees of buyers say with those of all clients, whose word is over the probability to buy."""
         if self.whole_ is None:
-            return spend
+            return of_buyers
         # Upon the least chance the trees tell what is spent over it; where nobody buys, the product is nothing.
         begun = np.maximum(buys, _LEAST_CHANCE) / np.where(buys > 0, buys, 1.0)
         whole = self.unit_ * begun * np.exp(self._sums(self.whole_, values))
-        mixed: NDArray[np.float64] = self.whole_scale_ * spend ** (1 - _WHOLE_WEIGHT) * whole**_WHOLE_WEIGHT
+        mixed: NDArray[np.float64] = self.whole_scale_ * of_buyers ** (1 - _WHOLE_WEIGHT) * whole**_WHOLE_WEIGHT
         return mixed
 
     def _sums(self, trees: lgb.Booster, values: NDArray[np.float64]) -> NDArray[np.float64]:
