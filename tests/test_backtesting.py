@@ -236,6 +236,19 @@ class TestSplits:
         assert pd.Timestamp("2024-06-19") in during.train
         assert setting.left_out(histories, [during]) == []
 
+    @pytest.mark.parametrize(("horizon", "silent"), [("60d", 31), ("20d", 20)])
+    def test_who_asks_soon_after_the_opening_is_told(self, horizon, silent):
+        """From the opening on for as long as it took, 31 days, but no longer than a horizon."""
+        histories, setting = closed_between("2024-03-10", "2024-04-10"), Setting.of(horizon=horizon, first="2024-02-01")
+        opened = pd.Timestamp("2024-04-10")
+        days = pd.date_range(opened, opened + pd.Timedelta(days=60))
+        told = [day for day in days if setting.reopened(histories, [day])]
+        # At the opening itself no purchase after it is known yet.
+        assert told == list(pd.date_range("2024-04-11", opened + pd.Timedelta(days=silent - 1)))
+        (note,) = setting.reopened(histories, [opened, told[0], opened + pd.Timedelta(days=60)])
+        assert note.startswith("Nothing was bought between 2024-03-10 and 2024-04-10, shortly before 2024-04-11: every")
+        assert Setting.of(horizon=horizon, kind="contractual").reopened(histories, told) == []
+
     def test_what_is_left_out_is_told_by_the_backtest(self, tables):
         bills = tables["purchases"]
         closed = bills["event_time"].between("2025-01-10", "2025-02-25")
@@ -245,6 +258,8 @@ class TestSplits:
             note for note in run_backtest(panels, [CUTOFF], draws=10).notes if note.startswith("Nothing was bought")
         ]
         assert len(told) == 1
+        soon = run_backtest(panels, ["2025-03-20"], draws=10).notes
+        assert sum("shortly before 2025-03-20: everybody has been silent" in note for note in soon) == 1
 
     def test_contracts_run_on_while_nothing_is_bought(self):
         contracts = pd.DataFrame({"client_id": [1], "start": ["2024-01-01"]})

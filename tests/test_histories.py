@@ -323,7 +323,11 @@ UNREADABLE = {
     "no match": (lambda folder: folder / "*.pq", "there is no file"),
     "a folder": (lambda folder: folder, "there is no file"),
     "another kind": (lambda folder: folder / "notes.md", "is neither CSV nor Parquet"),
-    "not Parquet": (lambda folder: folder / "notes.parquet2.parquet", "cannot be read"),
+    "not Parquet": (lambda folder: folder / "notes.parquet2.parquet", "is no Parquet file, whatever its name says"),
+    "an empty file": (lambda folder: folder / "empty.parquet", "is no Parquet file, whatever its name says"),
+    "cut short": (lambda folder: folder / "cut.parquet", "is cut short. Copy or write it again."),
+    "damaged within": (lambda folder: folder / "hurt.parquet", "cannot be read: "),
+    "one of several": (lambda folder: folder / "*cut*.parquet", "cut.parquet'"),
     "not zipped": (lambda folder: folder / "notes.csv.gz", "cannot be read: IO Error: Input is not a GZIP stream"),
     "not UTF-8": (lambda folder: folder / "latin.csv", "This file is not utf-8 encoded"),
     "ragged": (lambda folder: folder / "ragged.csv", "its lines do not all have the fields of its first"),
@@ -341,6 +345,11 @@ UNREADABLE = {
 def test_a_source_that_cannot_be_read_is_one_problem(tmp_path, source, said):
     (tmp_path / "notes.md").write_text("nothing", encoding="utf-8")
     (tmp_path / "notes.parquet2.parquet").write_text("nothing", encoding="utf-8")
+    (tmp_path / "empty.parquet").touch()
+    bills().to_parquet(tmp_path / "cut.parquet")
+    whole = (tmp_path / "cut.parquet").read_bytes()
+    (tmp_path / "cut.parquet").write_bytes(whole[:-10])
+    (tmp_path / "hurt.parquet").write_bytes(whole[:-40] + b"?" * 32 + whole[-8:])
     (tmp_path / "notes.csv.gz").write_text("nothing", encoding="utf-8")
     (tmp_path / "latin.csv").write_bytes("client_id,event_time,amount\nZoë,2024-01-01,1\n".encode("latin-1"))
     (tmp_path / "ragged.csv").write_text(

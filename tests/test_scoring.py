@@ -310,16 +310,21 @@ class TestFolder:
             load(tmp_path / "nowhere")
 
     @pytest.mark.parametrize(
-        "change",
-        [{"format": 12}, {"format": 10}, {"format": None}, None],
+        ("change", "remedy"),
+        [
+            ({"format": 12}, "Update loyalty, or run the experiment again."),
+            ({"format": 10}, "Run the experiment again."),
+            ({"format": None}, "Run the experiment again."),
+            (None, "Run the experiment again."),
+        ],
         ids=["later", "earlier", "none", "something else"],
     )
-    def test_a_format_not_known_here(self, bundle, tmp_path, change):
+    def test_a_format_not_known_here(self, bundle, tmp_path, change, remedy):
         bundle.save(tmp_path)
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match=r"this version reads format 11\. .* run the experiment again"):
+        with pytest.raises(ValueError, match=f"this version reads format 11. {remedy}$"):
             load(tmp_path)
 
     def test_a_damaged_file_is_named(self, bundle, tmp_path):
@@ -494,6 +499,17 @@ class TestScoreFile:
         with pytest.raises(ValueError, match=r"days before: everybody looks like a leaver\. .*--stale"):
             score_file(bundle, data=folder, cutoff=too_late, out=out)
         assert len(score_file(bundle, data=folder, cutoff=too_late, out=out, stale=True)) == 12
+
+    def test_who_scores_soon_after_the_shop_was_closed_is_told(self, place):
+        bundle, folder = place
+        bills = corner_shop()
+        closed = bills["event_time"].between("2024-07-25", "2024-09-01")
+        bills[~closed].to_parquet(folder / "bills.parquet", index=False)
+        with (
+            pytest.warns(HistoriesWarning, match="there is none between 2024-07-22 and 2024-09-02"),
+            pytest.warns(UserWarning, match="shortly before 2024-09-10: everybody has been silent for long"),
+        ):
+            score_file(bundle, data=folder, cutoff="2024-09-10", out=folder / "scores.csv")
 
     def test_a_later_cutoff_than_that_of_the_config(self, place):
         """A month on there are new bills, dated after everything the config foresaw; none is refused."""

@@ -323,6 +323,7 @@ def run_backtest(
     splits = panels.setting.splits(panels.histories, cutoffs)
     notes = [*filter(None, [panels.setting.unevenness(panels.histories, splits)])]
     notes += panels.setting.left_out(panels.histories, splits)
+    notes += panels.setting.reopened(panels.histories, [split.test for split in splits])
     for split in splits:
         if panels.at(split.test).empty:
             raise ValueError(

@@ -485,7 +485,8 @@ def _show_cutoffs(config: "Config", histories: "Histories") -> None:
         end = setting.outcome.window(cutoff)[1]
         if what == "Test" and end > histories.observed_until:
             _out.print(f"  its horizon ends on {end:%Y-%m-%d}, after the data: it is predicted, but not judged")
-    closed = setting.left_out(histories, (*tests, *score))
+    splits = (*tests, *score)
+    closed = [*setting.left_out(histories, splits), *setting.reopened(histories, [split.test for split in splits])]
     for note in (setting.unevenness(histories, tests), *closed, histories.staleness(config.score_cutoff)):
         if note:
             _out.print(f"Note: {note}")

@@ -188,7 +188,8 @@ def _notes(config: Config, histories: Histories, fitted: Fitted, result: Backtes
     """Gather what is worth knowing of the data and the models, each once."""
     stale = histories.staleness(config.score_cutoff)
     lacking = [*missing_alerts(histories), *filter(None, [missing_voice(histories, fitted.learned)])]
-    closed = setting_of(config).left_out(histories, [fitted.split])
+    setting = setting_of(config)
+    closed = [*setting.left_out(histories, [fitted.split]), *setting.reopened(histories, [config.score_cutoff])]
     notes = [*histories.notes, *([stale] if stale else []), *closed, *_notes_of(fitted), *result.notes, *lacking]
     return list(dict.fromkeys(notes))
 

@@ -125,6 +125,18 @@ class Setting:
         said = [self._lay(histories, split.test)[1] for split in splits]
         return [note for note in dict.fromkeys(said) if note]
 
+    def reopened(self, histories: Histories, cutoffs: Iterable[pd.Timestamp]) -> list[str]:
+        """Say which cutoffs lie so soon after the shop was closed that everybody has been silent for long."""
+        said = []
+        for cutoff in cutoffs:
+            closed = self._closed(histories, cutoff)
+            if closed is not None and _is_soon_after(cutoff, closed, self.outcome):
+                said.append(
+                    f"Nothing was bought between {closed[0]:%Y-%m-%d} and {closed[1]:%Y-%m-%d}, shortly before "
+                    f"{cutoff:%Y-%m-%d}: everybody has been silent for long, and more are told to leave than will."
+                )
+        return said
+
     def _lay(self, histories: Histories, cutoff: pd.Timestamp) -> tuple[Split, str]:
         """Lay the training cutoffs behind one, and say so if the shop was closed about some of them."""
         lay = partial(
@@ -136,8 +148,7 @@ class Setting:
             observed_until=histories.observed_until,
         )
         (split,) = lay(at_most=self.at_most)
-        # Contracts run on while nothing is bought.
-        closed = histories.closed(cutoff) if self.kind == "non-contractual" else None
+        closed = self._closed(histories, cutoff)
         if closed is None or all(_is_open(when, closed, self.outcome) for when in split.train):
             return split, ""
         (whole,) = lay(at_most=None)
@@ -147,6 +158,10 @@ class Setting:
             return split, f"{said}that in their horizon, or soon after it, are learned from, as there are no others."
         split = replace(split, train=train[-self.at_most :])
         return split, f"{said}a tenth of their horizon in it, or soon after it, are left out."
+
+    def _closed(self, histories: Histories, cutoff: pd.Timestamp) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """Tell when the shop was closed, as far as it matters: contracts run on while nothing is bought."""
+        return histories.closed(cutoff) if self.kind == "non-contractual" else None
 
     def _first(self, histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
         """Let the client base have a little history, or, where all of it is short, half of what there is."""
@@ -160,8 +175,13 @@ def _is_open(cutoff: pd.Timestamp, closed: tuple[pd.Timestamp, pd.Timestamp], ou
     last, again = closed
     start, end = outcome.window(cutoff)
     missing = min(end, again) - max(start, last + pd.Timedelta(days=1))
-    silent = again + min(again - last, outcome.horizon)
-    return missing < outcome.horizon / _MUCH and not last <= cutoff < silent
+    return missing < outcome.horizon / _MUCH and not _is_soon_after(cutoff, closed, outcome)
+
+
+def _is_soon_after(cutoff: pd.Timestamp, closed: tuple[pd.Timestamp, pd.Timestamp], outcome: Outcome) -> bool:
+    """Tell whether everybody had been silent for long: as long after it as it took, but no longer than a horizon."""
+    last, again = closed
+    return last <= cutoff < again + min(again - last, outcome.horizon)
 
 
 def first_known(histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:

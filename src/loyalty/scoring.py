@@ -366,6 +366,8 @@ def score_file(
         raise ValueError(
             f"{said} Bring newer data, choose an earlier cutoff, or say that it is meant: `stale` (--stale)."
         )
+    for note in bundle.setting.reopened(histories, [instant]):
+        warnings.warn(note, UserWarning, stacklevel=2)
     learned_until = bundle.learned_until
     if learned_until is not None and instant < learned_until:
         warnings.warn(
@@ -419,10 +421,11 @@ def load(folder: str | Path) -> Bundle:
         kept = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{MANIFEST} of the bundle in {str(folder)!r} is damaged: {error}. {remedy}") from error
-    if kept.get("format") != _FORMAT:
+    if (found_format := kept.get("format")) != _FORMAT:
+        later = isinstance(found_format, int) and found_format > _FORMAT
         raise ValueError(
-            f"the bundle in {str(folder)!r} has format {kept.get('format')}, of loyalty "
-            f"{kept.get('loyalty')}; this version reads format {_FORMAT}. Update loyalty, or run the experiment again."
+            f"the bundle in {str(folder)!r} has format {found_format}, of loyalty {kept.get('loyalty')}; this version "
+            f"reads format {_FORMAT}. {'Update loyalty, or run' if later else 'Run'} the experiment again."
         )
     if kept.get("checksum") != manifest_checksum(kept):
         raise ValueError(f"{MANIFEST} of the bundle in {str(folder)!r} is not as it was saved. {remedy}")

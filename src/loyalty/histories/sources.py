@@ -1,5 +1,6 @@
 """Where a table comes from: frames, files and databases, made readable to DuckDB with their rows counted."""
 
+import os
 import re
 import sys
 from collections import Counter
@@ -19,6 +20,8 @@ Source = Any
 
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".csv.zst", ".txt")
 _PARQUET = (".parquet", ".pq")
+#: What Parquet files begin with (PAR1, or PARE if the end is encrypted); the same stands at their end.
+_PARQUET_MARKS = (b"PAR1", b"PARE")
 _WHOLE = "'^(0|-?[1-9][0-9]{0,17})$'"
 _YEAR_FIRST = r"'^\s*\d{4}[-/]'"
 
@@ -125,8 +128,26 @@ def _attach_files(con: duckdb.DuckDBPyConnection, table: str, path: str, ids: Co
                 f"Use a file that ends in {', '.join(_CSV + _PARQUET)}.",
             )
         )
-    con.execute(f"select * from {relation} limit 0")
+    try:
+        con.execute(f"select * from {relation} limit 0")
+    except duckdb.InvalidInputException as error:
+        if found := _broken_parquet(Path(path)):
+            raise UnreadableSource(Problem(table, "", f"{path!r} {found[0]}", found[1])) from error
+        raise
     return relation
+
+
+def _broken_parquet(path: Path) -> tuple[str, str] | None:
+    """Say what a file lacks that all Parquet files begin and end with, and the remedy; None if it lacks neither."""
+    if not path.is_file():
+        return None  # a pattern: DuckDB's words name the file
+    with path.open("rb") as file:
+        begins = file.read(4)
+        file.seek(-min(4, path.stat().st_size), os.SEEK_END)
+        ends = file.read()
+    if begins not in _PARQUET_MARKS:
+        return "is no Parquet file, whatever its name says", "Name a CSV .csv; else write the file again."
+    return None if ends == begins else ("is cut short", "Copy or write it again.")
 
 
 def _csv(con: duckdb.DuckDBPyConnection, literal: str, ids: Collection[str]) -> str:
