@@ -41,6 +41,9 @@ CASES = {
         (["1997-12-01"], "150d"),
     ],
 }
+DEFAULT = "moved, in part"
+#: Where one band of the probability to buy ends and the next begins.
+BANDS = (0.1, 0.3, 0.6, 0.9)
 trusted = HeldOut.trusted
 
 
@@ -74,7 +77,10 @@ def main() -> None:
             print(f"\n{name}, horizon {setting.outcome.horizon.days} days")
             print(found.pivot_table("coverage", "intervals", "cutoff", sort=False).round(3).to_string())
             found["off"] = (found["coverage"] - 0.9).abs()
-            print(found.groupby("intervals", sort=False)[["coverage", "off", "tenths off"]].mean().round(4), flush=True)
+            print(found.groupby("intervals", sort=False)[["coverage", "off", "tenths off"]].mean().round(4))
+            print(
+                f"By the probability to buy, {DEFAULT}:\n{by_chance(found[found['intervals'] == DEFAULT])}", flush=True
+            )
 
 
 def judge(panels: Panels, lesson: Lesson) -> Iterator[tuple[str, dict[str, float]]]:
@@ -92,13 +98,26 @@ def judge(panels: Panels, lesson: Lesson) -> Iterator[tuple[str, dict[str, float
             ("moved", moved.predict(lesson.latest, forecast).to_numpy()),
         ):
             tenths = coverage_table(truth, *ends.T, by=forecast["expected_value"], bins=10)
+            bands = coverage_table(truth, *ends.T, by=np.searchsorted(BANDS, forecast["purchase_probability"]))
             yield (
                 f"{kind}, {believed}",
                 {
                     "coverage": float(coverage_table(truth, *ends.T)["coverage"].iloc[0]),
                     "tenths off": float(np.abs(tenths["coverage"] - 0.9).mean()),
+                    **bands["clients"].add_prefix("clients "),
+                    **(bands["clients"] * bands["coverage"]).add_prefix("within "),
                 },
             )
+
+
+def by_chance(found: pd.DataFrame) -> str:
+    """Put the clients of all cutoffs together, by their probability to buy."""
+    names = [f"below {band:.0%}" for band in BANDS] + ["above"]
+    clients, within = (
+        found.reindex(columns=[f"{what} {number}" for number in range(len(names))]).sum().to_numpy()
+        for what in ("clients", "within")
+    )
+    return pd.DataFrame({"clients": clients, "coverage": within / clients}, index=names).round(3).to_string()
 
 
 if __name__ == "__main__":

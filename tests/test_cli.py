@@ -108,6 +108,16 @@ class TestCheck:
         assert f"Score cutoff 2026-01-01: {scored} clients; 4 training cutoffs" in result.stdout
         assert "The histories can be used." in result.stdout
 
+    def test_of_how_many_clients_is_learned(self, shop):
+        limited = OWN_CONFIG.replace("at_most = 2", "at_most = 2\nrows_at_most = 9")
+        shop.config.write_text(limited, encoding="utf-8")
+        checked = call("check", shop.config, "--data", shop.data).stdout
+        assert re.search(
+            r"Score cutoff 2024-09-20: 12 clients; 2 training cutoffs, .*, of \d\d\.\d% of the clients$", checked, re.M
+        )
+        shop.config.write_text(limited.replace("= 9", "= 24"), encoding="utf-8")
+        assert "of the clients" not in call("check", shop.config, "--data", shop.data).stdout
+
     def test_every_problem_is_listed(self, tmp_path):
         (tmp_path / "bills.csv").write_text("client,event_time,amount\n1,yesterday,2.5\n2,2024-01-01,cheap\n")
         (tmp_path / "shop.toml").write_text(CONFIG)

@@ -312,8 +312,8 @@ class TestFolder:
     @pytest.mark.parametrize(
         ("change", "remedy"),
         [
-            ({"format": 12}, "Update loyalty, or run the experiment again."),
-            ({"format": 10}, "Run the experiment again."),
+            ({"format": 13}, "Update loyalty, or run the experiment again."),
+            ({"format": 11}, "Run the experiment again."),
             ({"format": None}, "Run the experiment again."),
             (None, "Run the experiment again."),
         ],
@@ -324,7 +324,7 @@ class TestFolder:
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match=f"this version reads format 11. {remedy}$"):
+        with pytest.raises(ValueError, match=f"this version reads format 12. {remedy}$"):
             load(tmp_path)
 
     def test_a_damaged_file_is_named(self, bundle, tmp_path):
@@ -517,7 +517,7 @@ class TestScoreFile:
         bills = corner_shop()
         later = bills.groupby("client_id").tail(1).assign(event_time=pd.Timestamp("2025-01-15"))
         pd.concat([bills, later]).to_parquet(folder / "bills.parquet", index=False)
-        with pytest.warns(HistoriesWarning, match="stands|comes"):
+        with pytest.warns(HistoriesWarning, match="stands|comes"), pytest.warns(UserWarning, match="shortly before"):
             scores = score_file(bundle, data=folder, cutoff="2025-02-01", out=folder / "scores.parquet")
         assert (scores["cutoff"] == pd.Timestamp("2025-02-01")).all()
         assert np.isfinite(scores["churn_probability"]).all()

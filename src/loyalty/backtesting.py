@@ -29,7 +29,7 @@ from loyalty.judging import (
     value_frame,
 )
 from loyalty.models.parameters import ModelParameters
-from loyalty.timeline import Duration, Instant, Split, as_cutoffs
+from loyalty.timeline import ROWS_AT_MOST, Duration, Instant, Split, as_cutoffs
 
 if TYPE_CHECKING:
     from loyalty.plots import Chart
@@ -262,6 +262,7 @@ def backtest(
     every: Duration = "30d",
     first: Instant | None = None,
     at_most: int = 24,
+    rows_at_most: int = ROWS_AT_MOST,
     seed: int = 0,
     parameters: ModelParameters = DEFAULTS,
     draws: int = DRAWS,
@@ -280,8 +281,8 @@ def backtest(
         The test cutoffs.
     horizon, gap, kind, active
         The outcome and the population, as in `build_labels`.
-    every, first, at_most
-        Where training cutoffs lie: see `Setting`.
+    every, first, at_most, rows_at_most
+        Where training cutoffs lie, and how much is learned from: see `Setting`.
     seed : int, default=0
         Seed of the models and of the draws.
     parameters : ModelParameters, optional
@@ -304,7 +305,16 @@ def backtest(
     >>> result.summary().index.tolist()
     ['naive', 'btyd', 'lightgbm']
     """
-    setting = Setting.of(horizon=horizon, gap=gap, kind=kind, active=active, every=every, first=first, at_most=at_most)
+    setting = Setting.of(
+        horizon=horizon,
+        gap=gap,
+        kind=kind,
+        active=active,
+        every=every,
+        first=first,
+        at_most=at_most,
+        rows_at_most=rows_at_most,
+    )
     panels = Panels(histories, setting, on_step=on_step)
     return run_backtest(panels, as_cutoffs(cutoffs), seed=seed, parameters=parameters, draws=draws, on_step=on_step)
 

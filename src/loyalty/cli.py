@@ -470,17 +470,19 @@ def _show_summary(histories: "Histories") -> None:
 
 
 def _show_cutoffs(config: "Config", histories: "Histories") -> None:
-    from loyalty.experiment import check_standing, count_clients, setting_of
+    from loyalty.experiment import check_standing, setting_of
 
     setting = setting_of(config)
     check_standing(setting, histories, config.score_cutoff)
     tests, score = (setting.splits(histories, asked) for asked in (config.test_cutoffs, [config.score_cutoff]))
     for what, split in [*(("Test", split) for split in tests), ("Score", score[0])]:
         cutoff = split.test
-        clients = count_clients(setting, histories, cutoff)
+        clients = setting.count(histories, cutoff)
         count = len(split.train)
         span = f"{split.train[0]:%Y-%m-%d}" + (f" to {split.train[-1]:%Y-%m-%d}" if count > 1 else "")
-        learned = f"{count} training cutoff{'s' if count > 1 else ''}, {span}"
+        share = setting.share(histories, split.train)
+        drawn = f", of {share:.1%} of the clients" if share < 1 else ""
+        learned = f"{count} training cutoff{'s' if count > 1 else ''}, {span}{drawn}"
         _out.print(f"{what} cutoff {cutoff:%Y-%m-%d}: {clients:,} clients; {learned}")
         end = setting.outcome.window(cutoff)[1]
         if what == "Test" and end > histories.observed_until:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from loyalty.histories import TABLES, Histories, Join, OutcomeKind
 from loyalty.histories.expressions import nearest
-from loyalty.timeline import Outcome, as_cutoffs, as_duration, as_instant
+from loyalty.timeline import ROWS_AT_MOST, Outcome, as_cutoffs, as_duration, as_instant
 
 __all__ = ["Config", "ConfigError", "config_text", "read_config", "read_histories"]
 
@@ -115,6 +115,7 @@ class CutoffsConfig(_Section):
     every: Length = "30d"
     first: Date | None = None
     at_most: Whole = Field(default=24, ge=1)
+    rows_at_most: Whole = Field(default=ROWS_AT_MOST, ge=1)
 
 
 class TreesConfig(_Section):

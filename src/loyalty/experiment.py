@@ -37,7 +37,7 @@ from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, segment_movement
 from loyalty.tracking import log_experiment, tracking_uri
 from loyalty.voice import client_voice, missing_voice
 
-__all__ = ["Progress", "Run", "check_standing", "count_clients", "run_experiment"]
+__all__ = ["Progress", "Run", "check_standing", "run_experiment"]
 
 _CONTACTED = np.linspace(0.0, 1.0, 101)
 #: How far back the segments and the risk of today are compared with those of before.
@@ -206,14 +206,9 @@ def _standing(
     }
 
 
-def count_clients(setting: Setting, histories: Histories, cutoff: pd.Timestamp) -> int:
-    """Count the clients who stand at a cutoff."""
-    return int(histories.population(cutoff=cutoff, kind=setting.kind, active=setting.active).count().execute())
-
-
 def check_standing(setting: Setting, histories: Histories, cutoff: pd.Timestamp) -> None:
     """Raise ValueError if nobody stands at the cutoff to be scored."""
-    if not count_clients(setting, histories, cutoff):
+    if not setting.count(histories, cutoff):
         raise ValueError(
             f"[cutoffs] score: no client stands at {cutoff:%Y-%m-%d}; what was recorded ends on "
             f"{histories.observed_until:%Y-%m-%d}. Choose an earlier cutoff, or a longer `active`."
@@ -231,6 +226,7 @@ def setting_of(config: Config) -> Setting:
         every=cutoffs.every,
         first=cutoffs.first,
         at_most=cutoffs.at_most,
+        rows_at_most=cutoffs.rows_at_most,
     )
 
 

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from loyalty.checks import is_whole_number
 from loyalty.features import CATALOGUE, Feature, Learned, build_panel, choose_features, learn, renew
 from loyalty.features.feature import WINDOWS
 from loyalty.features.learned import MODELS, learn_buying
@@ -17,7 +21,20 @@ from loyalty.models.parameters import ModelParameters
 from loyalty.models.survival import SurvivalModel
 from loyalty.models.uncertainty import Uncertainty
 from loyalty.models.value import ValueModel
-from loyalty.timeline import Duration, Instant, Outcome, Split, as_cutoffs, as_duration, as_instant, rolling_origins
+from loyalty.timeline import (
+    ROWS_AT_MOST,
+    Duration,
+    Instant,
+    Outcome,
+    Split,
+    as_cutoffs,
+    as_duration,
+    as_instant,
+    rolling_origins,
+)
+
+if TYPE_CHECKING:
+    import ibis
 
 __all__ = ["DEFAULTS", "Fitted", "Lesson", "OnStep", "Panels", "Setting", "first_known", "fit_models", "say_nothing"]
 
@@ -69,6 +86,9 @@ class Setting:
         latest possible training cutoff where that is earlier.
     at_most : int
         Training cutoffs per test cutoff at the most, the latest ones.
+    rows_at_most : int
+        Rows learned from for a test cutoff at the most, a client at a training cutoff being one: where there would be
+        more, clients are drawn.
     """
 
     outcome: Outcome
@@ -77,6 +97,7 @@ class Setting:
     every: pd.Timedelta
     first: pd.Timestamp | None
     at_most: int
+    rows_at_most: int
 
     @classmethod
     def of(
@@ -89,8 +110,11 @@ class Setting:
         every: Duration = "30d",
         first: Instant | None = None,
         at_most: int = 24,
+        rows_at_most: int = ROWS_AT_MOST,
     ) -> "Setting":
         """Read a setting as it is written in a call or a config."""
+        if not is_whole_number(rows_at_most, least=1):
+            raise ValueError(f"`rows_at_most` must be a whole number of at least 1; got {rows_at_most!r}.")
         return cls(
             outcome=Outcome.of(horizon=horizon, gap=gap),
             kind=kind,
@@ -98,7 +122,22 @@ class Setting:
             every=as_duration(every, name="every"),
             first=None if first is None else as_instant(first, name="first"),
             at_most=at_most,
+            rows_at_most=int(rows_at_most),
         )
+
+    def count(self, histories: Histories, cutoff: pd.Timestamp) -> int:
+        """Count the clients who stand at a cutoff."""
+        return int(histories.population(cutoff=cutoff, kind=self.kind, active=self.active).count().execute())
+
+    def ever(self, histories: Histories) -> "ibis.Table":
+        """Name the clients who ever bought or, where contracts tell who leaves, held one."""
+        return histories.tables["purchases" if self.kind == "non-contractual" else "contracts"].select("client_id")
+
+    def share(self, histories: Histories, cutoffs: Sequence[pd.Timestamp]) -> float:
+        """Tell of which share of the clients there are about as many rows at these cutoffs as may be learned from."""
+        if self.ever(histories).client_id.nunique().execute() * len(cutoffs) <= self.rows_at_most:
+            return 1.0
+        return min(1.0, self.rows_at_most / max(1, sum(self.count(histories, cutoff) for cutoff in cutoffs)))
 
     def splits(self, histories: Histories, cutoffs: Iterable[Instant]) -> tuple[Split, ...]:
         """Lay the training cutoffs behind each of `cutoffs`, but for those about a time when the shop was closed.
@@ -223,7 +262,16 @@ class Panels:
         self._asking = tuple(feature for feature in features_of_both if feature.models)
         self._on_step = on_step
         # By cutoff, and by when the models that features ask were fitted and renewed.
-        self._snapshots: dict[tuple[pd.Timestamp, pd.Timestamp | None, pd.Timestamp | None], pd.DataFrame] = {}
+        # With which share of the clients at each cutoff.
+        self._snapshots: dict[tuple[float, pd.Timestamp, pd.Timestamp | None, pd.Timestamp | None], pd.DataFrame] = {}
+
+    @cached_property
+    def _ids(self) -> NDArray[Any]:
+        return self.setting.ever(self.histories).distinct().execute()["client_id"].to_numpy()
+
+    def drawn(self, share: float) -> NDArray[Any] | None:
+        """Name the clients of a share; None if it is all of them."""
+        return None if share >= 1 else self._ids[draw(self._ids, share)]
 
     def learn(self, cutoff: pd.Timestamp) -> Learned | None:
         """Fit the models that features ask, on what was known before a cutoff; None if no feature asks any."""
@@ -239,15 +287,15 @@ class Panels:
         outcome = self.setting.outcome
         return renew(learned, self.histories, cutoff=cutoff, horizon=outcome.horizon, gap=outcome.gap)
 
-    def at(self, *cutoffs: pd.Timestamp, learned: Learned | None = None) -> pd.DataFrame:
-        """Features of every client at these cutoffs, with those that ask fitted models if these are given."""
-        panel = self._snapshots_at(cutoffs, self._plain, None)
+    def at(self, *cutoffs: pd.Timestamp, learned: Learned | None = None, share: float = 1.0) -> pd.DataFrame:
+        """Features of a share of the clients at these cutoffs, with those that ask fitted models if these are given."""
+        panel = self._snapshots_at(cutoffs, self._plain, None, share)
         if learned is None:
             return panel
         asking = tuple(feature for feature in self._asking if feature.models <= set(learned))
         if not asking:
             return panel
-        more = self._snapshots_at(cutoffs, asking, learned)
+        more = self._snapshots_at(cutoffs, asking, learned, share)
         there = [str(name) for name in (*panel.columns, *more.columns)]
         both = pd.concat([panel, more], axis=1)[sorted(there, key=self._place)]
         both.attrs = panel.attrs
@@ -258,10 +306,12 @@ class Panels:
         return self.names.index(str(name)) if name in self.names else len(self.names)
 
     def _snapshots_at(
-        self, cutoffs: Sequence[pd.Timestamp], features: Sequence[Feature], learned: Learned | None
+        self, cutoffs: Sequence[pd.Timestamp], features: Sequence[Feature], learned: Learned | None, share: float
     ) -> pd.DataFrame:
         version = (None, None) if learned is None else (learned.until, learned.renewed)
-        missing = [cutoff for cutoff in cutoffs if (cutoff, *version) not in self._snapshots]
+        if share < 1:  # of a test cutoff's own; what others learned from would only take memory
+            self._snapshots = {key: panel for key, panel in self._snapshots.items() if key[0] in {1.0, share}}
+        missing = [cutoff for cutoff in cutoffs if (share, cutoff, *version) not in self._snapshots]
         if missing:
             panel = build_panel(
                 self.histories,
@@ -272,15 +322,18 @@ class Panels:
                 active=self.setting.active,
                 features=features,
                 learned=learned,
+                clients=self.drawn(share),
                 on_step=self._on_step if learned is None else None,
             )
             at = panel.index.get_level_values("cutoff")
             for cutoff in missing:
-                self._snapshots[cutoff, *version] = panel[at == cutoff]
-        return pd.concat([self._snapshots[cutoff, *version] for cutoff in cutoffs])
+                self._snapshots[share, cutoff, *version] = panel[at == cutoff]
+        return pd.concat([self._snapshots[share, cutoff, *version] for cutoff in cutoffs])
 
-    def labels(self, cutoffs: Sequence[pd.Timestamp], *, known_before: pd.Timestamp | None) -> pd.DataFrame:
-        """Outcomes of every client at these cutoffs."""
+    def labels(
+        self, cutoffs: Sequence[pd.Timestamp], *, known_before: pd.Timestamp | None, share: float = 1.0
+    ) -> pd.DataFrame:
+        """Outcomes of a share of the clients at these cutoffs."""
         return build_labels(
             self.histories,
             cutoffs=cutoffs,
@@ -289,7 +342,21 @@ class Panels:
             kind=self.setting.kind,
             active=self.setting.active,
             known_before=known_before,
+            clients=self.drawn(share),
         )
+
+
+def draw(clients: NDArray[Any], share: float) -> NDArray[np.bool_]:
+    """Draw about a share of the clients by their ids: always the same, and of a larger share those of a smaller.
+
+    Examples
+    --------
+    >>> ids = np.arange(10_000)
+    >>> few, more = draw(ids, 0.25), draw(ids, 0.5)
+    >>> bool((more | ~few).all()), bool(abs(few.mean() - 0.25) < 0.02)
+    (True, True)
+    """
+    return pd.util.hash_array(clients, categorize=False) < share * 2.0**64
 
 
 @dataclass(frozen=True)
@@ -304,6 +371,8 @@ class Fitted:
         The models; `churn.feature_names_in_` are the features used.
     rows : int
         Rows learned from.
+    share : float
+        Share of the clients drawn to learn from.
     labels : DataFrame
         The outcomes learned from.
     learned : Learned or None
@@ -318,6 +387,7 @@ class Fitted:
     churn: ChurnModel
     value: ValueModel
     rows: int
+    share: float
     labels: pd.DataFrame
     learned: Learned | None
     uncertainty: Uncertainty
@@ -331,6 +401,11 @@ class Fitted:
             notes.append(
                 f"Before {self.split.test:%Y-%m-%d} there were only {clients} clients to learn from: what is told of "
                 "each is little more than what is common to all."
+            )
+        if self.share < 1:
+            notes.append(
+                f"The models for {self.split.test:%Y-%m-%d} learned from {clients:,} clients, {self.share:.1%} of all, "
+                f"drawn by their ids: all would be more rows than `rows_at_most` allows."
             )
         notes += self.uncertainty.notes()
         notes += [] if self.outlook is None else self.outlook.notes()
@@ -369,6 +444,8 @@ class Lesson:
         The same features of every client at the test cutoff.
     past_spend : Series
         Net spend of the year before, of each row of `X`.
+    share : float
+        Share of the clients drawn to learn from.
     learned : Learned or None
         The models that some features ask, up to date for the test cutoff.
     taught : Learned or None
@@ -381,6 +458,7 @@ class Lesson:
     labels: pd.DataFrame
     latest: pd.DataFrame
     past_spend: pd.Series
+    share: float
     learned: Learned | None
     taught: Learned | None
 
@@ -393,10 +471,11 @@ class Lesson:
         ValueError
             If the training outcomes are all alike, or no feature is left to learn from.
         """
-        labels = panels.labels(split.train, known_before=split.test)
+        share = panels.setting.share(panels.histories, split.train)
+        labels = panels.labels(split.train, known_before=split.test, share=share)
         # A contract that ends in the gap has no outcome: the labels may be fewer than the rows of the panel.
         learned = panels.learn(split.train[-1])
-        panel = panels.at(*split.train, learned=learned)
+        panel = panels.at(*split.train, learned=learned, share=share)
         names = _usable(panels, split, panel, learned)
         if labels.empty:
             raise ValueError(
@@ -414,7 +493,8 @@ class Lesson:
         renewed = panels.renew(learned, split.test)
         latest = panels.at(split.test, learned=renewed)[names]
         rows = panel.loc[labels.index]
-        return cls(panels.setting, split, rows[names], labels, latest, rows["amount_sum_365d"], renewed, learned)
+        past_spend = rows["amount_sum_365d"]
+        return cls(panels.setting, split, rows[names], labels, latest, past_spend, share, renewed, learned)
 
     @property
     def _bought(self) -> bool:
@@ -489,8 +569,9 @@ class Lesson:
             kind=setting.kind,
             active=setting.active,
             known_before=self.split.test,
+            clients=panels.drawn(self.share),
         )
-        X = panels.at(*reversed(followed), learned=self.taught).loc[lives.index, list(self.X)]
+        X = panels.at(*reversed(followed), learned=self.taught, share=self.share).loc[lives.index, list(self.X)]
         model = SurvivalModel(
             n_estimators=_SURVIVAL_TREES, learning_rate=_SURVIVAL_STEP, period=f"{period.days}d", random_state=seed
         )
@@ -520,7 +601,7 @@ def fit_models(
     value = lesson.fit_value(parameters, churn=churn, seed=seed)
     uncertainty = lesson.learn_uncertainty(churn=churn, value=value, seed=seed)
     outlook = None if long_run is None else lesson.fit_outlook(panels, long_run, seed=seed)
-    return Fitted(split, churn, value, len(lesson.X), lesson.labels, lesson.learned, uncertainty, outlook)
+    return Fitted(split, churn, value, len(lesson.X), lesson.share, lesson.labels, lesson.learned, uncertainty, outlook)
 
 
 def _usable(panels: Panels, split: Split, panel: pd.DataFrame, learned: Learned | None) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import ibis
 import pandas as pd
+from numpy.typing import NDArray
 
 from loyalty.checks import is_whole_number
 from loyalty.histories import Histories, OutcomeKind, at_instant
@@ -27,6 +28,7 @@ def build_labels(
     kind: OutcomeKind = "non-contractual",
     active: Duration | None = None,
     known_before: Instant | None = None,
+    clients: Iterable[Any] | None = None,
 ) -> pd.DataFrame:
     """Tell, for every client at every cutoff, who left and what was spent.
 
@@ -50,6 +52,8 @@ def build_labels(
     known_before : str, date or Timestamp, optional
         Stand here and see only what was known before: the labels that a model for this cutoff may learn from.
         Late reports are missing in them, as they were then.
+    clients : iterable of client ids, optional
+        Keep only these.
 
     Returns
     -------
@@ -60,7 +64,7 @@ def build_labels(
     Raises
     ------
     ValueError
-        If every cutoff's horizon is censored.
+        If every cutoff's horizon is censored, or one of `clients` is not of their kind.
 
     Warns
     -----
@@ -90,6 +94,7 @@ def build_labels(
     decided = tuple(cutoff for cutoff in asked if outcome.window(cutoff)[1] <= seen_to)
     _tell_censored([cutoff for cutoff in asked if cutoff not in decided], decided, outcome, seen_to)
     known = None if known_before is None else as_instant(known_before, name="known_before")
+    only = None if clients is None else histories.client_ids(clients)
     parts = []
     for cutoff in decided:
         population = histories.population(cutoff=cutoff, kind=kind, active=active)
@@ -100,10 +105,15 @@ def build_labels(
             ended = _contract_ended(histories, cutoff, outcome, known)
             labels = population.inner_join(ended, "client_id").left_join(value, "client_id")
         labels = labels.mutate(value=lambda t: t.value.fill_null(0.0)).order_by("client_id")
-        parts.append(labels.select("client_id", "churned", "value").execute().assign(cutoff=cutoff))
+        rows = _of_clients(labels.select("client_id", "churned", "value").execute(), only)
+        parts.append(rows.assign(cutoff=cutoff))
     joined = pd.concat(parts, ignore_index=True).astype({"churned": "int8", "value": "float64"})
     joined["cutoff"] = joined["cutoff"].astype("datetime64[us]")
     return joined.set_index(["client_id", "cutoff"])
+
+
+def _of_clients(rows: pd.DataFrame, only: NDArray[Any] | None) -> pd.DataFrame:
+    return rows if only is None else rows[rows["client_id"].isin(only)]
 
 
 def _tell_censored(
@@ -155,6 +165,7 @@ def build_durations(
     silence: Duration | None = None,
     active: Duration | None = None,
     known_before: Instant | None = None,
+    clients: Iterable[Any] | None = None,
 ) -> pd.DataFrame:
     """Tell, for every client at every cutoff, in which period the client leaves, or for how long nobody can tell yet.
 
@@ -187,6 +198,8 @@ def build_durations(
     known_before : str, date or Timestamp, optional
         Stand here and see only what was known before: the durations that a model for this cutoff may learn from.
         Late reports are missing in them, as they were then.
+    clients : iterable of client ids, optional
+        Keep only these.
 
     Returns
     -------
@@ -198,7 +211,8 @@ def build_durations(
     Raises
     ------
     ValueError
-        If no cutoff has a decided period, or `silence` is missing, or given where contracts tell who has left.
+        If no cutoff has a decided period, or `silence` is missing, or given where contracts tell who has left, or one
+        of `clients` is not of their kind.
 
     Warns
     -----
@@ -230,6 +244,7 @@ def build_durations(
     followed = {cutoff: min(int(periods), (seen_to - quiet - cutoff) // length) for cutoff in asked}
     decided = tuple(cutoff for cutoff in asked if followed[cutoff] > 0)
     first = Outcome(horizon=length + quiet, gap=pd.Timedelta(0))
+    only = None if clients is None else histories.client_ids(clients)
     _tell_censored([cutoff for cutoff in asked if cutoff not in decided], decided, first, seen_to)
     parts = []
     for cutoff in decided:
@@ -239,7 +254,8 @@ def build_durations(
             left = _coverage_ended(histories, cutoff, ends, known)
         else:
             left = _fell_silent(histories, cutoff, ends, quiet, known)
-        rows = population.inner_join(left, "client_id").order_by("client_id").select("client_id", "left_in").execute()
+        told = population.inner_join(left, "client_id").order_by("client_id").select("client_id", "left_in")
+        rows = _of_clients(told.execute(), only)
         stayed = rows["left_in"] > len(ends)
         parts.append(
             pd.DataFrame(

@@ -30,7 +30,7 @@ from loyalty.wording import Language
 
 __all__ = ["Bundle", "Yardsticks", "load", "measurable", "score_file"]
 
-_FORMAT = 11
+_FORMAT = 12
 #: Without it a folder is no bundle.
 MANIFEST = "bundle.json"
 #: What the features' own models learned; not there where no feature asks one.
@@ -273,6 +273,7 @@ class Bundle:
                 "every": f"{self.setting.every.days}d",
                 "first": None if first is None else first.isoformat(),
                 "at_most": self.setting.at_most,
+                "rows_at_most": self.setting.rows_at_most,
             },
             "yardsticks": self.yardsticks.to_dict(),
             "about": dict(self.about),

@@ -32,6 +32,10 @@ __all__ = [
 Instant = str | dt.date | pd.Timestamp
 Duration = str | dt.timedelta | pd.Timedelta
 
+#: Rows that a model learns from at the most, a client at a training cutoff being one. More cost time and memory, and
+#: teach little: see experiments/drawn_clients.md.
+ROWS_AT_MOST = 300_000
+
 _DURATION = re.compile(r"\s*(\d{1,5})\s*([dw])\s*")
 _BEGINS_WITH_A_YEAR = re.compile(r"\s*\d{4}[-/]?\d{1,2}[-/]?\d{1,2}")
 _DAYS = {"d": 1, "w": 7}

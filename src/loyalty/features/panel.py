@@ -15,7 +15,7 @@ from loyalty.features.everyone import Tally, inputs, together
 from loyalty.features.feature import Feature, IbisFormula
 from loyalty.features.kernels import Numbers
 from loyalty.features.parts import Part
-from loyalty.features.reading import as_ids, as_index, columns_read, read_part
+from loyalty.features.reading import as_index, columns_read, read_part
 from loyalty.histories import Histories, OutcomeKind
 from loyalty.timeline import Duration, Instant, Outcome, as_cutoffs, as_duration
 
@@ -76,7 +76,8 @@ def build_panel(
     Raises
     ------
     ValueError
-        If a feature stands twice, or the histories lack a column it needs, or `market` does not say what is asked.
+        If a feature stands twice, or the histories lack a column it needs, or `market` does not say what is asked, or
+        one of `clients` is not of their kind.
 
     See Also
     --------
@@ -215,14 +216,14 @@ class Plan:
             learned=models,
             bounds=histories.client_bounds(_PART_ROWS),
             market={},
-            clients=None if clients is None else np.sort(as_ids(clients)),
+            clients=None if clients is None else histories.client_ids(clients),
         )
         plan.market = plan._measure() if market is None else plan._checked(market)
         return plan
 
     def part(self, number: int) -> Part:
-        """Read the clients of one part."""
-        return self._read(number, [self.standing, *self._formulas()])
+        """Read the clients of one part, as far as they are asked for."""
+        return self._read(number, [self.standing, *self._formulas()], only=self.clients)
 
     def which(self, number: int) -> str:
         """Say which part it is, where there are several."""
@@ -232,8 +233,6 @@ class Plan:
         """Compute the clients of a part that stand at a cutoff, and their features."""
         snapshot = self._snapshot(part, cutoff, self.market[cutoff])
         stand = snapshot.numbers(self.standing) > 0
-        if self.clients is not None:
-            stand &= np.isin(part.clients, self.clients)
         written = self._written(part, cutoff)
         values = np.empty((int(stand.sum()), len(self.features)), order="F")
         for column, feature in enumerate(self.features):
@@ -246,10 +245,10 @@ class Plan:
     def _formulas(self) -> list[Expression]:
         return [feature.formula for feature in self.features if isinstance(feature.formula, Expression)]
 
-    def _read(self, number: int, expressions: Iterable[Expression]) -> Part:
+    def _read(self, number: int, expressions: Iterable[Expression], *, only: NDArray[Any] | None = None) -> Part:
         above = self.bounds[number - 1] if number else None
         columns = columns_read(self.histories, expressions)
-        return read_part(self.histories, columns, above=above, up_to=self.bounds[number])
+        return read_part(self.histories, columns, above=above, up_to=self.bounds[number], only=only)
 
     def _snapshot(self, part: Part, cutoff: pd.Timestamp, peers: Mapping[Expression, Any]) -> Snapshot:
         instant = int(cutoff.to_datetime64().astype("datetime64[us]").astype(np.int64))
@@ -276,6 +275,8 @@ class Plan:
             compiler = Compiler({feature.formula.table: table}, cutoff, self._middle(cutoff), self.learned)
             found = compiler.written(feature.name, feature.formula).execute()
             values = np.full(len(part.clients), np.nan)
+            if self.clients is not None:
+                found = found[found["client_id"].isin(part.clients)]
             ids = found["client_id"].to_numpy()
             values[np.searchsorted(part.clients, ids)] = found[feature.name].to_numpy("float64", na_value=np.nan)
             told[feature.name] = values

@@ -24,17 +24,33 @@ def columns_read(histories: Histories, expressions: Iterable[Expression]) -> dic
 
 
 def read_part(
-    histories: Histories, columns: Mapping[str, Sequence[str]], *, above: Any = None, up_to: Any = None
+    histories: Histories,
+    columns: Mapping[str, Sequence[str]],
+    *,
+    above: Any = None,
+    up_to: Any = None,
+    only: NDArray[Any] | None = None,
 ) -> Part:
-    """Read the rows of the clients whose id is above one and up to another, in these columns."""
+    """Read the rows of the clients whose id is above one and up to another, or of some of them, in these columns."""
     tables: dict[str, pa.Table] = {}
     for table, names in columns.items():
         wanted = dict.fromkeys(["client_id", TABLES[table].time, "known_at", *names])
-        tables[table] = histories.rows_of(table, list(wanted), above=above, up_to=up_to).combine_chunks()
+        rows = histories.rows_of(table, list(wanted), above=above, up_to=up_to)
+        tables[table] = (rows if only is None else rows.filter(_of_clients(rows, only))).combine_chunks()
     found = {table: _clients(rows.column("client_id")) for table, rows in tables.items()}
     clients = _together([ids for ids, _ in found.values()])
     blocks = {table: _block(table, rows, _starts(clients, *found[table], len(rows))) for table, rows in tables.items()}
     return Part(clients, blocks, above, up_to)
+
+
+def _of_clients(rows: pa.Table, only: NDArray[Any]) -> pa.ChunkedArray:
+    """Tell which rows are of some clients."""
+    ids = rows.column("client_id")
+    if not pa.types.is_dictionary(ids.type):
+        return pc.is_in(ids, pa.array(only, ids.type))
+    wanted = pa.array(only, ids.type.value_type)
+    masks = [pc.take(pc.is_in(chunk.dictionary, wanted), chunk.indices) for chunk in ids.chunks]
+    return pa.chunked_array(masks, pa.bool_())
 
 
 def _clients(column: pa.ChunkedArray) -> tuple[NDArray[Any], Counts]:
@@ -96,10 +112,3 @@ def _texts(column: pa.ChunkedArray) -> Texts:
 def as_index(clients: NDArray[Any]) -> "pd.Index[Any]":
     """Write client ids as pandas does: text as text, whole numbers as such."""
     return pd.Index(clients, dtype="int64" if clients.dtype.kind in "iu" else "str", name="client_id")
-
-
-def as_ids(clients: Iterable[Any]) -> NDArray[Any]:
-    """Write client ids as parts hold them."""
-    ids = list(clients)
-    whole = all(isinstance(client, int | np.integer) for client in ids)
-    return np.array(ids, dtype=np.int64) if whole else np.array(ids, dtype=object)

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -502,6 +502,24 @@ class Histories:
                 way_out = nearest(str(column), list(stored.columns))
                 raise ValueError(f"`columns` names {column!r}, which {table} does not have. {way_out}")
         return stored.read(columns, above=self._as_client(above, "above"), up_to=self._as_client(up_to, "up_to"))
+
+    def client_ids(self, clients: Iterable[Any]) -> NDArray[Any]:
+        """Write client ids as the tables hold them: whole numbers, or text.
+
+        Raises
+        ------
+        ValueError
+            If one is not of the clients' kind.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> bills = pd.DataFrame({"client_id": [1, 2, 3], "event_time": "2024-01-01", "amount": 5.0})
+        >>> Histories(bills).client_ids([3, 1])
+        array([3, 1])
+        """
+        ids = [self._as_client(client, f"clients[{place}]") for place, client in enumerate(clients)]
+        return np.array(ids, dtype=object if self._store.tables["purchases"].text_ids else np.int64)
 
     def _as_client(self, client: Any, argument: str) -> ClientId | None:
         """Return a client id as Python has it, if it is of the clients' kind."""
