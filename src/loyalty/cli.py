@@ -488,8 +488,9 @@ def _show_cutoffs(config: "Config", histories: "Histories") -> None:
         if what == "Test" and end > histories.observed_until:
             _out.print(f"  its horizon ends on {end:%Y-%m-%d}, after the data: it is predicted, but not judged")
     splits = (*tests, *score)
+    stale = histories.staleness(config.score_cutoff, kind=setting.kind)
     closed = [*setting.left_out(histories, splits), *setting.reopened(histories, [split.test for split in splits])]
-    for note in (setting.unevenness(histories, tests), *closed, histories.staleness(config.score_cutoff)):
+    for note in (setting.unevenness(histories, tests), *closed, stale):
         if note:
             _out.print(f"Note: {note}")
     _out.print("The histories can be used.")

@@ -186,7 +186,7 @@ def _about(config: Config, fitted: Fitted, setting: Setting, fingerprints: Mappi
 
 def _notes(config: Config, histories: Histories, fitted: Fitted, result: Backtest) -> list[str]:
     """Gather what is worth knowing of the data and the models, each once."""
-    stale = histories.staleness(config.score_cutoff)
+    stale = histories.staleness(config.score_cutoff, kind=config.outcome.kind)
     lacking = [*missing_alerts(histories), *filter(None, [missing_voice(histories, fitted.learned)])]
     setting = setting_of(config)
     closed = [*setting.left_out(histories, [fitted.split]), *setting.reopened(histories, [config.score_cutoff])]

@@ -16,7 +16,7 @@ from loyalty.features.learned import MODELS, learn_buying
 from loyalty.histories import Histories, OutcomeKind, at_instant
 from loyalty.labels import build_durations, build_labels
 from loyalty.models.churn import ChurnModel
-from loyalty.models.outlook import LongRunTerms, Outlook
+from loyalty.models.outlook import LongRunTerms, Outlook, season_of_periods
 from loyalty.models.parameters import ModelParameters
 from loyalty.models.survival import SurvivalModel
 from loyalty.models.uncertainty import Uncertainty
@@ -55,6 +55,8 @@ _MUCH = 10
 _LONGEST_PERIOD = pd.Timedelta(days=90)
 #: Fewer trees of larger steps than `SurvivalModel` has: as good at the airline's earlier cutoffs, in half the time.
 _SURVIVAL_TREES, _SURVIVAL_STEP = 100, 0.09
+#: So many would have left at a cutoff at which nobody did, or it tells nothing.
+_MANY_LEAVERS = 10
 #: Of fewer clients than this little can be learned that tells one from another.
 _FEW_CLIENTS = 50
 #: The models' own parameters.
@@ -254,7 +256,9 @@ class Panels:
     ) -> None:
         self.histories = histories
         self.setting = setting
-        chosen = {feature.name: feature for feature in choose_features(histories, features, models=MODELS)}
+        # A contract ends by itself: buy till you die, which hears it in silence, would be asked of what it cannot know.
+        models = MODELS if features is not None or setting.kind == "non-contractual" else set(MODELS) - {"btyd"}
+        chosen = {feature.name: feature for feature in choose_features(histories, features, models=models)}
         self.names = list(chosen)
         always = {feature.name: feature for feature in choose_features(histories, dict.fromkeys((*_ALWAYS, *also)))}
         features_of_both = (chosen | always).values()
@@ -402,6 +406,7 @@ class Fitted:
                 f"Before {self.split.test:%Y-%m-%d} there were only {clients} clients to learn from: what is told of "
                 "each is little more than what is common to all."
             )
+        notes += self._notes_of_missing_leavers()
         if self.share < 1:
             notes.append(
                 f"The models for {self.split.test:%Y-%m-%d} learned from {clients:,} clients, {self.share:.1%} of all, "
@@ -416,6 +421,21 @@ class Fitted:
             f"Of the training cutoffs before {self.split.test:%Y-%m-%d} none lies a gap and horizon after another "
             "(see `first`, `every` and `at_most`), so none could be held out for calibration: how sure the "
             "probabilities are was not checked against later cutoffs.",
+        ]
+
+    def _notes_of_missing_leavers(self) -> list[str]:
+        """Say so if nobody left at the first training cutoffs, where many would have at the rate of the others."""
+        rates = self.labels["churned"].groupby(level="cutoff").agg(["sum", "size"])
+        none = rates["sum"].cumsum() == 0
+        before, after = rates[none], rates[~none]
+        # By the rate of the quiet quarter of them, so that a season in which few leave is none that nobody could.
+        usual = (after["sum"] / after["size"]).quantile(0.25)
+        if before.empty or before["size"].max() * usual < _MANY_LEAVERS:
+            return []
+        until, rate = before.index[-1], after["sum"].sum() / after["size"].sum()
+        return [
+            f"Nobody left at the training cutoffs up to {until:%Y-%m-%d}, and {rate:.1%} did at those after: if "
+            "whoever had left by the time of the export is missing in it, bring them, or begin later (`first`)."
         ]
 
     def predict(self, panel: pd.DataFrame) -> pd.DataFrame:
@@ -485,6 +505,11 @@ class Lesson:
         if labels["churned"].nunique() < 2:
             left = bool(labels["churned"].iloc[0])
             bought = panels.setting.kind == "non-contractual"
+            if not bought and "end" not in panels.histories.columns["contracts"]:
+                raise ValueError(
+                    f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: contracts have no "
+                    "`end`, so that nobody ever leaves. Map the column that tells when each stopped being in force."
+                )
             raise ValueError(
                 f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client "
                 f"{'left' if left else 'stayed'}. Choose another `horizon` or `active`"
@@ -553,13 +578,17 @@ class Lesson:
     def _fit_survival(self, panels: Panels, terms: LongRunTerms, *, seed: int) -> tuple[SurvivalModel | None, str]:
         """Follow the contracts of cutoffs at least a period apart, or say why it cannot be.
 
-        Cutoffs that are nearer to each other would follow the same clients through the same months.
+        Cutoffs that are nearer to each other would follow the same clients through the same months. What is of the
+        season at the cutoff says nothing of later periods, so that each period has a season of its own; and so that
+        more than a few days of the year are seen, cutoffs then need be no more than a third of a period apart.
         """
         setting = self.setting
         period = min(setting.outcome.horizon, _LONGEST_PERIOD)
+        own = [name for name in map(str, self.X) if not CATALOGUE[name].shared]
+        learns_season = len(own) < self.X.shape[1]
         followed = [self.split.train[-1]]
         for cutoff in reversed(self.split.train):
-            if followed[-1] - cutoff >= period:
+            if followed[-1] - cutoff >= (period / 3 if learns_season else period):
                 followed.append(cutoff)
         lives = build_durations(
             panels.histories,
@@ -571,12 +600,13 @@ class Lesson:
             known_before=self.split.test,
             clients=panels.drawn(self.share),
         )
-        X = panels.at(*reversed(followed), learned=self.taught, share=self.share).loc[lives.index, list(self.X)]
+        X = panels.at(*reversed(followed), learned=self.taught, share=self.share).loc[lives.index, own]
+        changing = season_of_periods(X, period, int(lives["duration"].max())) if learns_season else None
         model = SurvivalModel(
             n_estimators=_SURVIVAL_TREES, learning_rate=_SURVIVAL_STEP, period=f"{period.days}d", random_state=seed
         )
         try:
-            return model.fit(X, lives["duration"], lives["churned"]), ""
+            return model.fit(X, lives["duration"], lives["churned"], changing=changing), ""
         except ValueError as error:
             return None, f"Survival could not be learned before {self.split.test:%Y-%m-%d}: {error}"
 

@@ -362,7 +362,7 @@ def score_file(
     config = Config.model_validate(bundle.about["config"])
     instant = as_instant(cutoff, name="cutoff")
     histories = read_histories(config, data, last_cutoff=instant)
-    said = histories.staleness(instant)
+    said = histories.staleness(instant, kind=bundle.setting.kind)
     if said and not stale:
         raise ValueError(
             f"{said} Bring newer data, choose an earlier cutoff, or say that it is meant: `stale` (--stale)."

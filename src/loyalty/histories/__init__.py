@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from loyalty.checks import is_whole_number
 from loyalty.histories.border import Admission, admit
-from loyalty.histories.days import MONTH, closed_days, distinct_days, odd_days, stale_days, uneven_days
+from loyalty.histories.days import (
+    LATE,
+    MONTH,
+    closed_days,
+    distinct_days,
+    late_ends,
+    odd_days,
+    stale_days,
+    uneven_days,
+)
 from loyalty.histories.expressions import nearest
 from loyalty.histories.joining import Join
 from loyalty.histories.problems import HistoriesError, HistoriesWarning, Problem
@@ -217,6 +226,9 @@ class Histories:
             warned += odd
         else:
             self.observed_until = as_instant(observed_until, name="observed_until")
+        late = self._late_ends()
+        self.notes += tuple(late)
+        warned += late
         for warning in warned:
             warnings.warn(warning, HistoriesWarning, stacklevel=2)
 
@@ -266,21 +278,24 @@ class Histories:
         self._days_read[table, before, bought] = pd.Series(days)
         return self._days_read[table, before, bought]
 
-    def staleness(self, cutoff: Instant) -> str:
+    def staleness(self, cutoff: Instant, *, kind: OutcomeKind = "non-contractual") -> str:
         """Say so if the purchases end long before a cutoff, where everybody looks like a leaver.
 
         Long is more than a week, and more than twice the longest time without a purchase in the two years up to the
-        last one: a wrong date long ago must not make every silence look short.
+        last one: a wrong date long ago must not make every silence look short. Where contracts tell who leaves, so must
+        they: if none starts or ends any more, whoever left since still seems to be there.
 
         Parameters
         ----------
         cutoff : str, date or Timestamp
             Where we stand.
+        kind : {"non-contractual", "contractual"}
+            What leaving means.
 
         Returns
         -------
         str
-            A sentence; empty if the purchases are fresh.
+            A sentence or two; empty if what is asked is fresh.
 
         Examples
         --------
@@ -292,7 +307,40 @@ class Histories:
         ''
         """
         instant = as_instant(cutoff, name="cutoff")
-        return stale_days(self._days("purchases", instant), instant)
+        bought = self._days("purchases", instant)
+        if kind == "non-contractual":
+            return stale_days(bought, instant, what="purchases", so="everybody looks like a leaver")
+        self._check_kind(kind)
+        moved, gone = self._contract_days(instant), "whoever left since then still seems to be there"
+        said = [
+            stale_days(moved, instant, what="starts and ends of contracts", so=gone),
+            stale_days(bought, instant, what="purchases", so="nobody seems to have bought anything since"),
+        ]
+        return " ".join(filter(None, said))
+
+    def _contract_days(self, before: pd.Timestamp) -> "pd.Series[pd.Timestamp]":
+        """List the days before an instant on which a contract known by then started or ended, each once."""
+        columns, at = ("start", "end", "known_at"), pa.scalar(before, pa.timestamp("us"))
+        found: list[NDArray[np.int64]] = []
+        for rows in self._store.tables["contracts"].all(
+            [name for name in columns if name in self.columns["contracts"]]
+        ):
+            known = rows.filter(pc.less(rows.column("known_at"), at))
+            for name in {"start", "end"} & set(known.column_names):
+                times = known.column(name).drop_null()
+                found.append(distinct_days(times.filter(pc.less(times, at)).cast(pa.int64()).to_numpy()))
+        return pd.Series(np.unique(np.concatenate(found)).astype("datetime64[D]").astype("datetime64[us]"))
+
+    def _late_ends(self) -> list[str]:
+        """Tell of contracts that seem to become known with their end, as if their clients had not been there before."""
+        if "end" not in self.columns.get("contracts", ()):
+            return []
+        late, ended = [], []
+        for rows in self._store.tables["contracts"].all(["start", "known_at", "end"]):
+            after = pc.subtract(rows.column("known_at").cast(pa.int64()), rows.column("start").cast(pa.int64()))
+            late.append(after.to_numpy() > LATE)
+            ended.append(pc.is_valid(rows.column("end")).to_numpy())
+        return late_ends(np.concatenate(late), np.concatenate(ended))
 
     def closed(self, cutoff: Instant) -> "tuple[pd.Timestamp, pd.Timestamp] | None":
         """Find a time without any purchase that is none of the shop's own rhythm, as far as was known at a cutoff.

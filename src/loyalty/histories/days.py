@@ -1,4 +1,4 @@
-"""The days with purchases: whether they end too early, stand apart, or fall unevenly into the horizons."""
+"""The days of what happened: whether they end too early, stand apart, or fall unevenly into the horizons."""
 
 from collections.abc import Sequence
 
@@ -20,6 +20,10 @@ _ALIKE = 0.8
 _LATELY = pd.Timedelta(days=2 * 366)
 
 _DAY = 86_400_000_000  # microseconds
+#: A contract that becomes known so long after its start, in microseconds, was not entered when it was made.
+LATE = MONTH * _DAY
+#: Of fewer contracts with an end, or without, nothing is told of when they become known.
+_FEW_CONTRACTS = 20
 #: Days between the first and the last that are ticked off and not sorted.
 _TICKED = 10_000_000
 
@@ -60,6 +64,18 @@ def odd_days(days: Days) -> list[str]:
     return said
 
 
+def late_ends(late: NDArray[np.bool_], ended: NDArray[np.bool_]) -> list[str]:
+    """Say so if contracts with an end mostly became known late, and the others did not: at the end, as it seems."""
+    if min(ended.sum(), (~ended).sum()) < _FEW_CONTRACTS or late[ended].mean() < 0.5 or late[~ended].mean() > 0.1:
+        return []
+    others = int(late[~ended].sum())
+    return [
+        f"contracts: {int(late[ended].sum()):,} of {int(ended.sum()):,} with an end became known more than a month "
+        f"after their start, of the others {others:,}: until then their clients are not there. If `known_at` is when "
+        "notice was given, leave it out here and tell the notice as a row of contacts or events."
+    ]
+
+
 def closed_days(days: Days, *, at_least: int = 0) -> tuple[pd.Timestamp, pd.Timestamp] | None:
     """Find a time without purchases that is none of a shop's own rhythm: the last day before it and the first after.
 
@@ -75,17 +91,14 @@ def closed_days(days: Days, *, at_least: int = 0) -> tuple[pd.Timestamp, pd.Time
     return days.iloc[longest], days.iloc[longest + 1]
 
 
-def stale_days(days: Days, cutoff: pd.Timestamp) -> str:
-    """Say so if the days known at a cutoff end long before it."""
+def stale_days(days: Days, cutoff: pd.Timestamp, *, what: str, so: str) -> str:
+    """Say so if the days of something known at a cutoff end long before it, and what follows."""
     if days.empty:
         return ""
     silent = (cutoff - days.iloc[-1]).days
     if silent <= max(_WEEK, 2 * _longest_pause(days)):
         return ""
-    return (
-        f"The purchases known at {cutoff:%Y-%m-%d} end on {days.iloc[-1]:%Y-%m-%d}, {silent} days before: "
-        "everybody looks like a leaver."
-    )
+    return f"The {what} known at {cutoff:%Y-%m-%d} end on {days.iloc[-1]:%Y-%m-%d}, {silent} days before: {so}."
 
 
 def uneven_days(days: Days, windows: Sequence[tuple[pd.Timestamp, pd.Timestamp]], *, rows: int) -> str:

@@ -27,6 +27,8 @@ OUTLOOK_COLUMNS = ("long_run_value", "alive_probability", "median_remaining_days
 OUTLOOK_FILES = ("outlook.json", "survival.json", "survival.txt")
 
 _DAYS_OF_A_YEAR = 365.25
+#: From where the season is seen, in degrees.
+_SIDES = (0, 45, 90, 135)
 _LONGEST_YEARS = 20.0
 #: Beyond what is known of contracts, the mean hazard of so many days before goes on.
 _DAYS_CARRIED_ON = 365
@@ -116,8 +118,8 @@ class Outlook:
     -----
     Value is Σ expected value × share of period k × margin, each discounted from the middle of its period; the last
     period counts for the part of it that lies within `terms.years`. At no discount the value over one horizon is the
-    expected value itself. Nothing is said of season: a horizon before Christmas is carried on as if it were always
-    before Christmas.
+    expected value itself. Nothing is said of the season of spend: a horizon before Christmas is carried on as if it
+    were always before Christmas. That of leaving is each period's own, where contracts tell and a year was seen.
 
     Under Pareto/NBD the share of a later period depends on the time since the first purchase alone: frequency and
     recency tell whether the client still is one, which the first period holds already. When a client who may buy at any
@@ -178,7 +180,7 @@ class Outlook:
         Raises
         ------
         ValueError
-            If there are several generations of clients and `panel` has no `cutoff`.
+            If there are several generations of clients, or contracts have a season, and `panel` has no `cutoff`.
         """
         told = pd.DataFrame(np.nan, index=panel.index, columns=list(OUTLOOK_COLUMNS))
         expected = np.asarray(expected_value, dtype=float)
@@ -307,7 +309,10 @@ class Outlook:
 
     def _curves(self, panel: pd.DataFrame) -> Floats:
         assert self.survival is not None  # noqa: S101 - asked by the callers
-        return self.survival.predict_survival(panel[list(self.survival.feature_names_in_)])
+        length, changing = pd.Timedelta(days=self.period_days), None
+        if self.survival.changing_:
+            changing = season_of_periods(panel, length, self.survival.periods_)
+        return self.survival.predict_survival(panel[list(self.survival.feature_names_in_)], changing=changing)
 
     def _held(self, curves: Floats) -> Floats:
         """Tell for how much of each horizon contracts are in force, relative to the first."""
@@ -318,6 +323,39 @@ class Outlook:
         shares = np.divide(held, first, out=np.zeros_like(held), where=first > 0)
         shares[:, 0] = 1.0
         return np.clip(np.minimum.accumulate(shares, axis=1), 0.0, 1.0)  # what rounding leaves
+
+
+def season_of_periods(panel: pd.DataFrame, period: pd.Timedelta, periods: int) -> dict[str, Floats]:
+    """Tell the season in the middle of each period after the cutoffs of a panel, as `SurvivalModel` takes it.
+
+    The day of the year is a place on a circle, seen from four sides: of two sides alone a tree may pick the one from
+    which two seasons that it knows look nearly alike, and take a day between them for the wrong one.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_rows, periods)
+        The sine of the angle, and of as many degrees more as the name says.
+
+    Raises
+    ------
+    ValueError
+        If `panel` has no `cutoff` in its index.
+
+    Examples
+    --------
+    Of two halves of a year, the first lies about the first of April:
+
+    >>> index = pd.MultiIndex.from_tuples([("ann", pd.Timestamp("2023-01-01"))], names=["client_id", "cutoff"])
+    >>> season_of_periods(pd.DataFrame(index=index), pd.Timedelta(days=182), 2)["season_0"].round(2)
+    array([[ 1., -1.]])
+    """
+    cutoffs = cutoffs_of(panel)
+    if cutoffs is None:
+        raise ValueError("`panel` must have `cutoff` in its index, as `build_panel` gives it, to know the season.")
+    dates, rows = np.unique(cutoffs, return_inverse=True)
+    middles = [pd.DatetimeIndex(dates) + period * (number + 0.5) for number in range(periods)]
+    angle = 2 * np.pi * np.column_stack([middle.dayofyear for middle in middles])[rows] / _DAYS_OF_A_YEAR
+    return {f"season_{side}": np.sin(angle + np.deg2rad(side)) for side in _SIDES}
 
 
 @dataclass(frozen=True)

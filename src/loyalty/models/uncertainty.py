@@ -25,7 +25,7 @@ from loyalty.timeline import Duration, as_duration
 __all__ = ["HISTORY_FEATURES", "Total", "Uncertainty", "too_little_history", "value_at_risk"]
 
 #: What tells how much is known of a client.
-HISTORY_FEATURES = ("frequency", "days_since_first_record")
+HISTORY_FEATURES = ("frequency", "days_since_first_record", "days_since_contract_first")
 
 #: What is added up over clients.
 Total = Literal["expected_value", "value_at_risk"]
@@ -55,7 +55,8 @@ def too_little_history(panel: pd.DataFrame, *, kind: OutcomeKind, reach: Duratio
     Parameters
     ----------
     panel : DataFrame
-        With `frequency` and `days_since_first_record`, as from `build_panel`.
+        With `frequency` and `days_since_first_record`, as from `build_panel`; with contracts, also
+        `days_since_contract_first`, where there is one.
     kind : {"non-contractual", "contractual"}
         What leaving means.
     reach : str or timedelta
@@ -95,7 +96,8 @@ def too_little_history(panel: pd.DataFrame, *, kind: OutcomeKind, reach: Duratio
     """
     if kind == "non-contractual":
         return ~(panel["frequency"] >= 1)
-    return ~(panel["days_since_first_record"] >= as_duration(reach, name="reach") / pd.Timedelta(days=1))
+    known_for = panel[[name for name in HISTORY_FEATURES[1:] if name in panel]].max(axis=1)
+    return ~(known_for >= as_duration(reach, name="reach") / pd.Timedelta(days=1))
 
 
 @dataclass(frozen=True)

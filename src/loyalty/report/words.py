@@ -36,8 +36,8 @@ _FRAME: dict[str, tuple[str, str]] = {
         "{clients} 중 약 {leavers}명, 향후 {days}간 구매 없음",
     ),
     "tile.churn.sub@contractual": (
-        "about {leavers} of {clients} whose contract ends in the next {days}",
-        "{clients} 중 약 {leavers}명, 향후 {days} 안에 계약 종료",
+        "of {clients} under contract, about {leavers} leave in the next {days}",
+        "계약 중인 {clients} 중 약 {leavers}명, 향후 {days} 안에 계약 종료",
     ),
     "tile.value": ("Money at risk", "위험 금액"),
     "tile.value.sub": (

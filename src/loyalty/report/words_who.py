@@ -101,6 +101,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "같은 모형과 구간 경계로 본 {since}과 {date}의 구간별 고객 수. 신규 고객은 유입에, 오랫동안 구매가 없어 "
         "대상에서 빠진 고객은 유출에 들어갑니다.",
     ),
+    "movement.sub@contractual": (
+        "Clients of each segment on {since} and on {date}, by the same models and cut points. New clients come in, and "
+        "those whose contract has ended go out.",
+        "같은 모형과 구간 경계로 본 {since}과 {date}의 구간별 고객 수. 신규 고객은 유입에, 계약이 끝난 고객은 유출에 "
+        "들어갑니다.",
+    ),
     "movement.before": ("Before", "이전"),
     "movement.now": ("Now", "현재"),
     "movement.came": ("Came in", "유입"),

@@ -1,0 +1,236 @@
+"""Businesses with contracts: what is asked of them, the season of leaving, and exports that lack something."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from loyalty.features import CATALOGUE
+from loyalty.fitting import Lesson, Panels, Setting, fit_models
+from loyalty.histories import Histories, HistoriesWarning
+from loyalty.models.outlook import LongRunTerms, Outlook, season_of_periods
+from loyalty.models.uncertainty import too_little_history
+
+UNTIL = pd.Timestamp("2024-07-01")
+SEASON = ["season_sin", "season_cos"]
+OF_BTYD = [name for name, feature in CATALOGUE.items() if "btyd" in feature.models]
+
+
+def invented(clients, *, monthly, seed=0):
+    """Draw contracts that begin at an even pace from 2020 on and end month by month, and their monthly fees.
+
+    `monthly` is the chance of ending in each calendar month, January first.
+    """
+    rng = np.random.default_rng(seed)
+    start = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 1600, clients), unit="D")
+    end = []
+    for begun in start:
+        month, chance = begun + pd.Timedelta(days=15), rng.random()
+        stays = 1.0
+        while month < UNTIL:
+            stays *= 1 - monthly[month.month - 1]
+            if stays < chance:
+                break
+            month += pd.Timedelta(days=30)
+        end.append(month if month < UNTIL else pd.NaT)
+    contracts = pd.DataFrame({"client_id": np.arange(clients), "start": start, "end": end})
+    fees = [
+        pd.DataFrame({"client_id": client, "event_time": pd.date_range(begun, min(last, UNTIL), freq="30D")})
+        for client, begun, last in zip(contracts["client_id"], start, contracts["end"].fillna(UNTIL), strict=True)
+    ]
+    return pd.concat(fees, ignore_index=True).assign(amount=10.0).query("event_time < @UNTIL"), contracts
+
+
+@pytest.fixture(scope="module")
+def seasonal():
+    """A third leaves in each spring, and hardly anybody else."""
+    monthly = np.full(12, 0.005)
+    monthly[3:6] = 0.12
+    bills, contracts = invented(1500, monthly=monthly)
+    return bills, contracts, Histories(bills, contracts=contracts, observed_until=UNTIL)
+
+
+def lesson_at(histories, cutoff, features, *, kind="contractual", horizon="90d", at_most=24):
+    setting = Setting.of(horizon=horizon, kind=kind, every="30d", at_most=at_most)
+    panels = Panels(histories, setting, features)
+    (split,) = setting.splits(histories, [cutoff])
+    return panels, Lesson.of(panels, split)
+
+
+class TestBuyTillYouDie:
+    def test_is_not_asked_of_contracts(self, seasonal):
+        *_, histories = seasonal
+        names = {
+            kind: Panels(histories, Setting.of(horizon="90d", kind=kind)).names
+            for kind in ("contractual", "non-contractual")
+        }
+        assert set(OF_BTYD) <= set(names["non-contractual"])
+        assert set(names["non-contractual"]) - set(names["contractual"]) == set(OF_BTYD)
+
+    def test_unless_it_is_named(self, seasonal):
+        *_, histories = seasonal
+        _, lesson = lesson_at(histories, "2023-06-01", ["days_since_last", "silence_probability"], at_most=3)
+        assert list(lesson.X) == ["days_since_last", "silence_probability"]
+
+
+class TestSeasonOfLeaving:
+    def test_is_each_periods_own(self, seasonal):
+        """At three seasons of the year, told beside what came; told of one season for all periods it is off by .2."""
+        _, contracts, histories = seasonal
+        for cutoff in ("2022-10-01", "2023-01-01", "2023-07-01"):
+            panels, lesson = lesson_at(histories, cutoff, ["days_since_contract_first", *SEASON])
+            outlook = lesson.fit_outlook(panels, LongRunTerms(years=1))
+            assert outlook.survival.changing_ == ("season_0", "season_45", "season_90", "season_135")
+            assert outlook.survival.feature_names_in_.tolist() == ["days_since_contract_first"]
+            told = outlook.staying(lesson.latest).set_index("days")["share"]
+            ends = contracts.set_index("client_id")["end"].reindex(lesson.latest.index.get_level_values("client_id"))
+            for days in (90, 180, 270):
+                stayed = ~(ends < pd.Timestamp(cutoff) + pd.Timedelta(days=days))
+                assert told[days] == pytest.approx(stayed.mean(), abs=0.06)
+
+    def test_is_not_learned_from_less_than_a_year(self, seasonal):
+        *_, histories = seasonal
+        panels, lesson = lesson_at(histories, "2023-07-01", ["days_since_contract_first", *SEASON], at_most=8)
+        assert lesson.fit_outlook(panels, LongRunTerms(years=1)).survival.changing_ == ()
+
+    def test_nothing_of_what_comes_after_is_known(self, seasonal):
+        bills, contracts, _ = seasonal
+        cutoff = pd.Timestamp("2023-07-01")
+        known = contracts.assign(end=contracts["end"].where(contracts["end"] < cutoff)).query("start < @cutoff")
+        told = []
+        for table in (contracts, known):
+            histories = Histories(bills, contracts=table, observed_until=UNTIL)
+            panels, lesson = lesson_at(histories, cutoff, ["days_since_contract_first", *SEASON])
+            told.append(lesson.fit_outlook(panels, LongRunTerms()).predict(lesson.latest, np.ones(len(lesson.latest))))
+        assert_frame_equal(*told, check_exact=True)
+
+    def test_comes_back_from_a_file_and_asks_for_the_cutoff(self, seasonal, tmp_path):
+        *_, histories = seasonal
+        panels, lesson = lesson_at(histories, "2023-07-01", ["days_since_contract_first", *SEASON])
+        outlook = lesson.fit_outlook(panels, LongRunTerms())
+        outlook.save(tmp_path)
+        spend = np.ones(len(lesson.latest))
+        again = Outlook.load(tmp_path)
+        assert_frame_equal(again.predict(lesson.latest, spend), outlook.predict(lesson.latest, spend), check_exact=True)
+        with pytest.raises(ValueError, match=r"`panel` must have `cutoff` in its index, .* to know the season"):
+            again.predict(lesson.latest.droplevel("cutoff"), spend)
+
+    def test_is_the_day_of_the_year_in_the_middle_of_each_period(self):
+        cutoffs = pd.to_datetime(["2023-03-01", "2024-11-20", "2023-03-01"])
+        index = pd.MultiIndex.from_arrays([[1, 2, 3], cutoffs], names=["client_id", "cutoff"])
+        told = season_of_periods(pd.DataFrame(index=index), pd.Timedelta(days=60), 3)
+        for row, cutoff in enumerate(cutoffs):
+            for period in range(3):
+                middle = cutoff + pd.Timedelta(days=30 + 60 * period)
+                angle = 2 * np.pi * middle.dayofyear / 365.25
+                assert told["season_0"][row, period] == pytest.approx(np.sin(angle))
+                assert told["season_90"][row, period] == pytest.approx(np.cos(angle))
+                assert told["season_45"][row, period] == pytest.approx((np.sin(angle) + np.cos(angle)) / np.sqrt(2))
+                assert told["season_135"][row, period] == pytest.approx((np.cos(angle) - np.sin(angle)) / np.sqrt(2))
+
+
+class TestStale:
+    def test_contracts_must_be_fresh_as_well(self):
+        days = pd.date_range("2024-01-01", "2024-03-01")
+        bills = pd.DataFrame({"client_id": 1, "event_time": pd.date_range("2024-01-01", "2024-05-01"), "amount": 1.0})
+        contracts = pd.DataFrame({"client_id": range(len(days)), "start": days, "end": pd.NaT})
+        contracts.loc[0, "end"] = pd.Timestamp("2024-03-20")
+        known = Histories(bills, contracts=contracts, observed_until=UNTIL)
+        # Two times the 19 days from the last start to the only end, after which nobody came or left.
+        assert known.staleness("2024-04-27", kind="contractual") == ""
+        said = known.staleness("2024-04-28", kind="contractual")
+        assert said == (
+            "The starts and ends of contracts known at 2024-04-28 end on 2024-03-20, 39 days before: whoever left "
+            "since then still seems to be there."
+        )
+        assert known.staleness("2024-04-28") == ""
+        both = known.staleness("2024-06-01", kind="contractual")
+        assert "whoever left" in both
+        assert both.endswith("31 days before: nobody seems to have bought anything since.")
+
+    def test_an_end_to_come_or_not_known_yet_does_not_make_them_fresh(self):
+        days = pd.date_range("2024-01-01", "2024-03-01")
+        contracts = pd.DataFrame({"client_id": range(len(days)), "start": days, "end": pd.NaT, "known_at": days})
+        contracts.loc[0, "end"] = pd.Timestamp("2024-06-20")
+        contracts.loc[61] = {"client_id": 99, "start": "2024-03-25", "end": pd.NaT, "known_at": "2024-06-15"}
+        bills = pd.DataFrame({"client_id": 1, "event_time": pd.date_range("2024-01-01", "2024-06-01"), "amount": 1.0})
+        contracts = contracts.astype({"start": "datetime64[us]", "known_at": "datetime64[us]"})
+        known = Histories(bills, contracts=contracts, observed_until=UNTIL)
+        assert known.staleness("2024-03-08", kind="contractual") == ""
+        assert "end on 2024-03-01, 9 days before" in known.staleness("2024-03-10", kind="contractual")
+
+    def test_a_kind_that_is_none(self, seasonal):
+        with pytest.raises(ValueError, match="`kind` must be"):
+            seasonal[-1].staleness("2024-01-01", kind="contract")
+
+
+class TestExportsThatLackSomething:
+    @pytest.mark.parametrize(
+        ("ended", "late_of_ended", "late_of_others", "told"),
+        [(20, 10, 2, True), (19, 19, 0, False), (20, 9, 0, False), (20, 20, 3, False)],
+    )
+    def test_the_day_of_notice_for_the_day_of_the_contract(self, ended, late_of_ended, late_of_others, told):
+        others, start = 20, pd.Timestamp("2023-01-01")
+        late, soon = start + pd.Timedelta(days=30, seconds=1), start + pd.Timedelta(days=30)
+        contracts = pd.DataFrame({"client_id": range(ended + others), "start": start, "end": pd.NaT, "known_at": soon})
+        contracts.loc[: ended - 1, "end"] = pd.Timestamp("2023-09-01")
+        contracts.loc[: late_of_ended - 1, "known_at"] = late
+        contracts.loc[ended : ended + late_of_others - 1, "known_at"] = late
+        bills = pd.DataFrame({"client_id": [1], "event_time": ["2023-02-01"], "amount": [1.0]})
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            known = Histories(bills, contracts=contracts, observed_until=UNTIL)
+        said = [str(one.message) for one in caught if issubclass(one.category, HistoriesWarning)]
+        assert list(known.notes) == said
+        assert bool(said) is told
+        if told:
+            assert said[0].startswith(
+                "contracts: 10 of 20 with an end became known more than a month after their start, "
+            )
+            assert "of the others 2: until then their clients are not there." in said[0]
+
+    @pytest.mark.parametrize("lost_before", [None, "2022-09-01"])
+    def test_leavers_who_are_missing_before_a_date(self, lost_before):
+        bills, contracts = invented(600, monthly=np.full(12, 0.03))
+        export = contracts if lost_before is None else contracts[~(contracts["end"] < lost_before)]
+        known = Histories(bills, contracts=export, observed_until=UNTIL)
+        panels = Panels(known, Setting.of(horizon="60d", kind="contractual", every="30d"), ["days_since_last"])
+        (split,) = panels.setting.splits(known, ["2023-08-01"])
+        told = [note for note in fit_models(panels, split).notes() if note.startswith("Nobody left at the training")]
+        if lost_before is None:
+            assert told == []
+            return
+        (note,) = told
+        # The 60 days from 7 July end on 4 September.
+        assert note.startswith("Nobody left at the training cutoffs up to 2022-06-07, and ")
+        assert "if whoever had left by the time of the export is missing in it, bring them" in note
+
+    def test_a_quiet_season_at_the_beginning_is_no_lack(self, seasonal):
+        *_, histories = seasonal
+        panels = Panels(histories, Setting.of(horizon="60d", kind="contractual", every="30d"), ["days_since_last"])
+        (split,) = panels.setting.splits(histories, ["2023-08-01"])
+        fitted = fit_models(panels, split)
+        rates = fitted.labels["churned"].groupby(level="cutoff").mean()
+        assert rates.iloc[0] == 0 < rates.iloc[1:].mean()
+        assert not any(note.startswith("Nobody left at") for note in fitted.notes())
+
+    def test_contracts_without_an_end(self, seasonal):
+        bills, contracts, _ = seasonal
+        known = Histories(bills, contracts=contracts.drop(columns="end"), observed_until=UNTIL)
+        with pytest.raises(ValueError, match=r"contracts have no `end`, so that nobody ever leaves\. Map the column"):
+            lesson_at(known, "2023-07-01", ["days_since_last"])
+
+
+def test_who_has_been_under_contract_for_long_is_known():
+    """Though the first purchase, of an extra, was made a week ago, or none at all."""
+    panel = pd.DataFrame(
+        {
+            "frequency": [0.0, np.nan, 0.0, np.nan],
+            "days_since_first_record": [7.0, np.nan, 90.0, np.nan],
+            "days_since_contract_first": [400.0, 90.0, np.nan, 89.0],
+        }
+    )
+    assert too_little_history(panel, kind="contractual", reach="90d").tolist() == [False, False, False, True]
+    assert too_little_history(panel, kind="non-contractual", reach="90d").all()
