@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from loyalty.features import CATALOGUE
+from loyalty import fitting
 from loyalty.fitting import Lesson, Panels, Setting, fit_models
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models.outlook import LongRunTerms, Outlook, season_of_periods
@@ -15,7 +15,6 @@ from loyalty.models.uncertainty import too_little_history
 
 UNTIL = pd.Timestamp("2024-07-01")
 SEASON = ["season_sin", "season_cos"]
-OF_BTYD = [name for name, feature in CATALOGUE.items() if "btyd" in feature.models]
 
 
 def invented(clients, *, monthly, seed=0):
@@ -60,19 +59,56 @@ def lesson_at(histories, cutoff, features, *, kind="contractual", horizon="90d",
 
 
 class TestBuyTillYouDie:
-    def test_is_not_asked_of_contracts(self, seasonal):
-        *_, histories = seasonal
-        names = {
-            kind: Panels(histories, Setting.of(horizon="90d", kind=kind)).names
-            for kind in ("contractual", "non-contractual")
-        }
-        assert set(OF_BTYD) <= set(names["non-contractual"])
-        assert set(names["non-contractual"]) - set(names["contractual"]) == set(OF_BTYD)
+    """Left out where it has moved beyond all that it said before, as of clients who all pay alike."""
 
-    def test_unless_it_is_named(self, seasonal):
-        *_, histories = seasonal
-        _, lesson = lesson_at(histories, "2023-06-01", ["days_since_last", "silence_probability"], at_most=3)
-        assert list(lesson.X) == ["days_since_last", "silence_probability"]
+    ASKED = ("days_since_last", "silence_probability", "amount_expected_if_buying")
+
+    @pytest.mark.parametrize(
+        ("now", "out"),
+        [
+            ([9.9, 9.9, 15.0, 15.0], False),  # a half is not most
+            ([9.9, 20.1, 9.0, 15.0], True),
+            ([10.0, 20.0, 10.0, 20.0], False),
+            ([9.9, np.nan, np.nan, np.nan], True),
+            ([np.nan] * 4, False),
+        ],
+    )
+    def test_if_it_expects_of_most_what_it_never_did(self, now, out):
+        X = pd.DataFrame({name: [10.0, 15.0, 20.0] for name in self.ASKED})
+        latest = pd.DataFrame({"days_since_last": 99.0, "silence_probability": 99.0, "amount_expected_if_buying": now})
+        assert fitting._strange(X, latest) == (list(self.ASKED[1:]) if out else [])
+
+    def test_is_not_missed_where_it_was_not_asked_and_stays_where_there_is_nothing_else(self):
+        X = pd.DataFrame({name: [1.0, 2.0] for name in self.ASKED})
+        assert fitting._strange(X[["days_since_last", "silence_probability"]], X + 5) == []
+        assert fitting._strange(X[list(self.ASKED[1:])], X + 5) == []
+
+    @pytest.mark.parametrize("kind", ["contractual", "non-contractual"])
+    def test_who_pays_once_a_year(self, kind):
+        """All the same, on the same days; the question decides, since in a shop it is the second opinion."""
+        rng, clients = np.random.default_rng(0), 400
+        first = pd.Timestamp("2019-01-01") + pd.to_timedelta(rng.integers(0, 1000, clients), unit="D")
+        years = np.minimum(rng.geometric(0.25, clients), 6)
+        rows = [
+            (client, begun + pd.DateOffset(years=year))
+            for client, begun in enumerate(first)
+            for year in range(years[client])
+        ]
+        bills = (
+            pd.DataFrame(rows, columns=["client_id", "event_time"]).assign(amount=240.0).query("event_time < @UNTIL")
+        )
+        ends = [begun + pd.DateOffset(years=int(stay)) for begun, stay in zip(first, years, strict=True)]
+        contracts = pd.DataFrame({"client_id": range(clients), "start": first, "end": ends})
+        contracts["end"] = contracts["end"].where(contracts["end"] < UNTIL)
+        histories = Histories(bills, contracts=contracts, observed_until=UNTIL)
+        panels, lesson = lesson_at(histories, "2023-07-01", list(self.ASKED), kind=kind)
+        fitted_now = fit_models(panels, lesson.split)
+        left_out = kind == "contractual"
+        assert lesson.strange == fitted_now.strange == (self.ASKED[1:] if left_out else ())
+        assert list(lesson.X) == list(lesson.latest) == list(self.ASKED[:1] if left_out else self.ASKED)
+        notes = [note for note in fitted_now.notes() if "what it never expected before" in note]
+        assert len(notes) == left_out
+        assert np.isfinite(fitted_now.predict(panels.at(lesson.split.test, learned=fitted_now.learned))).all(axis=None)
 
 
 class TestSeasonOfLeaving:

@@ -256,9 +256,7 @@ class Panels:
     ) -> None:
         self.histories = histories
         self.setting = setting
-        # A contract ends by itself: buy till you die, which hears it in silence, would be asked of what it cannot know.
-        models = MODELS if features is not None or setting.kind == "non-contractual" else set(MODELS) - {"btyd"}
-        chosen = {feature.name: feature for feature in choose_features(histories, features, models=models)}
+        chosen = {feature.name: feature for feature in choose_features(histories, features, models=MODELS)}
         self.names = list(chosen)
         always = {feature.name: feature for feature in choose_features(histories, dict.fromkeys((*_ALWAYS, *also)))}
         features_of_both = (chosen | always).values()
@@ -383,6 +381,8 @@ class Fitted:
         The models that some features ask, up to date for the cutoff.
     uncertainty : Uncertainty
         Of the predictions.
+    strange : tuple of str
+        Features left out, since buy till you die is out of place.
     outlook : Outlook or None
         Beyond the horizon; None where it was not asked for.
     """
@@ -395,6 +395,7 @@ class Fitted:
     labels: pd.DataFrame
     learned: Learned | None
     uncertainty: Uncertainty
+    strange: tuple[str, ...] = ()
     outlook: Outlook | None = None
 
     def notes(self) -> list[str]:
@@ -407,6 +408,11 @@ class Fitted:
                 "each is little more than what is common to all."
             )
         notes += self._notes_of_missing_leavers()
+        if self.strange:
+            notes.append(
+                f"At {self.split.test:%Y-%m-%d} buy till you die expects of most clients what it never expected before: "
+                f"the models do without {', '.join(self.strange)}."
+            )
         if self.share < 1:
             notes.append(
                 f"The models for {self.split.test:%Y-%m-%d} learned from {clients:,} clients, {self.share:.1%} of all, "
@@ -470,6 +476,8 @@ class Lesson:
         The models that some features ask, up to date for the test cutoff.
     taught : Learned or None
         The same as `X` was made with.
+    strange : tuple of str
+        Features left out of `X`, since buy till you die is out of place.
     """
 
     setting: Setting
@@ -481,6 +489,7 @@ class Lesson:
     share: float
     learned: Learned | None
     taught: Learned | None
+    strange: tuple[str, ...]
 
     @classmethod
     def of(cls, panels: Panels, split: Split) -> "Lesson":
@@ -518,8 +527,21 @@ class Lesson:
         renewed = panels.renew(learned, split.test)
         latest = panels.at(split.test, learned=renewed)[names]
         rows = panel.loc[labels.index]
+        strange = _strange(rows[names], latest) if panels.setting.kind == "contractual" else []
+        names = [name for name in names if name not in strange]
         past_spend = rows["amount_sum_365d"]
-        return cls(panels.setting, split, rows[names], labels, latest, past_spend, share, renewed, learned)
+        return cls(
+            panels.setting,
+            split,
+            rows[names],
+            labels,
+            latest[names],
+            past_spend,
+            share,
+            renewed,
+            learned,
+            tuple(strange),
+        )
 
     @property
     def _bought(self) -> bool:
@@ -631,7 +653,33 @@ def fit_models(
     value = lesson.fit_value(parameters, churn=churn, seed=seed)
     uncertainty = lesson.learn_uncertainty(churn=churn, value=value, seed=seed)
     outlook = None if long_run is None else lesson.fit_outlook(panels, long_run, seed=seed)
-    return Fitted(split, churn, value, len(lesson.X), lesson.share, lesson.labels, lesson.learned, uncertainty, outlook)
+    return Fitted(
+        split,
+        churn,
+        value,
+        len(lesson.X),
+        lesson.share,
+        lesson.labels,
+        lesson.learned,
+        uncertainty,
+        lesson.strange,
+        outlook,
+    )
+
+
+def _strange(X: pd.DataFrame, latest: pd.DataFrame) -> list[str]:
+    """Name what buy till you die says of contracts, where it has moved beyond all that it said before.
+
+    Its parameters are those of everybody. Where all pay alike, as once a year, it tells clients apart by next to
+    nothing, and moves by more than that when it is brought up to date. Trees split even what is nearly the same, and
+    would then take all clients for the few who were the furthest. What it expects of who buys gives that away.
+    """
+    if _IF_BUYING not in X:
+        return []
+    before, now = X[_IF_BUYING], latest[_IF_BUYING]
+    beyond = (now < before.min()) | (now > before.max())
+    asked = [name for name in map(str, X) if "btyd" in CATALOGUE[name].models]
+    return asked if beyond.sum() > now.notna().sum() / 2 and len(asked) < X.shape[1] else []
 
 
 def _usable(panels: Panels, split: Split, panel: pd.DataFrame, learned: Learned | None) -> list[str]:
