@@ -106,7 +106,7 @@ class TestBuyTillYouDie:
         left_out = kind == "contractual"
         assert lesson.strange == fitted_now.strange == (self.ASKED[1:] if left_out else ())
         assert list(lesson.X) == list(lesson.latest) == list(self.ASKED[:1] if left_out else self.ASKED)
-        notes = [note for note in fitted_now.notes() if "what it never expected before" in note]
+        notes = [note for note in fitted_now.notes() if "expects of most clients what it never did before" in note]
         assert len(notes) == left_out
         assert np.isfinite(fitted_now.predict(panels.at(lesson.split.test, learned=fitted_now.learned))).all(axis=None)
 

@@ -40,11 +40,13 @@ class Known:
     """A survival model whose curves are given."""
 
     feature_names_in_ = np.array(["retention"])
+    changing_ = ()
 
     def __init__(self, law, *, period="30d", periods=6):
         self.law, self.period, self.periods_ = law, period, periods
 
-    def predict_survival(self, X):
+    def predict_survival(self, X, changing=None):
+        assert changing is None
         return np.vstack([self.law(r, np.arange(1, self.periods_ + 1)) for r in X["retention"]])
 
 

@@ -410,7 +410,7 @@ class Fitted:
         notes += self._notes_of_missing_leavers()
         if self.strange:
             notes.append(
-                f"At {self.split.test:%Y-%m-%d} buy till you die expects of most clients what it never expected before: "
+                f"At {self.split.test:%Y-%m-%d} buy till you die expects of most clients what it never did before: "
                 f"the models do without {', '.join(self.strange)}."
             )
         if self.share < 1:
