@@ -82,6 +82,10 @@ class TestLesson:
         assert lesson(histories, rows_at_most=rows)[1].share == 1
         assert lesson(histories, rows_at_most=rows - 1)[1].share == (rows - 1) / rows
 
+    def test_a_limit_that_leaves_nobody(self, histories):
+        with pytest.raises(ValueError, match=r"no client is among the 0\.\d\d% drawn\. Raise `rows_at_most`"):
+            lesson(histories, rows_at_most=1)
+
     @pytest.mark.parametrize("text", [False, True])
     def test_rows_are_those_of_all_clients(self, tables, text):
         """To the last bit, with what is said of all together; whole clients are drawn; everybody is predicted."""

@@ -263,8 +263,7 @@ class Panels:
         self._plain = tuple(feature for feature in features_of_both if not feature.models)
         self._asking = tuple(feature for feature in features_of_both if feature.models)
         self._on_step = on_step
-        # By cutoff, and by when the models that features ask were fitted and renewed.
-        # With which share of the clients at each cutoff.
+        # By the share of the clients, cutoff, and when the models that features ask were fitted and renewed.
         self._snapshots: dict[tuple[float, pd.Timestamp, pd.Timestamp | None, pd.Timestamp | None], pd.DataFrame] = {}
 
     @cached_property
@@ -506,6 +505,11 @@ class Lesson:
         learned = panels.learn(split.train[-1])
         panel = panels.at(*split.train, learned=learned, share=share)
         names = _usable(panels, split, panel, learned)
+        if labels.empty and share < 1:
+            raise ValueError(
+                f"there is nothing to learn for {split.test:%Y-%m-%d}: no client is among the {share:.2%} drawn. Raise "
+                "`rows_at_most`."
+            )
         if labels.empty:
             raise ValueError(
                 f"there is nothing to learn for {split.test:%Y-%m-%d}: no client stands at its training cutoffs, "
@@ -623,7 +627,8 @@ class Lesson:
             clients=panels.drawn(self.share),
         )
         X = panels.at(*reversed(followed), learned=self.taught, share=self.share).loc[lives.index, own]
-        changing = season_of_periods(X, period, int(lives["duration"].max())) if learns_season else None
+        longest = int(lives["duration"].max()) if len(lives) else 1
+        changing = season_of_periods(X, period, longest) if learns_season else None
         model = SurvivalModel(
             n_estimators=_SURVIVAL_TREES, learning_rate=_SURVIVAL_STEP, period=f"{period.days}d", random_state=seed
         )
