@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal, assert_series_equal
 from loyalty import fitting
 from loyalty.backtesting import backtest
 from loyalty.datasets.synthetic import synthetic_tables
-from loyalty.features import build_panel
+from loyalty.features import CATALOGUE, build_panel, feature
 from loyalty.fitting import Lesson, Panels, Setting, draw, fit_models
 from loyalty.histories import Histories
 from loyalty.labels import build_durations, build_labels
@@ -212,6 +212,20 @@ def test_clients_of_another_kind_are_refused(histories):
     with pytest.raises(ValueError, match=r"`clients\[0\]` must be a client id, which is text here; got 7"):
         build_labels(histories, cutoffs=CUTOFF, horizon="60d", clients=[7])
     assert build_panel(histories, cutoffs=CUTOFF, horizon="60d", clients=[]).empty
+
+
+def test_what_is_written_in_ibis_stays_with_its_clients(histories):
+    @feature(theme="value", unit="money", en="largest line", ko="최대 금액", table="purchases")
+    def line_largest_of_drawn(t):
+        return t.amount.max()
+
+    try:
+        asked = {"cutoffs": CUTOFF, "horizon": "60d", "features": [line_largest_of_drawn]}
+        whole = build_panel(histories, **asked)
+        some = whole.index.get_level_values("client_id")[1::3]
+        assert_frame_equal(build_panel(histories, clients=some, **asked), whole.iloc[1::3], check_exact=True)
+    finally:
+        CATALOGUE.remove("line_largest_of_drawn")
 
 
 def test_labels_and_durations_of_some_are_those_of_all(tables):

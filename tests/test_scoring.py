@@ -281,7 +281,14 @@ class TestFolder:
 
     def test_every_setting_comes_back(self, bundle, tmp_path):
         setting = Setting.of(
-            horizon="90d", gap="7d", kind="contractual", active=None, every="13d", first="2024-01-01T12:00", at_most=7
+            horizon="90d",
+            gap="7d",
+            kind="contractual",
+            active=None,
+            every="13d",
+            first="2024-01-01T12:00",
+            at_most=7,
+            rows_at_most=1234,
         )
         replace(bundle, setting=setting).save(tmp_path)
         assert load(tmp_path).setting == setting
