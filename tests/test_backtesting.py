@@ -246,7 +246,9 @@ class TestSplits:
         # At the opening itself no purchase after it is known yet.
         assert told == list(pd.date_range("2024-04-11", opened + pd.Timedelta(days=silent - 1)))
         (note,) = setting.reopened(histories, [opened, told[0], opened + pd.Timedelta(days=60)])
-        assert note.startswith("Nothing was bought between 2024-03-10 and 2024-04-10, shortly before 2024-04-11: every")
+        assert note.startswith(
+            "Nothing was bought between 2024-03-10 and 2024-04-10: at 2024-04-11 whoever has not bought since"
+        )
         assert Setting.of(horizon=horizon, kind="contractual").reopened(histories, told) == []
 
     def test_what_is_left_out_is_told_by_the_backtest(self, tables):
@@ -259,7 +261,7 @@ class TestSplits:
         ]
         assert len(told) == 1
         soon = run_backtest(panels, ["2025-03-20"], draws=10).notes
-        assert sum("shortly before 2025-03-20: everybody has been silent" in note for note in soon) == 1
+        assert sum("at 2025-03-20 whoever has not bought since has been" in note for note in soon) == 1
 
     def test_contracts_run_on_while_nothing_is_bought(self):
         contracts = pd.DataFrame({"client_id": [1], "start": ["2024-01-01"]})

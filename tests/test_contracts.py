@@ -186,6 +186,21 @@ class TestStale:
         assert "whoever left" in both
         assert both.endswith("31 days before: nobody seems to have bought anything since.")
 
+    @pytest.mark.parametrize(("days", "told"), [(30, False), (31, True)])
+    def test_ends_alone_that_stop_are_stale(self, days, told):
+        """Though contracts still start every day; from more than a month of days with ends on."""
+        start = pd.date_range("2022-01-01", "2024-03-31")
+        contracts = pd.DataFrame({"client_id": range(len(start)), "start": start, "end": pd.NaT})
+        contracts.loc[: days - 1, "end"] = pd.Timestamp("2023-01-01") + pd.to_timedelta(range(days), unit="D")
+        bills = pd.DataFrame({"client_id": 1, "event_time": start, "amount": 1.0})
+        known = Histories(bills, contracts=contracts, observed_until=UNTIL)
+        last = contracts["end"].max()
+        said = known.staleness("2024-04-01", kind="contractual")
+        ended = f"The terminations of contracts known at 2024-04-01 end on {last:%Y-%m-%d}, "
+        assert said.startswith(ended) is told
+        assert bool(said) is told
+        assert known.staleness(last + pd.Timedelta(days=7), kind="contractual") == ""
+
     def test_an_end_to_come_or_not_known_yet_does_not_make_them_fresh(self):
         days = pd.date_range("2024-01-01", "2024-03-01")
         contracts = pd.DataFrame({"client_id": range(len(days)), "start": days, "end": pd.NaT, "known_at": days})
@@ -204,14 +219,20 @@ class TestStale:
 
 class TestExportsThatLackSomething:
     @pytest.mark.parametrize(
-        ("ended", "late_of_ended", "late_of_others", "told"),
-        [(20, 10, 2, True), (19, 19, 0, False), (20, 9, 0, False), (20, 20, 3, False)],
+        ("ended", "late_of_ended", "late_of_others", "length", "told"),
+        [
+            (20, 10, 2, 60, True),
+            (19, 19, 0, 60, False),
+            (20, 9, 0, 60, False),
+            (20, 20, 3, 60, False),
+            (20, 20, 2, 61, False),  # an old business whose contracts were taken over a month after they began
+        ],
     )
-    def test_the_day_of_notice_for_the_day_of_the_contract(self, ended, late_of_ended, late_of_others, told):
+    def test_the_day_of_notice_for_the_day_of_the_contract(self, ended, late_of_ended, late_of_others, length, told):
         others, start = 20, pd.Timestamp("2023-01-01")
         late, soon = start + pd.Timedelta(days=30, seconds=1), start + pd.Timedelta(days=30)
         contracts = pd.DataFrame({"client_id": range(ended + others), "start": start, "end": pd.NaT, "known_at": soon})
-        contracts.loc[: ended - 1, "end"] = pd.Timestamp("2023-09-01")
+        contracts.loc[: ended - 1, "end"] = start + pd.Timedelta(days=length)
         contracts.loc[: late_of_ended - 1, "known_at"] = late
         contracts.loc[ended : ended + late_of_others - 1, "known_at"] = late
         bills = pd.DataFrame({"client_id": [1], "event_time": ["2023-02-01"], "amount": [1.0]})
@@ -223,25 +244,58 @@ class TestExportsThatLackSomething:
         assert bool(said) is told
         if told:
             assert said[0].startswith(
-                "contracts: 10 of 20 with an end became known more than a month after their start, "
+                "contracts: 10 of 20 with an end became known more than a month after their start and nearer to "
             )
-            assert "of the others 2: until then their clients are not there." in said[0]
+            assert "their end, of the others 2 late: until then their clients are not there." in said[0]
 
-    @pytest.mark.parametrize("lost_before", [None, "2022-09-01"])
-    def test_leavers_who_are_missing_before_a_date(self, lost_before):
-        bills, contracts = invented(600, monthly=np.full(12, 0.03))
-        export = contracts if lost_before is None else contracts[~(contracts["end"] < lost_before)]
+    @staticmethod
+    def notes_of_leavers(export, bills, cutoff="2023-08-01"):
         known = Histories(bills, contracts=export, observed_until=UNTIL)
         panels = Panels(known, Setting.of(horizon="60d", kind="contractual", every="30d"), ["days_since_last"])
-        (split,) = panels.setting.splits(known, ["2023-08-01"])
-        told = [note for note in fit_models(panels, split).notes() if note.startswith("Nobody left at the training")]
-        if lost_before is None:
-            assert told == []
-            return
-        (note,) = told
-        # The 60 days from 7 July end on 4 September.
-        assert note.startswith("Nobody left at the training cutoffs up to 2022-06-07, and ")
-        assert "if whoever had left by the time of the export is missing in it, bring them" in note
+        (split,) = panels.setting.splits(known, [cutoff])
+        return [note for note in fit_models(panels, split).notes() if note.startswith("At the training cutoffs")]
+
+    def test_leavers_who_are_missing_before_a_date(self):
+        bills, contracts = invented(600, monthly=np.full(12, 0.03))
+        assert self.notes_of_leavers(contracts, bills) == []
+        export = contracts[~(contracts["end"] < "2022-09-01")]
+        (note,) = self.notes_of_leavers(export, bills)
+        # The 60 days from 7 July end on 4 September: one is there who left in the last three of them.
+        assert note.startswith("At the training cutoffs up to 2022-07-07 0.1% left, and 7.")
+        assert "at those after: if whoever had left by the time of the export is missing in it, bring them" in note
+
+    def test_one_leaver_who_is_there_hides_no_others(self):
+        bills, contracts = invented(600, monthly=np.full(12, 0.03))
+        export = contracts[~(contracts["end"] < "2022-09-01")]
+        stray = contracts[contracts["end"].between("2021-10-20", "2021-11-20")].iloc[:1]
+        (note,) = self.notes_of_leavers(pd.concat([export, stray]), bills)
+        assert note.startswith("At the training cutoffs up to 2022-07-07 0.2% left, and ")
+
+    def test_leavers_who_are_missing_after_a_date(self):
+        bills, contracts = invented(600, monthly=np.full(12, 0.03))
+        export = contracts.assign(end=contracts["end"].where(contracts["end"] < "2023-07-01"))
+        (note,) = self.notes_of_leavers(export, bills, "2024-05-01")
+        assert note.startswith("At the training cutoffs from 2023-07-06 on 0.0% left, and 6.")
+        assert note.endswith(
+            "at those before: if whoever left lately is missing in the export, bring them, or score an earlier cutoff."
+        )
+
+    @pytest.mark.parametrize(
+        ("left", "told"),
+        [
+            ([0, 0, 10, 12], "up to 2024-01-02 0.0%"),  # ten would have left of a hundred
+            ([0, 0, 9, 10], None),  # but not of so few
+            ([2, 0, 10, 12], "up to 2024-01-02 1.0%"),  # a tenth of what would have
+            ([3, 0, 10, 12], None),
+            ([0, 5, 40, 42], "up to 2024-01-01 0.0%"),
+            ([0, 0, 0, 12], "up to 2024-01-03 0.0%"),
+        ],
+    )
+    def test_hardly_anybody_is_a_tenth(self, left, told):
+        days = pd.date_range("2024-01-01", periods=len(left))
+        outcomes = pd.DataFrame({"sum": left, "size": 100}, index=days)
+        said = fitting._say_quiet(outcomes, "up to {:%Y-%m-%d}", "after", "is missing")
+        assert said == [] if told is None else said[0].startswith(f"At the training cutoffs {told} left, and ")
 
     def test_a_quiet_season_at_the_beginning_is_no_lack(self, seasonal):
         *_, histories = seasonal
@@ -250,7 +304,7 @@ class TestExportsThatLackSomething:
         fitted = fit_models(panels, split)
         rates = fitted.labels["churned"].groupby(level="cutoff").mean()
         assert rates.iloc[0] == 0 < rates.iloc[1:].mean()
-        assert not any(note.startswith("Nobody left at") for note in fitted.notes())
+        assert not any(note.startswith("At the training cutoffs") for note in fitted.notes())
 
     def test_contracts_without_an_end(self, seasonal):
         bills, contracts, _ = seasonal

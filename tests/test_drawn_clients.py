@@ -9,9 +9,9 @@ import pytest
 from pandas.testing import assert_frame_equal, assert_series_equal
 
 from loyalty import fitting
-from loyalty.backtesting import backtest
+from loyalty.backtesting import backtest, run_backtest
 from loyalty.datasets.synthetic import synthetic_tables
-from loyalty.features import CATALOGUE, build_panel, feature
+from loyalty.features import CATALOGUE, build_panel, feature, measure_market
 from loyalty.fitting import Lesson, Panels, Setting, draw, fit_models
 from loyalty.histories import Histories
 from loyalty.labels import build_durations, build_labels
@@ -82,6 +82,11 @@ class TestLesson:
         assert lesson(histories, rows_at_most=rows)[1].share == 1
         assert lesson(histories, rows_at_most=rows - 1)[1].share == (rows - 1) / rows
 
+    def test_a_limit_that_leaves_outcomes_that_are_alike(self, histories):
+        said = r"are alike: .* or raise `rows_at_most` \(1\.75% of the clients were drawn\)"
+        with pytest.raises(ValueError, match=said):
+            lesson(histories, rows_at_most=4, at_most=1)
+
     def test_a_limit_that_leaves_nobody(self, histories):
         with pytest.raises(ValueError, match=r"no client is among the 0\.\d\d% drawn\. Raise `rows_at_most`"):
             lesson(histories, rows_at_most=1)
@@ -151,6 +156,39 @@ class TestLesson:
         again = Lesson.of(panels, splits[1])
         assert_frame_equal(again.X, lessons[1].X, check_exact=True)
 
+    def test_a_backtest_computes_everybody_at_its_cutoffs_alone(self, histories, monkeypatch):
+        """And counts beforehand how often it tells of its work."""
+        asked, measured, told = [], [], []
+
+        def spy(*args, **options):
+            asked.extend(cutoff for cutoff in options["cutoffs"] if options["clients"] is None)
+            return build_panel(*args, **options)
+
+        def measure(*args, **options):
+            measured.extend(options["cutoffs"])
+            return measure_market(*args, **options)
+
+        monkeypatch.setattr(fitting, "build_panel", spy)
+        monkeypatch.setattr(fitting, "measure_market", measure)
+        cutoffs = [CUTOFF - pd.Timedelta(days=45), CUTOFF, CUTOFF + pd.Timedelta(days=60)]
+        panels = Panels(histories, setting(rows_at_most=500), FEW, on_step=told.append)
+        splits = panels.setting.splits(histories, cutoffs)
+        foretold = panels.count_steps(splits, cutoffs[0])
+        run_backtest(panels, cutoffs, draws=10)
+        assert sorted(asked) == cutoffs
+        assert sorted(measured) == sorted({cutoff for split in splits for cutoff in split.train})
+        assert len(told) == foretold == 3 + sum(len(split.train) for split in splits)
+
+    @pytest.mark.parametrize(("rows_at_most", "part"), [(300_000, 10_000), (300_000, 2_000), (500, 2_000)])
+    def test_steps_are_counted_by_share_and_part(self, histories, monkeypatch, rows_at_most, part):
+        monkeypatch.setattr("loyalty.features.panel._PART_ROWS", part)
+        told = []
+        panels = Panels(histories, setting(rows_at_most=rows_at_most), FEW, on_step=told.append)
+        splits = panels.setting.splits(histories, [CUTOFF, CUTOFF + pd.Timedelta(days=60)])
+        run_backtest(panels, [split.test for split in splits], draws=10)
+        assert len(told) == panels.count_steps(splits)
+        assert any("part 2 of" in said for said in told) is (part < 10_000)
+
 
 class TestFitted:
     def test_tells_of_whom_it_learned(self, histories):
@@ -166,6 +204,8 @@ class TestFitted:
         assert note.startswith(said)
         whole = fit_models(Panels(histories, setting(), FEW), split)
         assert not any("rows_at_most" in note for note in whole.notes())
+        few = fit_models(Panels(histories, setting(rows_at_most=150), FEW), split)
+        assert any("clients drawn as `rows_at_most` allows to learn from" in note for note in few.notes())
 
     def test_contracts_are_followed_of_those_drawn_alone(self, tables, monkeypatch):
         asked = []
@@ -204,6 +244,40 @@ class TestFitted:
 def test_a_limit_that_is_none(wrong):
     with pytest.raises(ValueError, match="`rows_at_most` must be a whole number of at least 1; got"):
         setting(rows_at_most=wrong)
+
+
+@pytest.mark.parametrize(
+    ("clients", "said"),
+    [
+        ([1, None], r"`clients\[1\]` must be a client id, which is a whole number of 64 bits here; got None"),
+        (
+            [2**63],
+            r"`clients\[0\]` must be a client id, which is a whole number of 64 bits here; got 9223372036854775808",
+        ),
+        ([1.0], r"`clients\[0\]` must be"),
+        ([True], r"`clients\[0\]` must be"),
+        (np.array([1.0, 2.0]), r"`clients\[0\]` must be"),
+        ("12", r"`clients` must be a list of client ids; got '12'\. Write \['12'\]"),
+    ],
+)
+def test_ids_that_are_none(clients, said):
+    numbers = Histories(pd.DataFrame({"client_id": [1, 2, 3], "event_time": "2024-01-01", "amount": 5.0}))
+    with pytest.raises(ValueError, match=said):
+        numbers.client_ids(clients)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, pd.Index, lambda ids: np.array(ids, dtype="uint8")])
+def test_ids_of_any_kind_of_list(kind):
+    numbers = Histories(pd.DataFrame({"client_id": [1, 2, 3], "event_time": "2024-01-01", "amount": 5.0}))
+    ids = numbers.client_ids(kind([3, 1]))
+    assert ids.dtype == np.int64
+    assert ids.tolist() == [3, 1]
+    assert numbers.client_ids([-(2**63), 2**63 - 1]).tolist() == [-(2**63), 2**63 - 1]
+
+
+def test_contracts_that_are_asked_for_and_not_there(histories):
+    with pytest.raises(ValueError, match="`kind` 'contractual' needs the table `contracts`"):
+        lesson(histories, kind="contractual")
 
 
 def test_clients_of_another_kind_are_refused(histories):

@@ -514,7 +514,7 @@ class TestScoreFile:
         bills[~closed].to_parquet(folder / "bills.parquet", index=False)
         with (
             pytest.warns(HistoriesWarning, match="there is none between 2024-07-22 and 2024-09-02"),
-            pytest.warns(UserWarning, match="shortly before 2024-09-10: everybody has been silent for long"),
+            pytest.warns(UserWarning, match="at 2024-09-10 whoever has not bought since has been silent"),
         ):
             score_file(bundle, data=folder, cutoff="2024-09-10", out=folder / "scores.csv")
 
@@ -524,7 +524,7 @@ class TestScoreFile:
         bills = corner_shop()
         later = bills.groupby("client_id").tail(1).assign(event_time=pd.Timestamp("2025-01-15"))
         pd.concat([bills, later]).to_parquet(folder / "bills.parquet", index=False)
-        with pytest.warns(HistoriesWarning, match="stands|comes"), pytest.warns(UserWarning, match="shortly before"):
+        with pytest.warns(HistoriesWarning, match="stands|comes"), pytest.warns(UserWarning, match="whoever has not"):
             scores = score_file(bundle, data=folder, cutoff="2025-02-01", out=folder / "scores.parquet")
         assert (scores["cutoff"] == pd.Timestamp("2025-02-01")).all()
         assert np.isfinite(scores["churn_probability"]).all()

@@ -357,8 +357,8 @@ def test_what_the_door_gives_has_the_types_of_the_tables():
         ({"table": "purchase"}, r"`table` names 'purchase', which is not there\. Did you mean 'purchases'\?"),
         ({"columns": ["amont"]}, r"`columns` names 'amont', which purchases does not have\. Did you mean 'amount'\?"),
         ({"columns": ["rowid"]}, "`columns` names 'rowid', which purchases does not have"),
-        ({"above": "1"}, "`above` must be a client id, which is a whole number here; got '1'"),
-        ({"up_to": True}, "`up_to` must be a client id, which is a whole number here; got True"),
+        ({"above": "1"}, "`above` must be a client id, which is a whole number of 64 bits here; got '1'"),
+        ({"up_to": True}, "`up_to` must be a client id, which is a whole number of 64 bits here; got True"),
     ],
 )
 def test_the_door_says_what_it_cannot_give(options, said):

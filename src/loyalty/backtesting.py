@@ -87,14 +87,14 @@ def _btyd_inputs(panel: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series, 
 
 def _predict_naive(panels: Panels, split: Split, panel: pd.DataFrame) -> pd.DataFrame:
     latest = split.train[-1]
-    labels = panels.labels([latest], known_before=split.test)
-    before = panels.at(latest).loc[labels.index, "days_since_last"]
+    share = panels.share(split.train)
+    labels = panels.labels([latest], known_before=split.test, share=share)
+    before = panels.at(latest, share=share).loc[labels.index, "days_since_last"]
     known = before.dropna()
     edges = np.unique(np.quantile(known, np.linspace(0, 1, 11))[1:-1]) if len(known) else np.empty(0)
     # Each rate is drawn towards the rate of all as if by a few more clients, so that few clients give no certainty.
-    overall = (
-        labels["churned"].mean() if len(labels) else panels.labels(split.train, known_before=split.test).churned.mean()
-    )
+    several = labels if len(labels) else panels.labels(split.train, known_before=split.test, share=share)
+    overall = several["churned"].mean()
     left = labels["churned"].groupby(np.searchsorted(edges, before.fillna(np.inf))).agg(["sum", "size"])
     rates = (left["sum"] + _FEW * overall) / (left["size"] + _FEW)
     # A silence longer than any a rate was found for is like the longest.

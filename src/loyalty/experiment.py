@@ -139,7 +139,7 @@ def run_experiment(
     check_standing(setting, histories, config.score_cutoff)
     tracking_uri(out)  # refuses a folder MLflow cannot work in, before any work is done
     out.mkdir(parents=True, exist_ok=True)
-    watch.begin(_count_steps(setting, histories, config))
+    watch.begin(_count_steps(panels, config))
     watch.step("histories")
     chosen = ModelParameters(churn=config.churn.given(), value=config.value.given())
     result = run_backtest(panels, config.test_cutoffs, seed=config.seed, parameters=chosen, on_step=watch.step)
@@ -230,17 +230,11 @@ def setting_of(config: Config) -> Setting:
     )
 
 
-def _count_steps(setting: Setting, histories: Histories, config: Config) -> int:
-    splits = (
-        setting.splits(histories, [*config.test_cutoffs, config.score_cutoff])
-        if (config.score_cutoff not in config.test_cutoffs)
-        else setting.splits(histories, config.test_cutoffs)
-    )
-    cutoffs = {cutoff for split in splits for cutoff in (*split.train, split.test)}
-    cutoffs.add(config.score_cutoff - _MOVEMENT)
+def _count_steps(panels: Panels, config: Config) -> int:
+    splits = panels.setting.splits(panels.histories, {*config.test_cutoffs, config.score_cutoff})
     baselines_and_models = 2 * len(config.test_cutoffs)
     return (
-        len(cutoffs)
+        panels.count_steps(splits, config.score_cutoff - _MOVEMENT)
         + baselines_and_models
         + len(("histories", "models for scoring", "scores", "voice and alerts", "files", "MLflow"))
     )

@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from loyalty.checks import is_whole_number
-from loyalty.features import CATALOGUE, Feature, Learned, build_panel, choose_features, learn, renew
+from loyalty.features import CATALOGUE, Feature, Learned, build_panel, choose_features, learn, measure_market, renew
 from loyalty.features.feature import WINDOWS
 from loyalty.features.learned import MODELS, learn_buying
+from loyalty.features.panel import client_parts
 from loyalty.histories import Histories, OutcomeKind, at_instant
 from loyalty.labels import build_durations, build_labels
 from loyalty.models.churn import ChurnModel
@@ -89,8 +90,8 @@ class Setting:
     at_most : int
         Training cutoffs per test cutoff at the most, the latest ones.
     rows_at_most : int
-        Rows learned from for a test cutoff at the most, a client at a training cutoff being one: where there would be
-        more, clients are drawn.
+        Rows learned from for a test cutoff, a client at a training cutoff being one: where there would be more, clients
+        are drawn so that about as many are left, a few hundredths more or fewer.
     """
 
     outcome: Outcome
@@ -133,6 +134,7 @@ class Setting:
 
     def ever(self, histories: Histories) -> "ibis.Table":
         """Name the clients who ever bought or, where contracts tell who leaves, held one."""
+        histories._check_kind(self.kind)
         return histories.tables["purchases" if self.kind == "non-contractual" else "contracts"].select("client_id")
 
     def share(self, histories: Histories, cutoffs: Sequence[pd.Timestamp]) -> float:
@@ -167,14 +169,14 @@ class Setting:
         return [note for note in dict.fromkeys(said) if note]
 
     def reopened(self, histories: Histories, cutoffs: Iterable[pd.Timestamp]) -> list[str]:
-        """Say which cutoffs lie so soon after the shop was closed that everybody has been silent for long."""
+        """Say which cutoffs lie so soon after the shop was closed that many have been silent because of it."""
         said = []
         for cutoff in cutoffs:
             closed = self._closed(histories, cutoff)
             if closed is not None and _is_soon_after(cutoff, closed, self.outcome):
                 said.append(
-                    f"Nothing was bought between {closed[0]:%Y-%m-%d} and {closed[1]:%Y-%m-%d}, shortly before "
-                    f"{cutoff:%Y-%m-%d}: everybody has been silent for long, and more are told to leave than will."
+                    f"Nothing was bought between {closed[0]:%Y-%m-%d} and {closed[1]:%Y-%m-%d}: at {cutoff:%Y-%m-%d} "
+                    "whoever has not bought since has been silent for long, and more are told to leave than will."
                 )
         return said
 
@@ -220,7 +222,7 @@ def _is_open(cutoff: pd.Timestamp, closed: tuple[pd.Timestamp, pd.Timestamp], ou
 
 
 def _is_soon_after(cutoff: pd.Timestamp, closed: tuple[pd.Timestamp, pd.Timestamp], outcome: Outcome) -> bool:
-    """Tell whether everybody had been silent for long: as long after it as it took, but no longer than a horizon."""
+    """Tell whether many were silent because of it: as long after it as it took, but no longer than a horizon."""
     last, again = closed
     return last <= cutoff < again + min(again - last, outcome.horizon)
 
@@ -238,7 +240,9 @@ def first_known(histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
 
 
 class Panels:
-    """The panels of one setting; each cutoff is computed once, however many splits it serves.
+    """The panels of one setting; each cutoff is computed once for each share of the clients that is asked for.
+
+    What all clients together say at a cutoff is found out once for all shares below 1.
 
     Attributes
     ----------
@@ -265,10 +269,27 @@ class Panels:
         self._on_step = on_step
         # By the share of the clients, cutoff, and when the models that features ask were fitted and renewed.
         self._snapshots: dict[tuple[float, pd.Timestamp, pd.Timestamp | None, pd.Timestamp | None], pd.DataFrame] = {}
+        # By the two latter alone.
+        self._markets: dict[tuple[pd.Timestamp | None, pd.Timestamp | None], dict[pd.Timestamp, Any]] = {}
+        self._shares: dict[tuple[pd.Timestamp, ...], float] = {}
 
     @cached_property
     def _ids(self) -> NDArray[Any]:
         return self.setting.ever(self.histories).distinct().execute()["client_id"].to_numpy()
+
+    def share(self, cutoffs: tuple[pd.Timestamp, ...]) -> float:
+        """Tell of which share of the clients is learned from at these cutoffs."""
+        if cutoffs not in self._shares:
+            self._shares[cutoffs] = self.setting.share(self.histories, cutoffs)
+        return self._shares[cutoffs]
+
+    def count_steps(self, splits: Iterable[Split], *others: pd.Timestamp) -> int:
+        """Count how often `on_step` is told where models are fitted for these splits, and panels made at `others`."""
+        asked = {(1.0, cutoff) for cutoff in others}
+        for split in splits:
+            share = self.share(split.train)
+            asked |= {(1.0, split.test), *((share, cutoff) for cutoff in split.train)}
+        return len(asked) * len(client_parts(self.histories))
 
     def drawn(self, share: float) -> NDArray[Any] | None:
         """Name the clients of a share; None if it is all of them."""
@@ -309,7 +330,7 @@ class Panels:
     def _snapshots_at(
         self, cutoffs: Sequence[pd.Timestamp], features: Sequence[Feature], learned: Learned | None, share: float
     ) -> pd.DataFrame:
-        version = (None, None) if learned is None else (learned.until, learned.renewed)
+        version = _version(learned)
         if share < 1:  # of a test cutoff's own; what others learned from would only take memory
             self._snapshots = {key: panel for key, panel in self._snapshots.items() if key[0] in {1.0, share}}
         missing = [cutoff for cutoff in cutoffs if (share, cutoff, *version) not in self._snapshots]
@@ -323,6 +344,7 @@ class Panels:
                 active=self.setting.active,
                 features=features,
                 learned=learned,
+                market=self._market(missing, features, learned) if share < 1 else None,
                 clients=self.drawn(share),
                 on_step=self._on_step if learned is None else None,
             )
@@ -330,6 +352,15 @@ class Panels:
             for cutoff in missing:
                 self._snapshots[share, cutoff, *version] = panel[at == cutoff]
         return pd.concat([self._snapshots[share, cutoff, *version] for cutoff in cutoffs])
+
+    def _market(
+        self, cutoffs: Sequence[pd.Timestamp], features: Sequence[Feature], learned: Learned | None
+    ) -> dict[pd.Timestamp, Any]:
+        known = self._markets.setdefault(_version(learned), {})
+        missing = [cutoff for cutoff in cutoffs if cutoff not in known]
+        if missing:
+            known.update(measure_market(self.histories, cutoffs=missing, features=features, learned=learned))
+        return known
 
     def labels(
         self, cutoffs: Sequence[pd.Timestamp], *, known_before: pd.Timestamp | None, share: float = 1.0
@@ -345,6 +376,11 @@ class Panels:
             known_before=known_before,
             clients=self.drawn(share),
         )
+
+
+def _version(learned: Learned | None) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
+    """Tell when the models that features ask were fitted and renewed."""
+    return (None, None) if learned is None else (learned.until, learned.renewed)
 
 
 def draw(clients: NDArray[Any], share: float) -> NDArray[np.bool_]:
@@ -402,9 +438,10 @@ class Fitted:
         notes = [] if self.learned is None else list(self.learned.notes)
         clients = self.labels.index.get_level_values("client_id").nunique()
         if clients < _FEW_CLIENTS:
+            drawn = " drawn as `rows_at_most` allows" if self.share < 1 else ""
             notes.append(
-                f"Before {self.split.test:%Y-%m-%d} there were only {clients} clients to learn from: what is told of "
-                "each is little more than what is common to all."
+                f"Before {self.split.test:%Y-%m-%d} there were only {clients} clients{drawn} to learn from: what is "
+                "told of each is little more than what is common to all."
             )
         notes += self._notes_of_missing_leavers()
         if self.strange:
@@ -429,18 +466,13 @@ class Fitted:
         ]
 
     def _notes_of_missing_leavers(self) -> list[str]:
-        """Say so if nobody left at the first training cutoffs, where many would have at the rate of the others."""
-        rates = self.labels["churned"].groupby(level="cutoff").agg(["sum", "size"])
-        none = rates["sum"].cumsum() == 0
-        before, after = rates[none], rates[~none]
-        # By the rate of the quiet quarter of them, so that a season in which few leave is none that nobody could.
-        usual = (after["sum"] / after["size"]).quantile(0.25)
-        if before.empty or before["size"].max() * usual < _MANY_LEAVERS:
-            return []
-        until, rate = before.index[-1], after["sum"].sum() / after["size"].sum()
+        """Say so if hardly anybody left at the first or the last training cutoffs, where at the others many did."""
+        outcomes = self.labels["churned"].groupby(level="cutoff").agg(["sum", "size"])
+        had_left = "had left by the time of the export is missing in it, bring them, or begin later (`first`)"
+        left_lately = "left lately is missing in the export, bring them, or score an earlier cutoff"
         return [
-            f"Nobody left at the training cutoffs up to {until:%Y-%m-%d}, and {rate:.1%} did at those after: if "
-            "whoever had left by the time of the export is missing in it, bring them, or begin later (`first`)."
+            *_say_quiet(outcomes, "up to {:%Y-%m-%d}", "after", had_left),
+            *_say_quiet(outcomes[::-1], "from {:%Y-%m-%d} on", "before", left_lately),
         ]
 
     def predict(self, panel: pd.DataFrame) -> pd.DataFrame:
@@ -499,7 +531,7 @@ class Lesson:
         ValueError
             If the training outcomes are all alike, or no feature is left to learn from.
         """
-        share = panels.setting.share(panels.histories, split.train)
+        share = panels.share(split.train)
         labels = panels.labels(split.train, known_before=split.test, share=share)
         # A contract that ends in the gap has no outcome: the labels may be fewer than the rows of the panel.
         learned = panels.learn(split.train[-1])
@@ -526,6 +558,7 @@ class Lesson:
             raise ValueError(
                 f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client "
                 f"{'left' if left else 'stayed'}. Choose another `horizon` or `active`"
+                f"{f', or raise `rows_at_most` ({share:.2%} of the clients were drawn)' if share < 1 else ''}"
                 f"{', and see whether what was paid stands as amounts above 0' if left and bought else ''}."
             )
         renewed = panels.renew(learned, split.test)
@@ -602,11 +635,11 @@ class Lesson:
         return Outlook(terms, *days, buying=generations, missing=why_not, seen_days=seen)
 
     def _fit_survival(self, panels: Panels, terms: LongRunTerms, *, seed: int) -> tuple[SurvivalModel | None, str]:
-        """Follow the contracts of cutoffs at least a period apart, or say why it cannot be.
+        """Follow the contracts of some of the training cutoffs, or say why it cannot be.
 
-        Cutoffs that are nearer to each other would follow the same clients through the same months. What is of the
-        season at the cutoff says nothing of later periods, so that each period has a season of its own; and so that
-        more than a few days of the year are seen, cutoffs then need be no more than a third of a period apart.
+        Of cutoffs a period apart none follows the same clients through the same months as another. But where the season
+        is learned they are taken a third of a period apart, so that more than a few days of the year are seen: what is
+        of the season at the cutoff says nothing of later periods, and each period has a season of its own.
         """
         setting = self.setting
         period = min(setting.outcome.horizon, _LONGEST_PERIOD)
@@ -670,6 +703,26 @@ def fit_models(
         lesson.strange,
         outlook,
     )
+
+
+def _say_quiet(outcomes: pd.DataFrame, these: str, others: str, remedy: str) -> list[str]:
+    """Say so if at the first of these cutoffs hardly anybody left, where many would have at the rate of the others.
+
+    Hardly anybody is a tenth, of all together and of the last of them, so that one who left by chance hides nothing.
+    The rate is that of the quiet quarter of the others: a season in which few leave is none in which nobody could.
+    """
+    left, clients = outcomes["sum"].to_numpy(dtype=float), outcomes["size"].to_numpy(dtype=float)
+    rates = left / clients
+    for quiet in range(len(rates) - 1, 0, -1):
+        few = np.quantile(rates[quiet:], 0.25) / 10
+        many = few * 10 * clients[:quiet].max() >= _MANY_LEAVERS
+        if many and rates[quiet - 1] <= few and left[:quiet].sum() <= few * clients[:quiet].sum():
+            return [
+                f"At the training cutoffs {these.format(outcomes.index[quiet - 1])} "
+                f"{left[:quiet].sum() / clients[:quiet].sum():.1%} left, and "
+                f"{left[quiet:].sum() / clients[quiet:].sum():.1%} at those {others}: if whoever {remedy}."
+            ]
+    return []
 
 
 def _strange(X: pd.DataFrame, latest: pd.DataFrame) -> list[str]:

@@ -32,7 +32,7 @@ __all__ = [
 Instant = str | dt.date | pd.Timestamp
 Duration = str | dt.timedelta | pd.Timedelta
 
-#: Rows that a model learns from at the most, a client at a training cutoff being one. More cost time and memory, and
+#: About how many rows a model learns from, a client at a training cutoff being one. More cost time and memory, and
 #: teach little: see experiments/drawn_clients.md.
 ROWS_AT_MOST = 300_000
 

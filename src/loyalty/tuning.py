@@ -300,7 +300,7 @@ def tune(
         raise ValueError(f"`trials` must be at least 1; got {trials!r}.")
     watch = progress or Silent()
     splits = lay_origins(panels.histories, panels.setting, before=before, cutoffs=cutoffs)
-    watch.begin(len({cutoff for split in splits for cutoff in (*split.train, split.test)}) + 2 * trials)
+    watch.begin(panels.count_steps(splits) + 2 * trials)
     origins = [_Origin.of(panels, split, before) for split in splits]
     search = partial(_search, origins=origins, trials=trials, timeout=timeout and timeout / 2, seed=seed, watch=watch)
     churn = search("churn", lambda origin, chosen: origin.churn_losses(chosen, seed=seed))

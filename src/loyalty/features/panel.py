@@ -172,6 +172,11 @@ def measure_market(
     return plan.market
 
 
+def client_parts(histories: Histories) -> list[Any]:
+    """Name the last client of each part that is worked on at a time."""
+    return histories.client_bounds(_PART_ROWS)
+
+
 @dataclass
 class Plan:
     """What is to be computed, of whom and when."""
@@ -214,7 +219,7 @@ class Plan:
             if features is None
             else computable(histories, features, models=models),
             learned=models,
-            bounds=histories.client_bounds(_PART_ROWS),
+            bounds=client_parts(histories),
             market={},
             clients=None if clients is None else histories.client_ids(clients),
         )

@@ -283,7 +283,8 @@ class Histories:
 
         Long is more than a week, and more than twice the longest time without a purchase in the two years up to the
         last one: a wrong date long ago must not make every silence look short. Where contracts tell who leaves, so must
-        they: if none starts or ends any more, whoever left since still seems to be there.
+        they: if none starts or ends any more, or after more than 30 days with ends none does, whoever left since still
+        seems to be there.
 
         Parameters
         ----------
@@ -311,23 +312,25 @@ class Histories:
         if kind == "non-contractual":
             return stale_days(bought, instant, what="purchases", so="everybody looks like a leaver")
         self._check_kind(kind)
-        moved, gone = self._contract_days(instant), "whoever left since then still seems to be there"
+        gone = "whoever left since then still seems to be there"
+        ends = self._contract_days("end", instant)
+        moved = pd.Series(np.union1d(ends, self._contract_days("start", instant)))
+        contracts = stale_days(moved, instant, what="starts and ends of contracts", so=gone)
+        if not contracts and len(ends) > MONTH:
+            contracts = stale_days(ends, instant, what="terminations of contracts", so=gone)
         said = [
-            stale_days(moved, instant, what="starts and ends of contracts", so=gone),
+            contracts,
             stale_days(bought, instant, what="purchases", so="nobody seems to have bought anything since"),
         ]
         return " ".join(filter(None, said))
 
-    def _contract_days(self, before: pd.Timestamp) -> "pd.Series[pd.Timestamp]":
-        """List the days before an instant on which a contract known by then started or ended, each once."""
-        columns, at = ("start", "end", "known_at"), pa.scalar(before, pa.timestamp("us"))
-        found: list[NDArray[np.int64]] = []
-        for rows in self._store.tables["contracts"].all(
-            [name for name in columns if name in self.columns["contracts"]]
-        ):
-            known = rows.filter(pc.less(rows.column("known_at"), at))
-            for name in {"start", "end"} & set(known.column_names):
-                times = known.column(name).drop_null()
+    def _contract_days(self, column: str, before: pd.Timestamp) -> "pd.Series[pd.Timestamp]":
+        """List the days before an instant on which a contract known by then started, or ended, each once."""
+        found = [np.empty(0, np.int64)]
+        at = pa.scalar(before, pa.timestamp("us"))
+        if column in self.columns["contracts"]:
+            for rows in self._store.tables["contracts"].all(list({column, "known_at"})):
+                times = rows.column(column).filter(pc.less(rows.column("known_at"), at)).drop_null()
                 found.append(distinct_days(times.filter(pc.less(times, at)).cast(pa.int64()).to_numpy()))
         return pd.Series(np.unique(np.concatenate(found)).astype("datetime64[D]").astype("datetime64[us]"))
 
@@ -337,9 +340,11 @@ class Histories:
             return []
         late, ended = [], []
         for rows in self._store.tables["contracts"].all(["start", "known_at", "end"]):
-            after = pc.subtract(rows.column("known_at").cast(pa.int64()), rows.column("start").cast(pa.int64()))
-            late.append(after.to_numpy() > LATE)
-            ended.append(pc.is_valid(rows.column("end")).to_numpy())
+            start, known, end = (rows.column(name).cast(pa.int64()).to_numpy() for name in ("start", "known_at", "end"))
+            there = ~np.isnan(end)
+            after = known - start
+            late.append((after > LATE) & ~(there & (np.abs(end - known) > after)))
+            ended.append(there)
         return late_ends(np.concatenate(late), np.concatenate(ended))
 
     def closed(self, cutoff: Instant) -> "tuple[pd.Timestamp, pd.Timestamp] | None":
@@ -549,7 +554,11 @@ class Histories:
             if column not in stored.columns:
                 way_out = nearest(str(column), list(stored.columns))
                 raise ValueError(f"`columns` names {column!r}, which {table} does not have. {way_out}")
-        return stored.read(columns, above=self._as_client(above, "above"), up_to=self._as_client(up_to, "up_to"))
+        between = {
+            name: None if client is None else self._as_client(client, name)
+            for name, client in (("above", above), ("up_to", up_to))
+        }
+        return stored.read(columns, **between)
 
     def client_ids(self, clients: Iterable[Any]) -> NDArray[Any]:
         """Write client ids as the tables hold them: whole numbers, or text.
@@ -557,7 +566,7 @@ class Histories:
         Raises
         ------
         ValueError
-            If one is not of the clients' kind.
+            If one is not of the clients' kind, or text is given that is one id and no list of them.
 
         Examples
         --------
@@ -566,21 +575,24 @@ class Histories:
         >>> Histories(bills).client_ids([3, 1])
         array([3, 1])
         """
+        if isinstance(clients, str):
+            raise ValueError(f"`clients` must be a list of client ids; got {clients!r}. Write [{clients!r}].")
+        text = self._store.tables["purchases"].text_ids
+        if isinstance(clients, np.ndarray) and clients.dtype == np.int64 and not text:
+            return clients
         ids = [self._as_client(client, f"clients[{place}]") for place, client in enumerate(clients)]
-        return np.array(ids, dtype=object if self._store.tables["purchases"].text_ids else np.int64)
+        return np.array(ids, dtype=object if text else np.int64)
 
-    def _as_client(self, client: Any, argument: str) -> ClientId | None:
+    def _as_client(self, client: Any, argument: str) -> ClientId:
         """Return a client id as Python has it, if it is of the clients' kind."""
-        if client is None:
-            return None
         if self._store.tables["purchases"].text_ids:
             if isinstance(client, str):
                 return str(client)
             kind = "text"
         else:
-            if isinstance(client, Integral) and not isinstance(client, bool):
+            if isinstance(client, Integral) and not isinstance(client, bool) and -(2**63) <= int(client) < 2**63:
                 return int(client)
-            kind = "a whole number"
+            kind = "a whole number of 64 bits"
         raise ValueError(f"`{argument}` must be a client id, which is {kind} here; got {client!r}.")
 
     def _stamp(self) -> str:

@@ -65,14 +65,15 @@ def odd_days(days: Days) -> list[str]:
 
 
 def late_ends(late: NDArray[np.bool_], ended: NDArray[np.bool_]) -> list[str]:
-    """Say so if contracts with an end mostly became known late, and the others did not: at the end, as it seems."""
+    """Say so if contracts with an end mostly became known late, towards the end, and the others did not."""
     if min(ended.sum(), (~ended).sum()) < _FEW_CONTRACTS or late[ended].mean() < 0.5 or late[~ended].mean() > 0.1:
         return []
     others = int(late[~ended].sum())
     return [
         f"contracts: {int(late[ended].sum()):,} of {int(ended.sum()):,} with an end became known more than a month "
-        f"after their start, of the others {others:,}: until then their clients are not there. If `known_at` is when "
-        "notice was given, leave it out here and tell the notice as a row of contacts or events."
+        f"after their start and nearer to their end, of the others {others:,} late: until then their clients are not "
+        "there. If `known_at` is when notice was given, leave it out here and tell the notice as a row of contacts or "
+        "events."
     ]
 
 
