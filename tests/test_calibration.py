@@ -6,16 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import check_grad, minimize
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from loyalty.models import calibration
 from loyalty.models.calibration import (
     PlattScaling,
     fit_anchored,
     fit_platt,
+    halfway,
     lasting_error,
     level_errors,
     seasonal_error,
+    share_to_come,
 )
 
 
@@ -266,3 +268,74 @@ def test_half_of_the_level_is_the_anchors_with_its_season():
         found = fit_anchored(margin, anchor, churned, group, latest=now, error=season)
         wanted = (alone(now[0]).mean() + expit(now[1] + season).mean()) / 2
         assert found(*now).mean() == pytest.approx(wanted)
+
+
+def shares_at(shares, every="30D", clients=1000):
+    """Outcomes at cutoffs so far apart, of which so many of a thousand clients left."""
+    cutoffs = pd.date_range("2021-01-01", periods=len(shares), freq=every)
+    churned = np.concatenate([np.arange(clients) < round(share * clients) for share in shares]).astype(int)
+    return churned, cutoffs.repeat(clients), cutoffs
+
+
+class TestShareToCome:
+    reach = pd.Timedelta(days=90)
+
+    def ask(self, shares, *, embargo=None, now=None):
+        churned, cutoffs, days = shares_at(shares)
+        reach = self.reach if embargo is None else embargo
+        return share_to_come(churned, cutoffs, now=days[-1] + self.reach if now is None else now, embargo=reach)
+
+    def test_what_never_changes_goes_on(self):
+        assert self.ask([0.1] * 24) == pytest.approx(0.1, abs=1e-3)
+        assert self.ask([0.1]) == pytest.approx(0.1, abs=1e-3)
+
+    def test_within_a_year_it_is_the_share_of_all(self):
+        assert self.ask([0.1, 0.1, 0.1, 0.3]) == pytest.approx(0.15, abs=1e-3)
+        assert self.ask([0.3, 0.1, 0.1, 0.1]) == pytest.approx(0.15, abs=1e-3)
+
+    def test_what_goes_on_growing_is_followed(self):
+        growing = np.linspace(0.05, 0.25, 24)
+        assert self.ask(growing) > growing[-5:].mean()
+        assert self.ask(growing[::-1]) < growing[:5].mean()
+
+    def test_the_season_is_expected_again_in_part(self):
+        seasonal = np.where(np.arange(30) % 12 < 3, 0.3, 0.1)  # the first three months of each year
+        spring, autumn = pd.Timestamp("2024-02-01"), pd.Timestamp("2023-10-01")
+        assert self.ask(seasonal, now=autumn) < 0.15 < 0.2 < self.ask(seasonal, now=spring) < 0.3
+
+    def test_is_the_last_year_with_its_season_and_what_that_was_off_by_when_it_was_told(self):
+        """At each cutoff, as far as outcomes had been decided by then: to the day."""
+        shares, now = [0.1, 0.2, 0.1, 0.2, 0.3, 0.4] * 5, pd.Timestamp("2023-10-01")
+        days = pd.date_range("2021-01-01", periods=len(shares), freq="30D")
+        of = lambda some: logit((1000 * sum(some) + 0.5) / (1000 * len(some) + 1))  # noqa: E731
+
+        def usual(count, when):
+            year = of(shares[max(0, count - 13) : count])  # thirteen times thirty days reach back a year
+            departures = pd.Series([of([share]) - year for share in shares[:count]], index=days[:count])
+            return year + seasonal_error(departures, now=when)
+
+        for embargo, first in ((90, 3), (91, 4), (60, 2), (0, 1)):
+            errors = [of([shares[k]]) - usual(k - first + 1, days[k]) for k in range(first, len(shares))]
+            told = self.ask(shares, embargo=pd.Timedelta(days=embargo), now=now)
+            lasting = lasting_error(pd.Series(errors, index=days[first:]))
+            assert told == pytest.approx(expit(usual(len(shares), now) + lasting), rel=1e-9)
+
+    @given(shares=st.lists(st.floats(0, 1), min_size=1, max_size=20), years=st.floats(0, 3))
+    def test_is_a_share_whatever_happened(self, shares, years):
+        churned, cutoffs, days = shares_at(shares, clients=20)
+        now = days[-1] + self.reach + pd.Timedelta(days=round(365 * years))
+        told = share_to_come(churned, cutoffs, now=now, embargo=self.reach)
+        assert 0 < told < 1
+        assert share_to_come(churned[::-1], cutoffs[::-1], now=now, embargo=self.reach) == told
+        gone = share_to_come(1 - churned, cutoffs, now=now, embargo=self.reach)
+        assert gone == pytest.approx(1 - told, abs=1e-9)
+
+
+@given(slope=st.floats(0.2, 2), level=st.floats(-3, 3), share=st.floats(0.001, 0.999))
+def test_half_way_between_two_levels(slope, level, share):
+    margin = np.linspace(-4, 4, 50)
+    before = PlattScaling(slope, level)
+    found = halfway(before, margin, share)
+    assert found(margin).mean() == pytest.approx((before(margin).mean() + share) / 2)
+    assert found.slope == slope
+    assert found.weight == 0

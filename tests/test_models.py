@@ -11,6 +11,7 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from loyalty.models.calibration import share_to_come
 from loyalty.models.churn import ChurnModel
 from loyalty.models.intervals import SpendIntervals
 from loyalty.models.line import Line
@@ -350,6 +351,45 @@ class TestChurnModelFiles:
         latest = X.xs(X.index.get_level_values("cutoff").max(), level="cutoff", drop_level=False)
         halfway = (alone.predict_proba(latest)[:, 1].mean() + latest["silence"].mean()) / 2
         assert model.predict_proba(latest)[:, 1].mean() == pytest.approx(halfway, abs=0.01)
+
+    def test_the_level_is_half_way_between_trees_and_past_shares(self, tmp_path):
+        X, left, _ = panel()
+        alone, model = (
+            ChurnModel(n_estimators=40).fit(X, left),
+            ChurnModel(past_shares=True, n_estimators=40).fit(X, left),
+        )
+        cutoffs = pd.DatetimeIndex(X.index.get_level_values("cutoff"))
+        latest = X[cutoffs == cutoffs.max()]
+        embargo = pd.Timedelta(days=X.attrs["reach_days"])
+        share = share_to_come(left.to_numpy(), cutoffs, now=cutoffs.max(), embargo=embargo)
+        halfway = (alone.predict_proba(latest)[:, 1].mean() + share) / 2
+        assert model.predict_proba(latest)[:, 1].mean() == pytest.approx(halfway, rel=1e-9)
+        assert abs(share - halfway) > 0.001
+        assert (model.calibration_.slope, model.calibration_.weight) == (alone.calibration_.slope, 0)
+        parts = model.contributions(X)
+        assert expit(parts.sum(axis=1)) == pytest.approx(model.predict_proba(X)[:, 1], rel=1e-9)
+        model.save(tmp_path)
+        loaded = ChurnModel.load(tmp_path)
+        assert loaded.past_shares
+        assert np.array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+    def test_past_shares_are_those_of_the_clients_who_stand_now(self):
+        X, left, _ = panel()
+        latest = X.iloc[::7].rename(index=lambda day: day + pd.Timedelta(days=365), level="cutoff")
+        model = ChurnModel(past_shares=True, n_estimators=40).fit(X, left, latest=latest)
+        alone = ChurnModel(n_estimators=40).fit(X, left)
+        cutoffs = pd.DatetimeIndex(X.index.get_level_values("cutoff"))
+        now = latest.index.get_level_values("cutoff").max()
+        share = share_to_come(left.to_numpy(), cutoffs, now=now, embargo=pd.Timedelta(days=X.attrs["reach_days"]))
+        halfway = (alone.predict_proba(latest)[:, 1].mean() + share) / 2
+        assert model.predict_proba(latest)[:, 1].mean() == pytest.approx(halfway, rel=1e-9)
+
+    def test_past_shares_are_of_a_panel_and_no_anchor_stands_beside_them(self):
+        X, left, _ = anchored_panel()
+        with pytest.raises(ValueError, match="`past_shares` needs a panel with cutoffs"):
+            ChurnModel(past_shares=True).fit(X.reset_index(drop=True), left)
+        with pytest.raises(ValueError, match="`past_shares` is no second opinion beside the `anchor` 'silence'"):
+            ChurnModel(past_shares=True, anchor="silence").fit(X, left)
 
     def test_an_anchor_is_a_probability(self):
         X, left, _ = anchored_panel()

@@ -573,7 +573,7 @@ def test_each_model_has_half_of_the_time(monkeypatch):
     monkeypatch.setattr(tuning, "lay_origins", lambda *_, **__: ())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tuning, "Tuning", lambda *_: None)
-        tune(SimpleNamespace(histories=None, setting=None), before=None, timeout=60)
+        tune(SimpleNamespace(histories=None, setting=None, count_steps=len), before=None, timeout=60)
     assert asked == [30, 30]
 
 

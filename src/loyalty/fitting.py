@@ -17,7 +17,7 @@ from loyalty.features.panel import client_parts
 from loyalty.histories import Histories, OutcomeKind, at_instant
 from loyalty.labels import build_durations, build_labels
 from loyalty.models.churn import ChurnModel
-from loyalty.models.outlook import LongRunTerms, Outlook, season_of_periods
+from loyalty.models.outlook import LongRunTerms, Outlook, clocks_of_periods, season_of_periods
 from loyalty.models.parameters import ModelParameters
 from loyalty.models.survival import SurvivalModel
 from loyalty.models.uncertainty import Uncertainty
@@ -593,6 +593,7 @@ class Lesson:
         model = ChurnModel(
             monotone=monotone,
             anchor=anchor,
+            past_shares=not self._bought,
             extrapolate=[name for name in _EXTRAPOLATED if self._bought and name in self.X],
             embargo=reach,
             random_state=seed,
@@ -661,7 +662,9 @@ class Lesson:
         )
         X = panels.at(*reversed(followed), learned=self.taught, share=self.share).loc[lives.index, own]
         longest = int(lives["duration"].max()) if len(lives) else 1
-        changing = season_of_periods(X, period, longest) if learns_season else None
+        changing = clocks_of_periods(X, period, longest)
+        if learns_season:
+            changing |= season_of_periods(X, period, longest)
         model = SurvivalModel(
             n_estimators=_SURVIVAL_TREES, learning_rate=_SURVIVAL_STEP, period=f"{period.days}d", random_state=seed
         )

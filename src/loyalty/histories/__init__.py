@@ -22,6 +22,7 @@ from loyalty.histories.days import (
     closed_days,
     distinct_days,
     late_ends,
+    moved_renewals,
     odd_days,
     stale_days,
     uneven_days,
@@ -226,9 +227,9 @@ class Histories:
             warned += odd
         else:
             self.observed_until = as_instant(observed_until, name="observed_until")
-        late = self._late_ends()
-        self.notes += tuple(late)
-        warned += late
+        odd = [*self._late_ends(), *self._moved_renewals()]
+        self.notes += tuple(odd)
+        warned += odd
         for warning in warned:
             warnings.warn(warning, HistoriesWarning, stacklevel=2)
 
@@ -346,6 +347,16 @@ class Histories:
             late.append((after > LATE) & ~(there & (np.abs(end - known) > after)))
             ended.append(there)
         return late_ends(np.concatenate(late), np.concatenate(ended))
+
+    def _moved_renewals(self) -> list[str]:
+        """Tell of dates of renewal that seem to be those of the day of the export."""
+        if not {"end", "renews_at"} <= set(self.columns.get("contracts", ())):
+            return []
+        found = []
+        for rows in self._store.tables["contracts"].all(["start", "end", "renews_at"]):
+            ended = rows.filter(pc.and_(pc.is_valid(rows.column("end")), pc.is_valid(rows.column("renews_at"))))
+            found.append([ended.column(name).cast(pa.int64()).to_numpy() for name in ("start", "end", "renews_at")])
+        return moved_renewals(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
     def closed(self, cutoff: Instant) -> "tuple[pd.Timestamp, pd.Timestamp] | None":
         """Find a time without any purchase that is none of the shop's own rhythm, as far as was known at a cutoff.

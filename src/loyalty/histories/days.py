@@ -24,6 +24,8 @@ _DAY = 86_400_000_000  # microseconds
 LATE = MONTH * _DAY
 #: Of fewer contracts with an end, or without, nothing is told of when they become known.
 _FEW_CONTRACTS = 20
+#: A renewal is far from the start of a contract if it is so many times as far as the most that was left of any.
+_SEVERAL = 1.5
 #: Days between the first and the last that are ticked off and not sorted.
 _TICKED = 10_000_000
 
@@ -74,6 +76,26 @@ def late_ends(late: NDArray[np.bool_], ended: NDArray[np.bool_]) -> list[str]:
         f"after their start and nearer to their end, of the others {others:,} late: until then their clients are not "
         "there. If `known_at` is when notice was given, leave it out here and tell the notice as a row of contacts or "
         "events."
+    ]
+
+
+def moved_renewals(start: NDArray[np.int64], end: NDArray[np.int64], renews: NDArray[np.int64]) -> list[str]:
+    """Say so if the renewals of ended contracts, in microseconds, seem to have been moved on for as long as they ran.
+
+    Then no more is left of any than a term, however long ago it started; of long terms some would be left early. Those
+    that ended on the day of their renewal say nothing.
+    """
+    agreed, left = renews - start, renews - end
+    between = np.abs(left) > _WEEK * _DAY
+    if not between.any() or left[between].min() < 0:
+        return []
+    moved = between & (agreed > _SEVERAL * left.max())
+    if moved.sum() < _FEW_CONTRACTS:
+        return []
+    return [
+        f"contracts: {int(moved.sum()):,} ended before a `renews_at` far from their start, and of none was more left "
+        f"than {left.max() / _DAY:.0f} days: if the date is moved on at each renewal, it tells who stayed, and at the next "
+        "cutoff it will not. Bring it as it was agreed when the row began, or leave it out."
     ]
 
 

@@ -1,6 +1,6 @@
 """Calibration: make a margin mean what it says, at cutoffs never seen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -140,9 +140,35 @@ def fit_anchored(
         both = np.column_stack([margin, anchor])
         (slope, weight), _ = _fit(both, churned, group, prior=np.array([slope, weight]), spread=_ANCHORED_PRIOR)
     wanted = (float(alone(latest[0]).mean()) + float(expit(latest[1] + error).mean())) / 2
-    eta = slope * latest[0] + weight * latest[1]
-    level = float(brentq(lambda level: float(expit(level + eta).mean()) - wanted, -50.0, 50.0))
+    level = _level_of(slope * latest[0] + weight * latest[1], wanted)
     return PlattScaling(slope=float(slope), level=level, weight=float(weight))
+
+
+def halfway(scaling: PlattScaling, latest: Floats, share: float) -> PlattScaling:
+    """Move the level half way from what a calibrator says of the clients as they stand now to another share of them.
+
+    Parameters
+    ----------
+    scaling : PlattScaling
+        Without an anchor.
+    latest : array of shape (n_latest,)
+        Margins of the clients as they stand now.
+    share : float
+        How many of them another forecast says will leave.
+
+    Examples
+    --------
+    >>> margins = np.zeros(10)
+    >>> round(float(halfway(PlattScaling(), margins, 0.1)(margins).mean()), 3)
+    0.3
+    """
+    wanted = (float(scaling(latest).mean()) + share) / 2
+    return replace(scaling, level=_level_of(scaling.slope * latest, wanted))
+
+
+def _level_of(eta: Floats, wanted: float) -> float:
+    """Find what to add to log-odds for their mean probability to be the one that is wanted."""
+    return float(brentq(lambda level: float(expit(level + eta).mean()) - wanted, -50.0, 50.0))
 
 
 def lasting_share(times: float) -> float:
@@ -281,10 +307,66 @@ def level_errors(opinion: Floats, churned: NDArray[np.int_], cutoffs: pd.Datetim
     found = {}
     for cutoff in cutoffs.unique().sort_values():
         at = cutoffs == cutoff
-        # As if one client more had half left: where all or none did, the level is far out, but not without end.
-        share = (churned[at].sum() + 0.5) / (np.count_nonzero(at) + 1)
-        found[cutoff] = brentq(lambda level, told=opinion[at], share=share: expit(level + told).mean() - share, -50, 50)
+        found[cutoff] = _level_of(opinion[at], _share(churned[at].sum(), int(at.sum())))
     return pd.Series(found, dtype=float)
+
+
+def share_to_come(
+    churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex, *, now: pd.Timestamp, embargo: pd.Timedelta
+) -> float:
+    """Expect the share who will leave from the shares who left, whoever they were.
+
+    It is the share of the last year, which holds every season once, and what the season of years past says beyond it;
+    and of what that was off by each time it was told before, what lasts.
+
+    Parameters
+    ----------
+    churned : array of shape (n_rows,)
+        0 or 1.
+    cutoffs : DatetimeIndex of shape (n_rows,)
+        When.
+    now : Timestamp
+        The cutoff to come.
+    embargo : Timedelta
+        Time an outcome takes to be decided.
+
+    Examples
+    --------
+    A tenth left each time, and then three tenths:
+
+    >>> cutoffs = pd.date_range("2024-01-01", periods=4, freq="91D").repeat(1000)
+    >>> churned = np.tile(np.arange(1000) < 100, 4).astype(int)
+    >>> ask = {"now": pd.Timestamp("2024-12-31"), "embargo": pd.Timedelta(days=90)}
+    >>> round(share_to_come(churned, cutoffs, **ask), 2)
+    0.1
+    >>> churned[-1000:][:300] = 1
+    >>> round(share_to_come(churned, cutoffs, **ask), 2)
+    0.13
+    """
+    left = pd.DataFrame({"left": churned, "clients": 1}).groupby(cutoffs).sum()
+    errors = {}
+    for cutoff in left.index:
+        decided = left[(left.index < cutoff) & (left.index <= cutoff - embargo)]
+        if len(decided):
+            errors[cutoff] = _log_odds_of(left.loc[[cutoff]]) - _usual(decided, cutoff)
+    lasting = lasting_error(pd.Series(errors, dtype=float)) if errors else 0.0
+    return float(expit(_usual(left, now) + lasting))
+
+
+def _usual(left: pd.DataFrame, now: pd.Timestamp) -> float:
+    """Say in log-odds what the last year of cutoffs, and the season of years past, tell of a cutoff to come."""
+    year = _log_odds_of(left[left.index > left.index[-1] - YEAR])
+    departures = {cutoff: _log_odds_of(left.loc[[cutoff]]) - year for cutoff in left.index}
+    return year + seasonal_error(pd.Series(departures), now=now)
+
+
+def _log_odds_of(left: pd.DataFrame) -> float:
+    return float(logit(_share(left["left"].sum(), left["clients"].sum())))
+
+
+def _share(leavers: float, clients: float) -> float:
+    """Divide as if one client more had half left: where all or none did, the level is far out, but not without end."""
+    return (leavers + 0.5) / (clients + 1)
 
 
 def _fit(

@@ -17,7 +17,16 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from loyalty.models.calibration import PlattScaling, error_to_come, fit_anchored, fit_platt, level_errors, log_odds
+from loyalty.models.calibration import (
+    PlattScaling,
+    error_to_come,
+    fit_anchored,
+    fit_platt,
+    halfway,
+    level_errors,
+    log_odds,
+    share_to_come,
+)
 from loyalty.models.categories import as_they_stand, freeze_columns, read_columns, restore_columns, written_columns
 from loyalty.models.line import Line, fit_line
 from loyalty.models.rehearsal import perform, rehearse
@@ -53,6 +62,10 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
     they stand now, which holds where the trees have not seen a season or an age of the client base yet. What the anchor
     was off in the same season of years past is expected of it again in part, and so is what it was always off by.
 
+    Where there is none, as of contracts, the shares who left at the cutoffs before may be the second opinion, of the
+    level alone (`past_shares`). It is set half way between that of the trees and what is to be expected by the last
+    year of those shares, the season of years past, and what that was off by whenever it was told.
+
     Trees stand still beyond what they have seen, and a client base that grows older goes beyond it: a panel of half a
     year knows nobody who has been silent for ten months. So trees may start from a line in the logarithms of the
     columns named in `extrapolate`, which goes on where they do not.
@@ -83,6 +96,9 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         categories.
     anchor : str, optional
         The column that holds a second opinion, such as `silence_probability`. Only for panels.
+    past_shares : bool, default=False
+        Whether the shares who left at past cutoffs are a second opinion of the level. Only for panels, and not beside
+        an anchor.
     extrapolate : sequence of str, optional
         The columns of numbers whose effect goes on beyond what the panel has seen, such as `days_since_last`,
         `frequency` and `T`. Only for panels.
@@ -146,6 +162,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         min_child_samples: int | None = None,
         monotone: Mapping[str, int] | None = None,
         anchor: str | None = None,
+        past_shares: bool = False,
         extrapolate: Sequence[str] | None = None,
         embargo: Duration | None = None,
         random_state: int = 0,
@@ -157,6 +174,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         self.min_child_samples = min_child_samples
         self.monotone = monotone
         self.anchor = anchor
+        self.past_shares = past_shares
         self.extrapolate = extrapolate
         self.embargo = embargo
         self.random_state = random_state
@@ -172,15 +190,16 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_rows,)
             Who churned.
         latest : DataFrame of shape (n_latest, n_features), optional
-            The clients as they stand now, whose outcomes are not known yet: beside an anchor, the level is set on
-            them. By default the rows of the latest cutoff.
+            The clients as they stand now, whose outcomes are not known yet: beside an anchor or past shares, the level
+            is set on them. By default the rows of the latest cutoff.
 
         Raises
         ------
         ValueError
             If there are not exactly two outcomes; if `anchor` or `extrapolate` names no column of numbers of a panel,
-            or `monotone` none of a table; if `anchor` holds anything but probabilities; if `latest` is not a panel as
-            `X` is; if a category has more than 255 levels, or none that ten clients have.
+            or `monotone` none of a table; if `past_shares` are asked of no panel, or beside an anchor; if `anchor`
+            holds anything but probabilities; if `latest` is not a panel as `X` is; if a category has more than 255
+            levels, or none that ten clients have.
 
         Warns
         -----
@@ -216,21 +235,22 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
         if self.anchor is not None and cutoffs is not None:
             told = self._anchor(values, self._margin(self.booster_, self.line_, values))
             self.anchor_mean_ = float(told.mean())
-            standing, now = as_they_stand(self, X, values, latest)
-            when = cutoffs_of(standing)
-            if when is None:
-                raise ValueError("`latest` must be a panel, with `cutoff` in its index as `X` has it.")
-            own = self._margin(self.booster_, self.line_, now)
+            when, now, own = self._as_they_stand(X, values, latest)
             self.calibration_ = fit_anchored(
                 margin,
                 self._anchor(values[rows], margin),
                 codes[rows],
                 group,
                 latest=(own, self._anchor(now, own)),
-                error=error_to_come(level_errors(told, codes, cutoffs), now=when.max()),
+                error=error_to_come(level_errors(told, codes, cutoffs), now=when),
             )
         elif folds:
             self.calibration_ = fit_platt(margin, codes[rows], group, through_time=cutoffs is not None)
+        if self.past_shares and cutoffs is not None:
+            when, _, own = self._as_they_stand(X, values, latest)
+            embargo = embargo_of(X, self.embargo) or pd.Timedelta(0)
+            share = share_to_come(codes, cutoffs, now=when, embargo=embargo)
+            self.calibration_ = halfway(self.calibration_, own, share)
         self.calibration_cutoffs_ = () if cutoffs is None else tuple(cutoffs[held_out[0]] for held_out in held_out_rows)
         self.typical_ = self.columns_.typical(values)
         return self
@@ -352,6 +372,12 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
                     raise ValueError(
                         f"`{parameter}` names {name!r}, which is not a column of numbers of a panel with cutoffs."
                     )
+        if self.past_shares and cutoffs is None:
+            raise ValueError("`past_shares` needs a panel with cutoffs.")
+        if self.past_shares and self.anchor is not None:
+            raise ValueError(
+                f"`past_shares` is no second opinion beside the `anchor` {self.anchor!r}; give one of them."
+            )
 
     def _anchor_column(self) -> int:
         assert self.anchor is not None  # noqa: S101 - the callers have looked
@@ -419,6 +445,16 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             return []
         splitter = StratifiedKFold(folds, shuffle=True, random_state=self.random_state)
         return list(splitter.split(np.zeros(len(codes)), codes))
+
+    def _as_they_stand(
+        self, X: pd.DataFrame, values: NDArray[np.float64], latest: pd.DataFrame | None
+    ) -> tuple[pd.Timestamp, NDArray[np.float64], NDArray[np.float64]]:
+        """Tell when the clients stand as they do now, their columns as the trees read them, and their margins."""
+        standing, now = as_they_stand(self, X, values, latest)
+        cutoffs = cutoffs_of(standing)
+        if cutoffs is None:
+            raise ValueError("`latest` must be a panel, with `cutoff` in its index as `X` has it.")
+        return cutoffs.max(), now, self._margin(self.booster_, self.line_, now)
 
     def _margin(self, booster: lgb.Booster, line: Line, values: NDArray[np.float64]) -> NDArray[np.float64]:
         trees = booster.predict(values, raw_score=True, num_threads=threads(self.n_jobs, len(values)))

@@ -27,7 +27,7 @@ OUTLOOK_COLUMNS = ("long_run_value", "alive_probability", "median_remaining_days
 OUTLOOK_FILES = ("outlook.json", "survival.json", "survival.txt")
 
 _DAYS_OF_A_YEAR = 365.25
-#: From where the season is seen, in degrees.
+#: From where the season and the year of a contract are seen, in degrees.
 _SIDES = (0, 45, 90, 135)
 _LONGEST_YEARS = 20.0
 #: Beyond what is known of contracts, the mean hazard of so many days before goes on.
@@ -126,8 +126,10 @@ class Outlook:
     time will leave cannot be observed, so that no number of days is given for it: `alive_probability` is what the
     histories can tell.
 
-    A curve of contracts is known for as many periods as outcomes were seen. Beyond, the mean hazard of the last year of
-    it goes on. As those who leave early go first, that tends to be too high, and the value too low [1]_.
+    What is known beforehand of each period, its season and how old the contract will be then, tells how likely its end
+    is (`clocks_of_periods`). A curve of contracts is known for as many periods as outcomes were seen. Beyond, the mean
+    hazard of the last year of it goes on. As those who leave early go first, that tends to be too high, and the value
+    too low [1]_.
 
     References
     ----------
@@ -309,10 +311,12 @@ class Outlook:
 
     def _curves(self, panel: pd.DataFrame) -> Floats:
         assert self.survival is not None  # noqa: S101 - asked by the callers
-        length, changing = pd.Timedelta(days=self.period_days), None
-        if self.survival.changing_:
-            changing = season_of_periods(panel, length, self.survival.periods_)
-        return self.survival.predict_survival(panel[list(self.survival.feature_names_in_)], changing=changing)
+        model, length = self.survival, pd.Timedelta(days=self.period_days)
+        X = panel[list(model.feature_names_in_)]
+        changing = clocks_of_periods(X, length, model.periods_)
+        if set(changing) != set(model.changing_):
+            changing |= season_of_periods(panel, length, model.periods_)
+        return model.predict_survival(X, changing=changing or None)
 
     def _held(self, curves: Floats) -> Floats:
         """Tell for how much of each horizon contracts are in force, relative to the first."""
@@ -323,6 +327,46 @@ class Outlook:
         shares = np.divide(held, first, out=np.zeros_like(held), where=first > 0)
         shares[:, 0] = 1.0
         return np.clip(np.minimum.accumulate(shares, axis=1), 0.0, 1.0)  # what rounding leaves
+
+
+def clocks_of_periods(panel: pd.DataFrame, period: pd.Timedelta, periods: int) -> dict[str, Floats]:
+    """Tell how old contracts will be in the middle of each period, and how far from their renewal.
+
+    Minimum terms end, and yearly payers decide, at an age that is known beforehand: what lies two periods ahead of one
+    client lies one ahead of another, and is the same. Where contracts run from year to year, the age is a place on a
+    circle, seen from four sides as the season is.
+
+    Parameters
+    ----------
+    panel : DataFrame of shape (n_rows, n_features)
+        With `days_since_contract_first` or `days_to_renewal`, as far as they are to be told.
+    period : Timedelta
+        Length of a period.
+    periods : int
+        How many.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_rows, periods)
+        `contract_age` and the days until the renewal that is next now, less than 0 once it is over; the sine of the
+        angle within the year of the contract, and of as many degrees more as the name says. NaN where nothing is known.
+
+    Examples
+    --------
+    >>> panel = pd.DataFrame({"days_since_contract_first": [300.0], "days_to_renewal": [65.0]})
+    >>> clocks = clocks_of_periods(panel, pd.Timedelta(days=90), 2)
+    >>> clocks["contract_age"].tolist(), clocks["to_renewal"].tolist()
+    ([[345.0, 435.0]], [[20.0, -70.0]])
+    """
+    ahead = period / pd.Timedelta(days=1) * (np.arange(periods) + 0.5)
+    clocks = {}
+    if "days_since_contract_first" in panel:
+        clocks["contract_age"] = age = panel["days_since_contract_first"].to_numpy(dtype=float)[:, None] + ahead
+        angle = 2 * np.pi * age / _DAYS_OF_A_YEAR
+        clocks |= {f"anniversary_{side}": np.sin(angle + np.deg2rad(side)) for side in _SIDES}
+    if "days_to_renewal" in panel:
+        clocks["to_renewal"] = panel["days_to_renewal"].to_numpy(dtype=float)[:, None] - ahead
+    return clocks
 
 
 def season_of_periods(panel: pd.DataFrame, period: pd.Timedelta, periods: int) -> dict[str, Floats]:
