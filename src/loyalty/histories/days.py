@@ -94,8 +94,8 @@ def moved_renewals(start: NDArray[np.int64], end: NDArray[np.int64], renews: NDA
         return []
     return [
         f"contracts: {int(moved.sum()):,} ended before a `renews_at` far from their start, and of none was more left "
-        f"than {left.max() / _DAY:.0f} days: if the date is moved on at each renewal, it tells who stayed, and at the next "
-        "cutoff it will not. Bring it as it was agreed when the row began, or leave it out."
+        f"than {left.max() / _DAY:.0f} days: if the date is moved on at each renewal, it tells who stayed, and at the "
+        "next cutoff it will not. Bring it as it was agreed when the row began, or leave it out."
     ]
 
 
