@@ -1,9 +1,10 @@
 """See what the models say of invented businesses with contracts, of which it is known what is true.
 
-    python experiments/invented_contracts.py [--only season ...] [--seed 1] [--rules]
+    python experiments/invented_contracts.py [--only season ...] [--seed 1] [--rules] [--data DATA]
 
 Contracts end by a daily hazard that is known. The models stand at three cutoffs, for 90 days. With `--rules`, the level
-is set, and the curves are learned, by other rules as well. What it means is said in `invented_contracts.md`.
+is set, and the curves are learned, by other rules as well; with `--data`, at cutoffs of the airline before its test
+cutoffs instead. What it means is said in `invented_contracts.md`.
 """
 
 import argparse
@@ -11,15 +12,18 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score
 
 from loyalty import fitting
+from loyalty.config import read_config, read_histories
+from loyalty.experiment import setting_of
 from loyalty.fitting import Lesson, Panels, Setting
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models import outlook
@@ -34,6 +38,8 @@ Hazard = Callable[[Whole, Whole, Whole, Whole], Floats]
 START, RECORDS, UNTIL = (pd.Timestamp(day) for day in ("2018-07-01", "2021-01-01", "2024-03-01"))
 DAYS, AHEAD = (UNTIL - START).days, 720
 CUTOFFS = pd.to_datetime(["2023-06-01", "2023-09-01", "2023-12-01"])
+#: Cutoffs of the airline before its test cutoffs.
+BEFORE = pd.to_datetime(["2017-12-01", "2018-02-01", "2018-03-01"])
 HORIZON = 90
 SETTING = Setting.of(horizon=f"{HORIZON}d", kind="contractual")
 #: Of a plan: the fee of a month, and how much more often its contracts end than those of the second.
@@ -236,13 +242,39 @@ def judge(clients: Clients, panels: Panels, lesson: Lesson, rule: str) -> dict[s
     }
 
 
+def judge_airline(panels: Panels, lesson: Lesson, rule: str) -> dict[str, float]:
+    """Say what is told at the cutoff of a lesson, beside what happened."""
+    left = panels.labels([lesson.split.test], known_before=None)["churned"]
+    X = lesson.latest.loc[left.index]
+    with without(RULES[rule]):
+        told = lesson.fit_churn().predict_proba(X)[:, 1]
+        curves = lesson.fit_outlook(panels, LongRunTerms())._curves(X)
+    return {
+        "left": left.mean(),
+        "told": told.mean(),
+        "off": abs(np.log(told.mean() / left.mean())),
+        "AUC": roc_auc_score(left, told),
+        "log loss": log_loss(left, told),
+        "curve 90": log_loss(left, 1 - curves[:, 0]),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=BUSINESSES, default=list(BUSINESSES))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rules", action="store_true", help="leave past shares, and clocks, out as well")
+    parser.add_argument("--data", type=Path, help="folder of the data: of the airline instead, with all rules")
     given = parser.parse_args()
     told = {}
+    if given.data is not None:
+        config = read_config(Path(__file__).parent / "airline.toml")
+        panels = Panels(read_histories(config, given.data), setting_of(config), config.features)
+        lessons = [Lesson.of(panels, split) for split in panels.setting.splits(panels.histories, BEFORE)]
+        for rule in RULES:
+            told[rule] = pd.DataFrame([judge_airline(panels, lesson, rule) for lesson in lessons]).mean()
+        print(pd.DataFrame(told).T.round(4).to_string())
+        return
     for name in given.only:
         clients = BUSINESSES[name].draw(given.seed)
         panels = Panels(clients.histories(), SETTING)
