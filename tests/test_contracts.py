@@ -384,6 +384,7 @@ class TestExportsThatLackSomething:
             ([0, 0, 9, 10], None),  # but not of so few
             ([2, 0, 10, 12], "up to 2024-01-02 1.0%"),  # a tenth of what would have
             ([3, 0, 10, 12], None),
+            ([0, 0, 5, 5, 40, 40], None),  # a quarter of the others is quiet as well
             ([0, 5, 40, 42], "up to 2024-01-01 0.0%"),
             ([0, 0, 0, 12], "up to 2024-01-03 0.0%"),
         ],
