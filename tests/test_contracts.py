@@ -297,6 +297,9 @@ class TestStale:
         assert said.startswith(ended) is told
         assert bool(said) is told
         assert known.staleness(last + pd.Timedelta(days=7), kind="contractual") == ""
+        neither = Histories(bills, contracts=contracts[contracts["start"] < "2023-01-15"], observed_until=UNTIL)
+        said = neither.staleness("2024-04-01", kind="contractual")
+        assert said.startswith("The starts and ends of contracts known at 2024-04-01 end on ")
 
     def test_an_end_to_come_or_not_known_yet_does_not_make_them_fresh(self):
         days = pd.date_range("2024-01-01", "2024-03-01")
@@ -383,6 +386,7 @@ class TestExportsThatLackSomething:
             ([0, 0, 10, 12], "up to 2024-01-02 0.0%"),  # ten would have left of a hundred
             ([0, 0, 9, 10], None),  # but not of so few
             ([2, 0, 10, 12], "up to 2024-01-02 1.0%"),  # a tenth of what would have
+            ([1, 1, 10, 10], "up to 2024-01-02 1.0%"),
             ([3, 0, 10, 12], None),
             ([0, 0, 5, 5, 40, 40], None),  # a quarter of the others is quiet as well
             ([0, 5, 40, 42], "up to 2024-01-01 0.0%"),
