@@ -234,7 +234,7 @@ class TestOwnFeatures:
         bills = corner_shop()
         closed = bills["event_time"].between("2024-07-25", "2024-09-01")
         bills[~closed].to_parquet(tmp_path / "bills.parquet", index=False)
-        notes = ("training cutoffs with a tenth of their horizon in it", "shortly before 2024-09-20: everybody has")
+        notes = ("training cutoffs with a tenth of their horizon in it", "at 2024-09-20 whoever has not bought since")
         checked = " ".join(call("check", shop.config, "--data", shop.data).stdout.split())
         assert all(note in checked for note in notes)
         forget_own()
