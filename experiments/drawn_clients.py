@@ -22,8 +22,10 @@ from invented_shops import SETTING, Shop, season
 from value_comparison import Forecast, figures_of
 
 from loyalty.evaluation import churn_metrics
-from loyalty.fitting import Lesson, Panels, Setting
+from loyalty.fitting import Lesson
 from loyalty.histories import Histories, HistoriesWarning
+from loyalty.panels import Panels
+from loyalty.setting import Setting
 
 CUTOFF = pd.Timestamp("2024-09-01")
 

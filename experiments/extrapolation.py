@@ -21,8 +21,9 @@ from value_comparison import Forecast, figures_of
 from loyalty.config import read_config, read_histories
 from loyalty.evaluation import churn_metrics
 from loyalty.experiment import setting_of
-from loyalty.fitting import Lesson, Panels
+from loyalty.fitting import Lesson
 from loyalty.histories import Histories, HistoriesWarning
+from loyalty.panels import Panels
 from loyalty.timeline import Outcome
 
 #: Clients of Online Retail II who first bought between two days: how they age, seen at these cutoffs.

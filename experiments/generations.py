@@ -21,8 +21,9 @@ from loyalty.btyd import _generations
 from loyalty.config import read_config, read_histories
 from loyalty.evaluation import churn_metrics, value_metrics
 from loyalty.experiment import setting_of
-from loyalty.fitting import Lesson, Panels
+from loyalty.fitting import Lesson
 from loyalty.histories import HistoriesWarning
+from loyalty.panels import Panels
 from loyalty.timeline import Outcome
 
 HERE = Path(__file__).parent

@@ -19,10 +19,11 @@ import pandas as pd
 
 from loyalty.config import read_config, read_histories
 from loyalty.experiment import setting_of
-from loyalty.fitting import Lesson, Panels
+from loyalty.fitting import Lesson
 from loyalty.histories import HistoriesWarning
 from loyalty.models.holding_out import HeldOut
 from loyalty.models.intervals import SpendIntervals, coverage_table
+from loyalty.panels import Panels
 from loyalty.timeline import Outcome
 
 HERE = Path(__file__).parent

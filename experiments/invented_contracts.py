@@ -24,10 +24,12 @@ from sklearn.metrics import log_loss, roc_auc_score
 from loyalty import fitting
 from loyalty.config import read_config, read_histories
 from loyalty.experiment import setting_of
-from loyalty.fitting import Lesson, Panels, Setting
+from loyalty.fitting import Lesson
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models import outlook
 from loyalty.models.outlook import LongRunTerms
+from loyalty.panels import Panels
+from loyalty.setting import Setting
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -146,6 +148,12 @@ def season(plan: Whole, term: Whole, day: Whole, age: Whole) -> Floats:
     return 0.0012 * TIMES[plan] * np.exp(np.cos(2 * np.pi * of_year / 365.25))
 
 
+def december(plan: Whole, term: Whole, day: Whole, age: Whole) -> Floats:
+    """Nearly all leave in December."""
+    month = (START + pd.to_timedelta(day.ravel(), unit="D")).month.to_numpy().reshape(day.shape)
+    return TIMES[plan] * np.where(month == 12, 0.011, 0.0002)
+
+
 def doubling(plan: Whole, term: Whole, day: Whole, age: Whole) -> Floats:
     """Twice as many each year and a half."""
     return 0.0006 * TIMES[plan] * np.clip(2 ** ((day - (RECORDS - START).days) / 548), 0.3, 8)
@@ -175,6 +183,7 @@ BUSINESSES = {
     "330 clients": Business(usual(0.0010), clients=330),
     "twice as many clients each year": Business(usual(0.0012), growth=2.0),
     "season: most leave in January": Business(season),
+    "season: nearly all leave in December": Business(december),
     "twice as many leave each year and a half": Business(doubling),
     "twice as many left for two months": Business(once),
     "terms of one or two years": Business(after_terms, terms=(365, 730)),

@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from second_opinion import errors
 from sklearn.metrics import log_loss, roc_auc_score
 
-from loyalty.fitting import Lesson, Panels, Setting
+from loyalty.fitting import Lesson
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models.calibration import YEAR, error_to_come, lasting_share
 from loyalty.models.portfolio import portfolio_interval
+from loyalty.panels import Panels
+from loyalty.setting import Setting
 
 Floats = NDArray[np.float64]
 #: An intensity or a price, by the day.

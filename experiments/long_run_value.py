@@ -22,11 +22,12 @@ from loyalty.config import read_config, read_histories
 from loyalty.evaluation import value_metrics
 from loyalty.experiment import setting_of
 from loyalty.features import CATALOGUE, build_panel
-from loyalty.fitting import Panels, fit_models
+from loyalty.fitting import fit_models
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.labels import build_durations, build_labels
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
 from loyalty.models.outlook import LongRunTerms
+from loyalty.panels import Panels
 from loyalty.timeline import Outcome, as_duration
 
 HERE = Path(__file__).parent

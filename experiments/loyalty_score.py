@@ -26,9 +26,10 @@ from scipy.stats import spearmanr
 from loyalty.config import read_config, read_histories
 from loyalty.evaluation import churn_metrics
 from loyalty.experiment import setting_of
-from loyalty.fitting import Panels, fit_models
+from loyalty.fitting import fit_models
 from loyalty.histories import HistoriesWarning
 from loyalty.loyalty_scores import LoyaltyWeights, loyalty_score
+from loyalty.panels import Panels
 from loyalty.segments import RfmCuts, rfm_segments, segment_movement
 from loyalty.timeline import Outcome
 

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from extrapolation import lessons_asked_for
 
-from loyalty.fitting import Lesson, Panels
+from loyalty.fitting import Lesson
 from loyalty.models.calibration import level_errors, log_odds
+from loyalty.panels import Panels
 
 
 def main() -> None:

@@ -13,8 +13,9 @@ import pandas as pd
 from extrapolation import lessons_asked_for
 from value_comparison import Forecast, figures_of
 
-from loyalty.fitting import Lesson, Panels
+from loyalty.fitting import Lesson
 from loyalty.models.value import _MEAN_TREES_PER_LOG_TREE
+from loyalty.panels import Panels
 
 #: Trees of the mean for each of logarithms, where trees of all clients weigh nothing.
 MEAN = {f"{share:.2f} trees of the mean": (share, 0.0) for share in (0.0, 0.1, 0.2, 1 / 3, 0.5, 1.0)}

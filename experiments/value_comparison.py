@@ -23,12 +23,14 @@ from loyalty.backtesting import predict_baselines
 from loyalty.config import read_config, read_histories
 from loyalty.evaluation import value_metrics
 from loyalty.experiment import setting_of
-from loyalty.fitting import Lesson, Panels, Setting
+from loyalty.fitting import Lesson
 from loyalty.histories import HistoriesWarning
 from loyalty.models.churn import ChurnModel
 from loyalty.models.intervals import SpendIntervals
 from loyalty.models.value import ValueModel
 from loyalty.models.ziln import ZeroInflatedLaw, ZeroInflatedLogNormal
+from loyalty.panels import Panels
+from loyalty.setting import Setting
 from loyalty.timeline import Outcome, Split
 
 Floats = NDArray[np.float64]

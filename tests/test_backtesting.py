@@ -8,13 +8,16 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import loyalty
-from loyalty import backtesting, fitting
+from loyalty import backtesting
 from loyalty.backtesting import backtest, predict_baselines, run_backtest
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.evaluation import churn_metrics, interval_metrics, value_metrics
-from loyalty.fitting import Lesson, Panels, Setting, fit_models
+from loyalty.fitting import Lesson, fit_models
 from loyalty.histories import Histories
 from loyalty.judging import judge
+from loyalty.labels import build_labels
+from loyalty.panels import Panels
+from loyalty.setting import Setting
 from loyalty.timeline import Outcome
 
 CUTOFF = pd.Timestamp("2025-06-01")
@@ -155,14 +158,13 @@ class TestBlindToTheFuture:
 class TestSplits:
     def test_no_training_outcome_passes_its_test_cutoff(self, histories, monkeypatch):
         asked = []
-        build = fitting.build_labels
 
         def spy(histories, *, cutoffs, known_before, **options):
-            labels = build(histories, cutoffs=cutoffs, known_before=known_before, **options)
+            labels = build_labels(histories, cutoffs=cutoffs, known_before=known_before, **options)
             asked.append((known_before, labels.index.get_level_values("cutoff").max()))
             return labels
 
-        monkeypatch.setattr(fitting, "build_labels", spy)
+        monkeypatch.setattr("loyalty.panels.build_labels", spy)
         setting = Setting.of(horizon="60d", gap="7d", active="365d", every="50d", at_most=3)
         tests = pd.to_datetime(["2025-03-01", "2025-06-01"])
         result = run_backtest(Panels(histories, setting, FEW), list(tests))

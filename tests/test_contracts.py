@@ -9,10 +9,12 @@ from pandas.testing import assert_frame_equal
 from sklearn.base import clone
 
 from loyalty import fitting
-from loyalty.fitting import Lesson, Panels, Setting, fit_models
+from loyalty.fitting import Lesson, fit_models
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models.outlook import LongRunTerms, Outlook, clocks_of_periods, season_of_periods
 from loyalty.models.uncertainty import too_little_history
+from loyalty.panels import Panels
+from loyalty.setting import Setting
 
 UNTIL = pd.Timestamp("2024-07-01")
 SEASON = ["season_sin", "season_cos"]
@@ -118,10 +120,10 @@ class TestSeasonOfLeaving:
         """At three seasons of the year, told beside what came; told of one season for all periods it is off by .2."""
         _, contracts, histories = seasonal
         for cutoff in ("2022-10-01", "2023-01-01", "2023-07-01"):
-            panels, lesson = lesson_at(histories, cutoff, ["days_since_contract_first", *SEASON])
+            panels, lesson = lesson_at(histories, cutoff, ["contract_running_days", *SEASON])
             outlook = lesson.fit_outlook(panels, LongRunTerms(years=1))
             assert outlook.survival.changing_ == (*CLOCKS, "season_0", "season_45", "season_90", "season_135")
-            assert outlook.survival.feature_names_in_.tolist() == ["days_since_contract_first"]
+            assert outlook.survival.feature_names_in_.tolist() == ["contract_running_days"]
             told = outlook.staying(lesson.latest).set_index("days")["share"]
             ends = contracts.set_index("client_id")["end"].reindex(lesson.latest.index.get_level_values("client_id"))
             for days in (90, 180, 270):
@@ -130,7 +132,7 @@ class TestSeasonOfLeaving:
 
     def test_is_not_learned_from_less_than_a_year(self, seasonal):
         *_, histories = seasonal
-        panels, lesson = lesson_at(histories, "2023-07-01", ["days_since_contract_first", *SEASON], at_most=8)
+        panels, lesson = lesson_at(histories, "2023-07-01", ["contract_running_days", *SEASON], at_most=8)
         assert lesson.fit_outlook(panels, LongRunTerms(years=1)).survival.changing_ == CLOCKS
 
     def test_nothing_of_what_comes_after_is_known(self, seasonal):
@@ -140,13 +142,13 @@ class TestSeasonOfLeaving:
         told = []
         for table in (contracts, known):
             histories = Histories(bills, contracts=table, observed_until=UNTIL)
-            panels, lesson = lesson_at(histories, cutoff, ["days_since_contract_first", *SEASON])
+            panels, lesson = lesson_at(histories, cutoff, ["contract_running_days", *SEASON])
             told.append(lesson.fit_outlook(panels, LongRunTerms()).predict(lesson.latest, np.ones(len(lesson.latest))))
         assert_frame_equal(*told, check_exact=True)
 
     def test_comes_back_from_a_file_and_asks_for_the_cutoff(self, seasonal, tmp_path):
         *_, histories = seasonal
-        panels, lesson = lesson_at(histories, "2023-07-01", ["days_since_contract_first", *SEASON])
+        panels, lesson = lesson_at(histories, "2023-07-01", ["contract_running_days", *SEASON])
         outlook = lesson.fit_outlook(panels, LongRunTerms())
         outlook.save(tmp_path)
         spend = np.ones(len(lesson.latest))
@@ -186,10 +188,10 @@ class TestClocksOfContracts:
         """Three tenths at each anniversary and nobody between; without clocks, they leave a little in every quarter."""
         bills, contracts, _ = ending_at(2500, terms=[365], chance=0.3)
         histories = Histories(bills, contracts=contracts, observed_until=UNTIL)
-        panels, lesson = lesson_at(histories, "2023-01-01", ["days_since_contract_first"])
+        panels, lesson = lesson_at(histories, "2023-01-01", ["contract_running_days"])
         outlook = lesson.fit_outlook(panels, LongRunTerms(years=2))
         assert outlook.survival.changing_ == CLOCKS
-        age = lesson.latest["days_since_contract_first"].to_numpy()
+        age = lesson.latest["contract_running_days"].to_numpy()
         curves = np.column_stack([np.ones(len(age)), outlook._curves(lesson.latest)])
         hazard = 1 - curves[:, 1:5] / curves[:, :4]
         due = (-age) % 365
@@ -208,7 +210,7 @@ class TestClocksOfContracts:
         bills, contracts, term = ending_at(3500, terms=[365, 730], chance=0.4)
         renews = contracts["start"] + pd.to_timedelta(term, unit="D")
         histories = Histories(bills, contracts=contracts.assign(renews_at=renews), observed_until=UNTIL)
-        features = ["days_since_contract_first", "days_to_renewal"]
+        features = ["contract_running_days", "days_to_renewal"]
         panels, lesson = lesson_at(histories, "2023-01-01", features)
         outlook = lesson.fit_outlook(panels, LongRunTerms(years=2))
         assert outlook.survival.changing_ == (*CLOCKS, "to_renewal")
@@ -220,7 +222,7 @@ class TestClocksOfContracts:
         assert soon.sum() > 80
         assert curves[soon, 0].mean() == pytest.approx(0.6, abs=0.08)
 
-    @pytest.mark.parametrize("column", ["days_since_contract_first", "days_to_renewal"])
+    @pytest.mark.parametrize("column", ["contract_running_days", "days_to_renewal"])
     def test_tells_of_each_period_what_is_known(self, column):
         panel = pd.DataFrame({column: [10.0, np.nan], "other": 1.0})
         clocks = clocks_of_periods(panel, pd.Timedelta(days=30), 3)
@@ -240,7 +242,7 @@ class TestClocksOfContracts:
 class TestPastShares:
     def test_are_asked_where_contracts_tell_who_leaves(self, seasonal):
         *_, histories = seasonal
-        _, contracts = lesson_at(histories, "2023-07-01", ["days_since_contract_first"])
+        _, contracts = lesson_at(histories, "2023-07-01", ["contract_running_days"])
         assert contracts.fit_churn().past_shares
         _, shop = lesson_at(histories, "2023-07-01", ["days_since_last"], kind="non-contractual")
         assert not shop.fit_churn().past_shares
@@ -255,7 +257,7 @@ class TestPastShares:
         for seed in range(businesses):
             bills, contracts = invented(1500, monthly=hazard, seed=seed)
             histories = Histories(bills, contracts=contracts, observed_until=UNTIL)
-            _, lesson = lesson_at(histories, "2023-07-01", ["days_since_contract_first", *SEASON])
+            _, lesson = lesson_at(histories, "2023-07-01", ["contract_running_days", *SEASON])
             model = lesson.fit_churn()
             alone = clone(model).set_params(past_shares=False).fit(lesson.X, lesson.labels["churned"])
             told = [one.predict_proba(lesson.latest)[:, 1].mean() for one in (model, alone)]
@@ -283,12 +285,14 @@ class TestStale:
         assert "whoever left" in both
         assert both.endswith("31 days before: nobody seems to have bought anything since.")
 
-    @pytest.mark.parametrize(("days", "told"), [(30, False), (31, True)])
-    def test_ends_alone_that_stop_are_stale(self, days, told):
-        """Though contracts still start every day; from more than a month of days with ends on."""
+    @pytest.mark.parametrize(("days", "apart", "told"), [(30, 13, False), (31, 12, False), (31, 13, True)])
+    def test_ends_alone_that_stop_are_stale(self, days, apart, told):
+        """Though contracts still start every day; from more than a month of days with ends in more than a year on."""
         start = pd.date_range("2022-01-01", "2024-03-31")
         contracts = pd.DataFrame({"client_id": range(len(start)), "start": start, "end": pd.NaT})
-        contracts.loc[: days - 1, "end"] = pd.Timestamp("2023-01-01") + pd.to_timedelta(range(days), unit="D")
+        contracts.loc[: days - 1, "end"] = pd.Timestamp("2022-09-01") + pd.to_timedelta(
+            apart * np.arange(days), unit="D"
+        )
         bills = pd.DataFrame({"client_id": 1, "event_time": start, "amount": 1.0})
         known = Histories(bills, contracts=contracts, observed_until=UNTIL)
         last = contracts["end"].max()
@@ -297,7 +301,7 @@ class TestStale:
         assert said.startswith(ended) is told
         assert bool(said) is told
         assert known.staleness(last + pd.Timedelta(days=7), kind="contractual") == ""
-        neither = Histories(bills, contracts=contracts[contracts["start"] < "2023-01-15"], observed_until=UNTIL)
+        neither = Histories(bills, contracts=contracts[contracts["start"] < "2023-07-15"], observed_until=UNTIL)
         said = neither.staleness("2024-04-01", kind="contractual")
         assert said.startswith("The starts and ends of contracts known at 2024-04-01 end on ")
 
@@ -362,7 +366,7 @@ class TestExportsThatLackSomething:
         (note,) = self.notes_of_leavers(export, bills)
         # The 60 days from 7 July end on 4 September: one is there who left in the last three of them.
         assert note.startswith("At the training cutoffs up to 2022-07-07 0.1% left, and 7.")
-        assert "at those after: if whoever had left by the time of the export is missing in it, bring them" in note
+        assert "at those after: if that is no season, and whoever had left by the time of the export is missing" in note
 
     def test_one_leaver_who_is_there_hides_no_others(self):
         bills, contracts = invented(600, monthly=np.full(12, 0.03))
@@ -377,7 +381,8 @@ class TestExportsThatLackSomething:
         (note,) = self.notes_of_leavers(export, bills, "2024-05-01")
         assert note.startswith("At the training cutoffs from 2023-07-06 on 0.0% left, and 6.")
         assert note.endswith(
-            "at those before: if whoever left lately is missing in the export, bring them, or score an earlier cutoff."
+            "at those before: if that is no season, and whoever left lately is missing in the export, bring them, or "
+            "score an earlier cutoff."
         )
 
     @pytest.mark.parametrize(
@@ -408,7 +413,18 @@ class TestExportsThatLackSomething:
         assert rates.iloc[0] == 0 < rates.iloc[1:].mean()
         assert not any(note.startswith("At the training cutoffs") for note in fitted.notes())
 
-    @pytest.mark.parametrize("written", ["moved on", "as agreed", "a row for each", "and nobody left between"])
+    @pytest.mark.parametrize(
+        "written",
+        [
+            "moved on",
+            "moved on, with a stray row",
+            "as agreed",
+            "a row for each",
+            "and nobody left between",
+            "two years, left in the second alone",
+            "one year, left at its last month's beginning",
+        ],
+    )
     def test_a_renewal_that_was_moved_on(self, written):
         """Terms of one year, and of two; in the last, contracts end with a term alone."""
         rng, clients = np.random.default_rng(0), 400
@@ -417,10 +433,15 @@ class TestExportsThatLackSomething:
         length = rng.integers(20, 1500, clients)
         if written == "and nobody left between":
             length = term * rng.integers(1, 3, clients)
+        if written == "two years, left in the second alone":
+            term, length = np.full(clients, 730), rng.integers(370, 725, clients)
+        if written == "one year, left at its last month's beginning":
+            term = np.full(clients, 365)
+            length = term - rng.integers(15, 31, clients)
         contracts = pd.DataFrame({"client_id": range(clients), "start": start})
-        if written == "moved on":
+        if written.startswith("moved on"):
             due = (length // term + 1) * term
-        elif written == "as agreed":
+        elif "row" not in written and "between" not in written:
             due = term
         else:
             rows = contracts.loc[np.repeat(np.arange(clients), -(-length // term))].copy()
@@ -434,12 +455,15 @@ class TestExportsThatLackSomething:
             renews_at=contracts["start"] + pd.to_timedelta(due, unit="D"),
         )
         contracts.loc[contracts["client_id"] < 20, "end"] = pd.NaT
+        if written == "moved on, with a stray row":
+            contracts.loc[30, "renews_at"] = contracts.loc[30, "end"] - pd.Timedelta(days=9)
+            contracts.loc[31, "renews_at"] = pd.Timestamp("2035-01-01")
         bills = pd.DataFrame({"client_id": [1], "event_time": ["2019-02-01"], "amount": [1.0]})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", HistoriesWarning)
             notes = Histories(bills, contracts=contracts, observed_until=UNTIL).notes
         told = [note for note in notes if "`renews_at`" in note]
-        assert bool(told) is (written == "moved on")
+        assert bool(told) is written.startswith("moved on")
         if told:
             assert "if the date is moved on at each renewal, it tells who stayed" in told[0]
 

@@ -8,14 +8,15 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal, assert_series_equal
 
-from loyalty import fitting
 from loyalty.backtesting import backtest, run_backtest
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.features import CATALOGUE, build_panel, feature, measure_market
-from loyalty.fitting import Lesson, Panels, Setting, draw, fit_models
+from loyalty.fitting import Lesson, fit_models
 from loyalty.histories import Histories
 from loyalty.labels import build_durations, build_labels
 from loyalty.models.outlook import LongRunTerms
+from loyalty.panels import Panels, draw
+from loyalty.setting import Setting
 
 CUTOFF = pd.Timestamp("2025-06-01")
 UNTIL = "2026-01-01"
@@ -146,7 +147,7 @@ class TestLesson:
             asked.extend((cutoff, options["clients"] is None) for cutoff in options["cutoffs"])
             return build_panel(*args, **options)
 
-        monkeypatch.setattr(fitting, "build_panel", spy)
+        monkeypatch.setattr("loyalty.panels.build_panel", spy)
         panels = Panels(histories, setting(rows_at_most=500), [*FEW, "silence_probability"])
         splits = panels.setting.splits(histories, [CUTOFF - pd.Timedelta(days=45), CUTOFF])
         lessons = [Lesson.of(panels, split) for split in splits]
@@ -168,8 +169,8 @@ class TestLesson:
             measured.extend(options["cutoffs"])
             return measure_market(*args, **options)
 
-        monkeypatch.setattr(fitting, "build_panel", spy)
-        monkeypatch.setattr(fitting, "measure_market", measure)
+        monkeypatch.setattr("loyalty.panels.build_panel", spy)
+        monkeypatch.setattr("loyalty.panels.measure_market", measure)
         cutoffs = [CUTOFF - pd.Timedelta(days=45), CUTOFF, CUTOFF + pd.Timedelta(days=60)]
         panels = Panels(histories, setting(rows_at_most=500), FEW, on_step=told.append)
         splits = panels.setting.splits(histories, cutoffs)
@@ -210,7 +211,7 @@ class TestFitted:
     def test_contracts_are_followed_of_those_drawn_alone(self, tables, monkeypatch):
         asked = []
         monkeypatch.setattr(
-            fitting, "build_panel", lambda *args, **options: asked.append(1) or build_panel(*args, **options)
+            "loyalty.panels.build_panel", lambda *args, **options: asked.append(1) or build_panel(*args, **options)
         )
         known = Histories(tables["purchases"], contracts=tables["contracts"], observed_until=UNTIL)
         panels = Panels(known, setting(rows_at_most=80, kind="contractual", active=None), FEW)
@@ -258,6 +259,9 @@ def test_a_limit_that_is_none(wrong):
         ([True], r"`clients\[0\]` must be"),
         (np.array([1.0, 2.0]), r"`clients\[0\]` must be"),
         ("12", r"`clients` must be a list of client ids; got '12'\. Write \['12'\]"),
+        (b"12", r"`clients` must be a list of client ids; got b'12'\. Write"),
+        (12, r"`clients` must be a list of client ids; got 12\. Write \[12\]"),
+        (np.array([[1, 2]]), r"`clients\[0\]` must be"),
     ],
 )
 def test_ids_that_are_none(clients, said):
@@ -272,6 +276,9 @@ def test_ids_of_any_kind_of_list(kind):
     ids = numbers.client_ids(kind([3, 1]))
     assert ids.dtype == np.int64
     assert ids.tolist() == [3, 1]
+    mine = np.array([3, 1])
+    numbers.client_ids(mine)[0] = 2
+    assert mine.tolist() == [3, 1]
     assert numbers.client_ids([-(2**63), 2**63 - 1]).tolist() == [-(2**63), 2**63 - 1]
 
 

@@ -11,11 +11,13 @@ from pandas.testing import assert_frame_equal
 
 from loyalty.btyd import Generations, Habits, ParetoNBD, expected_purchases
 from loyalty.datasets.synthetic import synthetic_tables
-from loyalty.fitting import Lesson, Panels, Setting, fit_models
+from loyalty.fitting import Lesson, fit_models
 from loyalty.histories import Histories
 from loyalty.models import outlook as outlook_module
 from loyalty.models.outlook import OUTLOOK_COLUMNS, LongRunTerms, Outlook
+from loyalty.panels import Panels
 from loyalty.scoring import Bundle
+from loyalty.setting import Setting
 
 #: Of CDNOW, in weeks (Fader and Hardie 2005), laid on days.
 CDNOW = {"r": 0.553, "alpha": 10.578 * 7, "s": 0.606, "beta": 11.669 * 7}

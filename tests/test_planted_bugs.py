@@ -11,7 +11,6 @@ import pytest
 from loyalty import segments, tuning
 from loyalty.evaluation import churn_metrics
 from loyalty.evaluation._resampled import Resampled
-from loyalty.fitting import Setting
 from loyalty.histories import Histories
 from loyalty.judging import as_html, calibration_frame, coverage_frame, gain_frame, judge, value_frame
 from loyalty.loyalty_scores import LoyaltyWeights, loyalty_score
@@ -28,6 +27,7 @@ from loyalty.models.survival import SurvivalModel
 from loyalty.models.uncertainty import Uncertainty
 from loyalty.models.value import ValueModel
 from loyalty.segments import RfmCuts, ValueRiskCuts, rfm_segments
+from loyalty.setting import Setting
 from loyalty.tuning import lay_origins, spend_deviance, tune
 
 YEAR = pd.Timedelta(days=365.25)

@@ -12,12 +12,14 @@ from pandas.testing import assert_frame_equal
 import loyalty
 from corner_shop import corner_shop
 from loyalty.datasets.synthetic import synthetic_tables
-from loyalty.fitting import Panels, Setting, fit_models
+from loyalty.fitting import fit_models
 from loyalty.histories import Histories, HistoriesError, HistoriesWarning
 from loyalty.models.outlook import LongRunTerms
 from loyalty.models.portfolio import portfolio_interval
+from loyalty.panels import Panels
 from loyalty.scoring import Bundle, load, measurable, score_file
 from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, value_risk_segments
+from loyalty.setting import Setting
 from sealing import seal
 
 COLUMNS = ["client_id", "cutoff", "churn_probability", "expected_value", "value_lower", "value_upper"]
@@ -331,7 +333,7 @@ class TestFolder:
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match=f"this version reads format 13. {remedy}$"):
+        with pytest.raises(ValueError, match=f"this version reads format 14. {remedy}$"):
             load(tmp_path)
 
     def test_a_damaged_file_is_named(self, bundle, tmp_path):

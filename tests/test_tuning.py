@@ -23,9 +23,11 @@ from loyalty.cli import app
 from loyalty.config import Config, read_config
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.evaluation import churn_metrics
-from loyalty.fitting import Lesson, Panels, Setting, fit_models
+from loyalty.fitting import Lesson, fit_models
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models.parameters import ModelParameters
+from loyalty.panels import Panels
+from loyalty.setting import Setting
 from loyalty.timeline import LeakError
 from loyalty.tuning import OptunaMissingError, lay_origins, run_tuning, spend_deviance, tune
 

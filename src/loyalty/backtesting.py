@@ -14,7 +14,7 @@ from loyalty.btyd import BuyTillYouDie
 from loyalty.explanation import driver_table, drivers_over_time, sample_clients
 from loyalty.features import build_panel, choose_features
 from loyalty.features.feature import WINDOWS
-from loyalty.fitting import BTYD_INPUTS, DEFAULTS, Fitted, OnStep, Panels, Setting, fit_models, say_nothing
+from loyalty.fitting import DEFAULTS, Fitted, fit_models
 from loyalty.histories import Histories, OutcomeKind
 from loyalty.judging import (
     DRAWS,
@@ -29,6 +29,8 @@ from loyalty.judging import (
     value_frame,
 )
 from loyalty.models.parameters import ModelParameters
+from loyalty.panels import BTYD_INPUTS, OnStep, Panels, say_nothing
+from loyalty.setting import Setting
 from loyalty.timeline import ROWS_AT_MOST, Duration, Instant, Split, as_cutoffs
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from loyalty.evaluation import calibration_table, gain_curve
 from loyalty.explanation import summarise, summarise_cutoffs
 from loyalty.features import CATALOGUE
 from loyalty.files import BACKTEST_FILE, METRICS_FILE, SCORES_FILE, undisturbed, write_table
-from loyalty.fitting import Fitted, Panels, Setting, fit_models
+from loyalty.fitting import Fitted, fit_models
 from loyalty.groups import attributes_at, check_attributes, group_attributes, group_clients, judge_groups
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models.churn import ChurnModel
@@ -32,8 +32,10 @@ from loyalty.models.parameters import ModelParameters
 from loyalty.models.portfolio import portfolio_interval
 from loyalty.models.uncertainty import Uncertainty, too_little_history
 from loyalty.models.value import ValueModel
+from loyalty.panels import Panels
 from loyalty.scoring import MANIFEST, Bundle, measurable, retire
 from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, segment_movement
+from loyalty.setting import Setting
 from loyalty.tracking import log_experiment, tracking_uri
 from loyalty.voice import client_voice, missing_voice
 

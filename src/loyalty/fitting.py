@@ -1,57 +1,36 @@
-"""Models for one cutoff: what they may learn from, laid out in panels, and how they are fitted on it."""
+"""Models for one cutoff, fitted on what was decided before it, and what they say of themselves."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from loyalty.checks import is_whole_number
-from loyalty.features import CATALOGUE, Feature, Learned, build_panel, choose_features, learn, measure_market, renew
-from loyalty.features.feature import WINDOWS
-from loyalty.features.learned import MODELS, learn_buying
-from loyalty.features.panel import client_parts
-from loyalty.histories import Histories, OutcomeKind, at_instant
-from loyalty.labels import build_durations, build_labels
+from loyalty.features import CATALOGUE, Learned
+from loyalty.features.learned import learn_buying
+from loyalty.labels import build_durations
 from loyalty.models.churn import ChurnModel
 from loyalty.models.outlook import LongRunTerms, Outlook, clocks_of_periods, season_of_periods
 from loyalty.models.parameters import ModelParameters
 from loyalty.models.survival import SurvivalModel
 from loyalty.models.uncertainty import Uncertainty
 from loyalty.models.value import ValueModel
+from loyalty.panels import Panels
+from loyalty.setting import Setting, first_known
 from loyalty.timeline import (
-    ROWS_AT_MOST,
-    Duration,
-    Instant,
-    Outcome,
     Split,
-    as_cutoffs,
-    as_duration,
-    as_instant,
-    rolling_origins,
 )
 
 if TYPE_CHECKING:
-    import ibis
+    pass
 
-__all__ = ["DEFAULTS", "Fitted", "Lesson", "OnStep", "Panels", "Setting", "first_known", "fit_models", "say_nothing"]
+__all__ = ["DEFAULTS", "Fitted", "Lesson", "fit_models"]
 
-#: What buy till you die is told.
-BTYD_INPUTS = ("frequency", "recency", "T", "monetary")
-#: What the baselines and the scores are made from, whether or not the models use it.
-_ALWAYS = (*BTYD_INPUTS, "days_since_last", "days_since_first_record", *(f"amount_sum_{days}d" for days in WINDOWS))
 #: Second opinions, by buy till you die: who will be silent, and what the others will spend.
 _SILENCE, _IF_BUYING = "silence_probability", "amount_expected_if_buying"
 #: What goes on beyond what a panel has seen while a client base grows older: recency, frequency and age.
 _EXTRAPOLATED = ("days_since_last", "frequency", "T")
-#: Before a client base has a little history there is nothing to learn from.
-WARM_UP = pd.Timedelta(days=60)
 _YEAR = pd.Timedelta(days=365)
-#: A horizon of which so large a part, as one in ten, was without any purchase is not learned from.
-_MUCH = 10
 #: Contracts are followed in periods of the horizon, but of no more than this.
 _LONGEST_PERIOD = pd.Timedelta(days=90)
 #: Fewer trees of larger steps than `SurvivalModel` has: as good at the airline's earlier cutoffs, in half the time.
@@ -62,338 +41,6 @@ _MANY_LEAVERS = 10
 _FEW_CLIENTS = 50
 #: The models' own parameters.
 DEFAULTS = ModelParameters()
-
-OnStep = Callable[[str], None]
-
-
-def say_nothing(_: str) -> None:
-    """Tell nobody how far the work has come."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What is predicted, for whom, and from which cutoffs one learns.
-
-    Attributes
-    ----------
-    outcome : Outcome
-        Gap and horizon.
-    kind : {"non-contractual", "contractual"}
-        What leaving means.
-    active : Timedelta or None
-        Population: clients with a purchase within this long before the cutoff; all ever seen if None.
-    every : Timedelta
-        Distance between training cutoffs.
-    first : Timestamp or None
-        No training cutoff before this. If None, 60 days after the first purchase, or half the way from it to the
-        latest possible training cutoff where that is earlier.
-    at_most : int
-        Training cutoffs per test cutoff at the most, the latest ones.
-    rows_at_most : int
-        Rows learned from for a test cutoff, a client at a training cutoff being one: where there would be more, clients
-        are drawn so that about as many are left, a few hundredths more or fewer.
-    """
-
-    outcome: Outcome
-    kind: OutcomeKind
-    active: pd.Timedelta | None
-    every: pd.Timedelta
-    first: pd.Timestamp | None
-    at_most: int
-    rows_at_most: int
-
-    @classmethod
-    def of(
-        cls,
-        *,
-        horizon: Duration,
-        gap: Duration = "0d",
-        kind: OutcomeKind = "non-contractual",
-        active: Duration | None = None,
-        every: Duration = "30d",
-        first: Instant | None = None,
-        at_most: int = 24,
-        rows_at_most: int = ROWS_AT_MOST,
-    ) -> "Setting":
-        """Read a setting as it is written in a call or a config."""
-        if not is_whole_number(rows_at_most, least=1):
-            raise ValueError(f"`rows_at_most` must be a whole number of at least 1; got {rows_at_most!r}.")
-        return cls(
-            outcome=Outcome.of(horizon=horizon, gap=gap),
-            kind=kind,
-            active=None if active is None else as_duration(active, name="active"),
-            every=as_duration(every, name="every"),
-            first=None if first is None else as_instant(first, name="first"),
-            at_most=at_most,
-            rows_at_most=int(rows_at_most),
-        )
-
-    def count(self, histories: Histories, cutoff: pd.Timestamp) -> int:
-        """Count the clients who stand at a cutoff."""
-        return int(histories.population(cutoff=cutoff, kind=self.kind, active=self.active).count().execute())
-
-    def ever(self, histories: Histories) -> "ibis.Table":
-        """Name the clients who ever bought or, where contracts tell who leaves, held one."""
-        histories._check_kind(self.kind)
-        return histories.tables["purchases" if self.kind == "non-contractual" else "contracts"].select("client_id")
-
-    def share(self, histories: Histories, cutoffs: Sequence[pd.Timestamp]) -> float:
-        """Tell of which share of the clients there are about as many rows at these cutoffs as may be learned from."""
-        if self.ever(histories).client_id.nunique().execute() * len(cutoffs) <= self.rows_at_most:
-            return 1.0
-        return min(1.0, self.rows_at_most / max(1, sum(self.count(histories, cutoff) for cutoff in cutoffs)))
-
-    def splits(self, histories: Histories, cutoffs: Iterable[Instant]) -> tuple[Split, ...]:
-        """Lay the training cutoffs behind each of `cutoffs`, but for those about a time when the shop was closed.
-
-        Where a time without any purchase, as `Histories.closed` tells, holds a tenth of their horizon or more,
-        everybody looked like a leaver; and for as long after it, but no longer than a horizon, everybody had been
-        silent. Nothing is learned from either, unless there is nothing else.
-
-        Raises
-        ------
-        ValueError
-            If a test cutoff has no room for a training cutoff.
-        """
-        # One by one: an early purchase reported after one test cutoff must not move its training cutoffs.
-        return tuple(self._lay(histories, cutoff)[0] for cutoff in as_cutoffs(cutoffs))
-
-    def unevenness(self, histories: Histories, splits: Iterable[Split]) -> str:
-        """Say so if the horizons learned from and tested at hold more or fewer purchases by the calendar."""
-        stood = {when for split in splits for when in (*split.train, split.test)}
-        return histories.unevenness(sorted(stood), outcome=self.outcome)
-
-    def left_out(self, histories: Histories, splits: Iterable[Split]) -> list[str]:
-        """Say whether training cutoffs are left out because the shop was closed, or learned from all the same."""
-        said = [self._lay(histories, split.test)[1] for split in splits]
-        return [note for note in dict.fromkeys(said) if note]
-
-    def reopened(self, histories: Histories, cutoffs: Iterable[pd.Timestamp]) -> list[str]:
-        """Say which cutoffs lie so soon after the shop was closed that many have been silent because of it."""
-        said = []
-        for cutoff in cutoffs:
-            closed = self._closed(histories, cutoff)
-            if closed is not None and _is_soon_after(cutoff, closed, self.outcome):
-                said.append(
-                    f"Nothing was bought between {closed[0]:%Y-%m-%d} and {closed[1]:%Y-%m-%d}: at {cutoff:%Y-%m-%d} "
-                    "whoever has not bought since has been silent for long, and more are told to leave than will."
-                )
-        return said
-
-    def _lay(self, histories: Histories, cutoff: pd.Timestamp) -> tuple[Split, str]:
-        """Lay the training cutoffs behind one, and say so if the shop was closed about some of them."""
-        lay = partial(
-            rolling_origins,
-            [cutoff],
-            outcome=self.outcome,
-            first=self._first(histories, cutoff) if self.first is None else self.first,
-            every=self.every,
-            observed_until=histories.observed_until,
-        )
-        (split,) = lay(at_most=self.at_most)
-        closed = self._closed(histories, cutoff)
-        if closed is None or all(_is_open(when, closed, self.outcome) for when in split.train):
-            return split, ""
-        (whole,) = lay(at_most=None)
-        train = tuple(when for when in whole.train if _is_open(when, closed, self.outcome))
-        said = f"Nothing was bought between {closed[0]:%Y-%m-%d} and {closed[1]:%Y-%m-%d}: training cutoffs with "
-        if not train:
-            return split, f"{said}that in their horizon, or soon after it, are learned from, as there are no others."
-        split = replace(split, train=train[-self.at_most :])
-        return split, f"{said}a tenth of their horizon in it, or soon after it, are left out."
-
-    def _closed(self, histories: Histories, cutoff: pd.Timestamp) -> tuple[pd.Timestamp, pd.Timestamp] | None:
-        """Tell when the shop was closed, as far as it matters: contracts run on while nothing is bought."""
-        return histories.closed(cutoff) if self.kind == "non-contractual" else None
-
-    def _first(self, histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
-        """Let the client base have a little history, or, where all of it is short, half of what there is."""
-        first = first_known(histories, cutoff)
-        latest = min(cutoff, histories.observed_until) - self.outcome.reach
-        return first + max(min(WARM_UP, (latest - first) / 2), pd.Timedelta(0))
-
-
-def _is_open(cutoff: pd.Timestamp, closed: tuple[pd.Timestamp, pd.Timestamp], outcome: Outcome) -> bool:
-    """Tell whether clients could buy in nearly all of the horizon, and had been able to before the cutoff."""
-    last, again = closed
-    start, end = outcome.window(cutoff)
-    missing = min(end, again) - max(start, last + pd.Timedelta(days=1))
-    return missing < outcome.horizon / _MUCH and not _is_soon_after(cutoff, closed, outcome)
-
-
-def _is_soon_after(cutoff: pd.Timestamp, closed: tuple[pd.Timestamp, pd.Timestamp], outcome: Outcome) -> bool:
-    """Tell whether many were silent because of it: as long after it as it took, but no longer than a horizon."""
-    last, again = closed
-    return last <= cutoff < again + min(again - last, outcome.horizon)
-
-
-def first_known(histories: Histories, cutoff: pd.Timestamp) -> pd.Timestamp:
-    """When the first purchase was made, as far as was known before `cutoff`."""
-    at = at_instant(cutoff)
-    first = histories.purchases.filter(lambda t: t.known_at < at).event_time.min().execute()
-    if pd.isna(first):
-        raise ValueError(
-            f"test cutoff {cutoff:%Y-%m-%d} leaves nothing to learn from: no purchase was known before it; the first "
-            f"was made on {histories.first_event:%Y-%m-%d}. Choose a later test cutoff."
-        )
-    return pd.Timestamp(first).as_unit("us")
-
-
-class Panels:
-    """The panels of one setting; each cutoff is computed once for each share of the clients that is asked for.
-
-    What all clients together say at a cutoff is found out once for all shares below 1.
-
-    Attributes
-    ----------
-    names : list of str
-        The features the models may use; the panels also hold what the baselines need, and `also`.
-    """
-
-    def __init__(
-        self,
-        histories: Histories,
-        setting: Setting,
-        features: Sequence[str] | None = None,
-        on_step: OnStep = say_nothing,
-        also: Iterable[str] = (),
-    ) -> None:
-        self.histories = histories
-        self.setting = setting
-        chosen = {feature.name: feature for feature in choose_features(histories, features, models=MODELS)}
-        self.names = list(chosen)
-        always = {feature.name: feature for feature in choose_features(histories, dict.fromkeys((*_ALWAYS, *also)))}
-        features_of_both = (chosen | always).values()
-        self._plain = tuple(feature for feature in features_of_both if not feature.models)
-        self._asking = tuple(feature for feature in features_of_both if feature.models)
-        self._on_step = on_step
-        # By the share of the clients, cutoff, and when the models that features ask were fitted and renewed.
-        self._snapshots: dict[tuple[float, pd.Timestamp, pd.Timestamp | None, pd.Timestamp | None], pd.DataFrame] = {}
-        # By the two latter alone.
-        self._markets: dict[tuple[pd.Timestamp | None, pd.Timestamp | None], dict[pd.Timestamp, Any]] = {}
-        self._shares: dict[tuple[pd.Timestamp, ...], float] = {}
-
-    @cached_property
-    def _ids(self) -> NDArray[Any]:
-        return self.setting.ever(self.histories).distinct().execute()["client_id"].to_numpy()
-
-    def share(self, cutoffs: tuple[pd.Timestamp, ...]) -> float:
-        """Tell of which share of the clients is learned from at these cutoffs."""
-        if cutoffs not in self._shares:
-            self._shares[cutoffs] = self.setting.share(self.histories, cutoffs)
-        return self._shares[cutoffs]
-
-    def count_steps(self, splits: Iterable[Split], *others: pd.Timestamp) -> int:
-        """Count how often `on_step` is told where models are fitted for these splits, and panels made at `others`."""
-        asked = {(1.0, cutoff) for cutoff in others}
-        for split in splits:
-            share = self.share(split.train)
-            asked |= {(1.0, split.test), *((share, cutoff) for cutoff in split.train)}
-        return len(asked) * len(client_parts(self.histories))
-
-    def drawn(self, share: float) -> NDArray[Any] | None:
-        """Name the clients of a share; None if it is all of them."""
-        return None if share >= 1 else self._ids[draw(self._ids, share)]
-
-    def learn(self, cutoff: pd.Timestamp) -> Learned | None:
-        """Fit the models that features ask, on what was known before a cutoff; None if no feature asks any."""
-        if not self._asking:
-            return None
-        outcome = self.setting.outcome
-        return learn(self.histories, cutoff=cutoff, horizon=outcome.horizon, gap=outcome.gap)
-
-    def renew(self, learned: Learned | None, cutoff: pd.Timestamp) -> Learned | None:
-        """Bring them up to date for predictions at a cutoff, as far as that leaves their meaning."""
-        if learned is None:
-            return None
-        outcome = self.setting.outcome
-        return renew(learned, self.histories, cutoff=cutoff, horizon=outcome.horizon, gap=outcome.gap)
-
-    def at(self, *cutoffs: pd.Timestamp, learned: Learned | None = None, share: float = 1.0) -> pd.DataFrame:
-        """Features of a share of the clients at these cutoffs, with those that ask fitted models if these are given."""
-        panel = self._snapshots_at(cutoffs, self._plain, None, share)
-        if learned is None:
-            return panel
-        asking = tuple(feature for feature in self._asking if feature.models <= set(learned))
-        if not asking:
-            return panel
-        more = self._snapshots_at(cutoffs, asking, learned, share)
-        there = [str(name) for name in (*panel.columns, *more.columns)]
-        both = pd.concat([panel, more], axis=1)[sorted(there, key=self._place)]
-        both.attrs = panel.attrs
-        return both
-
-    def _place(self, name: object) -> int:
-        """Bring the features into the order they were chosen in; what only the baselines need comes last."""
-        return self.names.index(str(name)) if name in self.names else len(self.names)
-
-    def _snapshots_at(
-        self, cutoffs: Sequence[pd.Timestamp], features: Sequence[Feature], learned: Learned | None, share: float
-    ) -> pd.DataFrame:
-        version = _version(learned)
-        if share < 1:  # of a test cutoff's own; what others learned from would only take memory
-            self._snapshots = {key: panel for key, panel in self._snapshots.items() if key[0] in {1.0, share}}
-        missing = [cutoff for cutoff in cutoffs if (share, cutoff, *version) not in self._snapshots]
-        if missing:
-            panel = build_panel(
-                self.histories,
-                cutoffs=missing,
-                horizon=self.setting.outcome.horizon,
-                gap=self.setting.outcome.gap,
-                kind=self.setting.kind,
-                active=self.setting.active,
-                features=features,
-                learned=learned,
-                market=self._market(missing, features, learned) if share < 1 else None,
-                clients=self.drawn(share),
-                on_step=self._on_step if learned is None else None,
-            )
-            at = panel.index.get_level_values("cutoff")
-            for cutoff in missing:
-                self._snapshots[share, cutoff, *version] = panel[at == cutoff]
-        return pd.concat([self._snapshots[share, cutoff, *version] for cutoff in cutoffs])
-
-    def _market(
-        self, cutoffs: Sequence[pd.Timestamp], features: Sequence[Feature], learned: Learned | None
-    ) -> dict[pd.Timestamp, Any]:
-        known = self._markets.setdefault(_version(learned), {})
-        missing = [cutoff for cutoff in cutoffs if cutoff not in known]
-        if missing:
-            known.update(measure_market(self.histories, cutoffs=missing, features=features, learned=learned))
-        return known
-
-    def labels(
-        self, cutoffs: Sequence[pd.Timestamp], *, known_before: pd.Timestamp | None, share: float = 1.0
-    ) -> pd.DataFrame:
-        """Outcomes of a share of the clients at these cutoffs."""
-        return build_labels(
-            self.histories,
-            cutoffs=cutoffs,
-            horizon=self.setting.outcome.horizon,
-            gap=self.setting.outcome.gap,
-            kind=self.setting.kind,
-            active=self.setting.active,
-            known_before=known_before,
-            clients=self.drawn(share),
-        )
-
-
-def _version(learned: Learned | None) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
-    """Tell when the models that features ask were fitted and renewed."""
-    return (None, None) if learned is None else (learned.until, learned.renewed)
-
-
-def draw(clients: NDArray[Any], share: float) -> NDArray[np.bool_]:
-    """Draw about a share of the clients by their ids: always the same, and of a larger share those of a smaller.
-
-    Examples
-    --------
-    >>> ids = np.arange(10_000)
-    >>> few, more = draw(ids, 0.25), draw(ids, 0.5)
-    >>> bool((more | ~few).all()), bool(abs(few.mean() - 0.25) < 0.02)
-    (True, True)
-    """
-    return pd.util.hash_array(clients, categorize=False) < share * 2.0**64
 
 
 @dataclass(frozen=True)
@@ -563,6 +210,11 @@ class Lesson:
             )
         renewed = panels.renew(learned, split.test)
         latest = panels.at(split.test, learned=renewed)[names]
+        if latest.empty:
+            raise ValueError(
+                f"no client stands at {split.test:%Y-%m-%d}, for which models were asked. Choose another cutoff, or a "
+                "longer `active`."
+            )
         rows = panel.loc[labels.index]
         strange = _strange(rows[names], latest) if panels.setting.kind == "contractual" else []
         names = [name for name in names if name not in strange]
@@ -720,10 +372,10 @@ def _say_quiet(outcomes: pd.DataFrame, these: str, others: str, remedy: str) -> 
         few = np.quantile(rates[quiet:], 0.25) / 10
         many = few * 10 * clients[:quiet].max() >= _MANY_LEAVERS
         if many and rates[quiet - 1] <= few and left[:quiet].sum() <= few * clients[:quiet].sum():
+            here, there = (left[part].sum() / clients[part].sum() for part in (slice(quiet), slice(quiet, None)))
             return [
-                f"At the training cutoffs {these.format(outcomes.index[quiet - 1])} "
-                f"{left[:quiet].sum() / clients[:quiet].sum():.1%} left, and "
-                f"{left[quiet:].sum() / clients[quiet:].sum():.1%} at those {others}: if whoever {remedy}."
+                f"At the training cutoffs {these.format(outcomes.index[quiet - 1])} {here:.1%} left, and {there:.1%} "
+                f"at those {others}: if that is no season, and whoever {remedy}."
             ]
     return []
 

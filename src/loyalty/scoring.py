@@ -17,20 +17,22 @@ from loyalty.explanation import reason_codes
 from loyalty.features import CATALOGUE, Learned
 from loyalty.features.catalogue import missing
 from loyalty.files import replace_file, write_table
-from loyalty.fitting import Fitted, Panels, Setting
+from loyalty.fitting import Fitted
 from loyalty.histories import Histories
 from loyalty.loyalty_scores import LOYALTY_FEATURES, loyalty_score
 from loyalty.models.churn import ChurnModel
 from loyalty.models.outlook import OUTLOOK_FILES, Outlook
 from loyalty.models.uncertainty import HISTORY_FEATURES, Uncertainty, too_little_history, value_at_risk
 from loyalty.models.value import ValueModel
+from loyalty.panels import Panels
 from loyalty.segments import RFM_FEATURES, RfmCuts, ValueRiskCuts, rfm_segments, value_risk_segments
+from loyalty.setting import Setting
 from loyalty.timeline import Instant, as_instant
 from loyalty.wording import Language
 
 __all__ = ["Bundle", "Yardsticks", "load", "measurable", "score_file"]
 
-_FORMAT = 13
+_FORMAT = 14
 #: Without it a folder is no bundle.
 MANIFEST = "bundle.json"
 #: What the features' own models learned; not there where no feature asks one.

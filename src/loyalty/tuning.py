@@ -17,11 +17,13 @@ from loyalty.config import Config, TreesConfig, TuneConfig, ValueConfig, config_
 from loyalty.evaluation import CERTAINTY
 from loyalty.experiment import Progress, Silent, setting_of
 from loyalty.files import replace_file
-from loyalty.fitting import WARM_UP, Lesson, Panels, Setting, first_known
+from loyalty.fitting import Lesson
 from loyalty.histories import Histories
 from loyalty.models.churn import ChurnModel
 from loyalty.models.parameters import ModelParameters
 from loyalty.models.value import Law
+from loyalty.panels import Panels
+from loyalty.setting import WARM_UP, Setting, first_known
 from loyalty.timeline import Instant, LeakError, Split, as_cutoffs, prove_split, written_instant
 from loyalty.tracking import log_trials, tracking_uri
 

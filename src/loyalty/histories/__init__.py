@@ -19,6 +19,7 @@ from loyalty.histories.border import Admission, admit
 from loyalty.histories.days import (
     LATE,
     MONTH,
+    YEAR,
     closed_days,
     distinct_days,
     late_ends,
@@ -284,8 +285,8 @@ class Histories:
 
         Long is more than a week, and more than twice the longest time without a purchase in the two years up to the
         last one: a wrong date long ago must not make every silence look short. Where contracts tell who leaves, so must
-        they: if none starts or ends any more, or after more than 30 days with ends none does, whoever left since still
-        seems to be there.
+        they: if none starts or ends any more, or none ends where some did on more than 30 days of more than a year,
+        whoever left since still seems to be there.
 
         Parameters
         ----------
@@ -317,7 +318,7 @@ class Histories:
         ends = self._contract_days("end", instant)
         moved = pd.Series(np.union1d(ends, self._contract_days("start", instant)))
         contracts = stale_days(moved, instant, what="starts and ends of contracts", so=gone)
-        if not contracts and len(ends) > MONTH:
+        if not contracts and len(ends) > MONTH and ends.iloc[-1] - ends.iloc[0] > YEAR:
             contracts = stale_days(ends, instant, what="terminations of contracts", so=gone)
         said = [
             contracts,
@@ -330,7 +331,7 @@ class Histories:
         found = [np.empty(0, np.int64)]
         at = pa.scalar(before, pa.timestamp("us"))
         if column in self.columns["contracts"]:
-            for rows in self._store.tables["contracts"].all(list({column, "known_at"})):
+            for rows in self._store.tables["contracts"].all([column, "known_at"]):
                 times = rows.column(column).filter(pc.less(rows.column("known_at"), at)).drop_null()
                 found.append(distinct_days(times.filter(pc.less(times, at)).cast(pa.int64()).to_numpy()))
         return pd.Series(np.unique(np.concatenate(found)).astype("datetime64[D]").astype("datetime64[us]"))
@@ -586,11 +587,11 @@ class Histories:
         >>> Histories(bills).client_ids([3, 1])
         array([3, 1])
         """
-        if isinstance(clients, str):
+        if isinstance(clients, str | bytes) or not isinstance(clients, Iterable):
             raise ValueError(f"`clients` must be a list of client ids; got {clients!r}. Write [{clients!r}].")
         text = self._store.tables["purchases"].text_ids
-        if isinstance(clients, np.ndarray) and clients.dtype == np.int64 and not text:
-            return clients
+        if isinstance(clients, np.ndarray) and clients.ndim == 1 and clients.dtype == np.int64 and not text:
+            return clients.copy()
         ids = [self._as_client(client, f"clients[{place}]") for place, client in enumerate(clients)]
         return np.array(ids, dtype=object if text else np.int64)
 

@@ -12,6 +12,8 @@ _WEEK, _HOLIDAYS = 7, 14
 _OUT_OF_RHYTHM = 3
 #: Days with purchases from which on their rhythm can be told.
 MONTH = 30
+#: From so long on a rhythm may be one of the year.
+YEAR = pd.Timedelta(days=365)
 #: Purchases are told in lumps, as once a month, where days with any are so rare, and bear so many rows each.
 _DAYS_A_LUMP, _ROWS_A_LUMP = 5, 30
 #: Horizons that hold fewer lumps than this share of the fullest are not alike.
@@ -26,6 +28,8 @@ LATE = MONTH * _DAY
 _FEW_CONTRACTS = 20
 #: A renewal is far from the start of a contract if it is so many times as far as the most that was left of any.
 _SEVERAL = 1.5
+#: Terms are of one length unless the longest are so many times the shortest; and this share may be wrong dates.
+_UNLIKE, _STRAY = 1.4, 0.01
 #: Days between the first and the last that are ticked off and not sorted.
 _TICKED = 10_000_000
 
@@ -82,19 +86,24 @@ def late_ends(late: NDArray[np.bool_], ended: NDArray[np.bool_]) -> list[str]:
 def moved_renewals(start: NDArray[np.int64], end: NDArray[np.int64], renews: NDArray[np.int64]) -> list[str]:
     """Say so if the renewals of ended contracts, in microseconds, seem to have been moved on for as long as they ran.
 
-    Then no more is left of any than a term, however long ago it started; of long terms some would be left early. Those
-    that ended on the day of their renewal say nothing.
+    Then no more is left of any than a term, however long ago it started, and the renewal lies several terms after the
+    start, of some more than of others. One in a hundred may be otherwise. Those that ended on the day of their renewal
+    say nothing.
     """
     agreed, left = renews - start, renews - end
     between = np.abs(left) > _WEEK * _DAY
-    if not between.any() or left[between].min() < 0:
+    if not between.any() or np.quantile(left[between], _STRAY) < 0:
         return []
-    moved = between & (agreed > _SEVERAL * left.max())
+    most = np.quantile(left[between], 1 - _STRAY)
+    moved = between & (agreed > _SEVERAL * most) & (left <= most)
     if moved.sum() < _FEW_CONTRACTS:
+        return []
+    nearest, furthest = np.quantile(agreed[moved], [_STRAY, 1 - _STRAY])
+    if furthest < _UNLIKE * nearest:
         return []
     return [
         f"contracts: {int(moved.sum()):,} ended before a `renews_at` far from their start, and of none was more left "
-        f"than {left.max() / _DAY:.0f} days: if the date is moved on at each renewal, it tells who stayed, and at the "
+        f"than {most / _DAY:.0f} days: if the date is moved on at each renewal, it tells who stayed, and at the "
         "next cutoff it will not. Bring it as it was agreed when the row began, or leave it out."
     ]
 

@@ -1,6 +1,7 @@
 """Calibration: make a margin mean what it says, at cutoffs never seen."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -316,8 +317,11 @@ def share_to_come(
 ) -> float:
     """Expect the share who will leave from the shares who left, whoever they were.
 
-    It is the share of the last year, which holds every season once, and what the season of years past says beyond it;
-    and of what that was off by each time it was told before, what lasts.
+    It is the share of the last year, times what the season of years past was to the mean of its year, as far as so many
+    years tell. What a year of such forecasts was off by, all together, is expected again as far as it lasts: `m` in
+    logarithms, over `n` years, by n m² / (n m² + v), where `v` is the variance of the single errors and of what passes
+    at the least (.1²). In shares and not in log-odds, so that over a year whose seasons are the same each time as many
+    are told as leave.
 
     Parameters
     ----------
@@ -344,27 +348,36 @@ def share_to_come(
     0.13
     """
     left = pd.DataFrame({"left": churned, "clients": 1}).groupby(cutoffs).sum()
-    errors = {}
+    told = {}
     for cutoff in left.index:
         decided = left[(left.index < cutoff) & (left.index <= cutoff - embargo)]
         if len(decided):
-            errors[cutoff] = _log_odds_of(left.loc[[cutoff]]) - _usual(decided, cutoff)
-    lasting = lasting_error(pd.Series(errors, dtype=float)) if errors else 0.0
-    return float(expit(_usual(left, now) + lasting))
+            told[cutoff] = _usual(decided, cutoff)
+    off = _lasting(_share(left["left"], left["clients"]), pd.Series(told, dtype=float)) if told else 0.0
+    return float(np.clip(_usual(left, now) * np.exp(off), _SURE, 1 - _SURE))
 
 
 def _usual(left: pd.DataFrame, now: pd.Timestamp) -> float:
-    """Say in log-odds what the last year of cutoffs, and the season of years past, tell of a cutoff to come."""
-    year = _log_odds_of(left[left.index > left.index[-1] - YEAR])
-    departures = {cutoff: _log_odds_of(left.loc[[cutoff]]) - year for cutoff in left.index}
-    return year + seasonal_error(pd.Series(departures), now=now)
+    """Say which share the last year of cutoffs, and the season of years past, lead to expect."""
+    year = left[left.index > left.index[-1] - YEAR].sum()
+    shares = _share(left["left"], left["clients"])
+    season = 1 + seasonal_error(shares / shares.mean(), now=now)
+    return float(np.clip(_share(year["left"], year["clients"]) * season, _SURE, 1 - _SURE))
 
 
-def _log_odds_of(left: pd.DataFrame) -> float:
-    return float(logit(_share(left["left"].sum(), left["clients"].sum())))
+def _lasting(happened: pd.Series, told: pd.Series) -> float:
+    """Say in logarithms what the last year of forecasts was off by, all together, as far as it lasts."""
+    years = (told.index[-1] - told.index[0]) / YEAR
+    if years < 1:
+        return 0.0
+    happened = happened[told.index]
+    year = told.index > told.index[-1] - YEAR
+    mean = float(np.log(happened[year].mean() / told[year].mean()))
+    lasting, passing = years * mean**2, float(np.log(happened / told).var(ddof=0)) + _PASSING**2
+    return lasting / (lasting + passing) * mean
 
 
-def _share(leavers: float, clients: float) -> float:
+def _share(leavers: Any, clients: Any) -> Any:
     """Divide as if one client more had half left: where all or none did, the level is far out, but not without end."""
     return (leavers + 0.5) / (clients + 1)
 

@@ -314,7 +314,7 @@ class Outlook:
         model, length = self.survival, pd.Timedelta(days=self.period_days)
         X = panel[list(model.feature_names_in_)]
         changing = clocks_of_periods(X, length, model.periods_)
-        if set(changing) != set(model.changing_):
+        if any(name.startswith("season_") for name in model.changing_):
             changing |= season_of_periods(panel, length, model.periods_)
         return model.predict_survival(X, changing=changing or None)
 
@@ -330,16 +330,16 @@ class Outlook:
 
 
 def clocks_of_periods(panel: pd.DataFrame, period: pd.Timedelta, periods: int) -> dict[str, Floats]:
-    """Tell how old contracts will be in the middle of each period, and how far from their renewal.
+    """Tell how old the contract will be in the middle of each period, and how far its renewal is.
 
     Minimum terms end, and yearly payers decide, at an age that is known beforehand: what lies two periods ahead of one
     client lies one ahead of another, and is the same. Where contracts run from year to year, the age is a place on a
-    circle, seen from four sides as the season is.
+    circle, seen from four sides as the season is. Of several that run, the oldest counts.
 
     Parameters
     ----------
     panel : DataFrame of shape (n_rows, n_features)
-        With `days_since_contract_first` or `days_to_renewal`, as far as they are to be told.
+        With `contract_running_days` or `days_to_renewal`, as far as they are to be told.
     period : Timedelta
         Length of a period.
     periods : int
@@ -353,15 +353,15 @@ def clocks_of_periods(panel: pd.DataFrame, period: pd.Timedelta, periods: int) -
 
     Examples
     --------
-    >>> panel = pd.DataFrame({"days_since_contract_first": [300.0], "days_to_renewal": [65.0]})
+    >>> panel = pd.DataFrame({"contract_running_days": [300.0], "days_to_renewal": [65.0]})
     >>> clocks = clocks_of_periods(panel, pd.Timedelta(days=90), 2)
     >>> clocks["contract_age"].tolist(), clocks["to_renewal"].tolist()
     ([[345.0, 435.0]], [[20.0, -70.0]])
     """
     ahead = period / pd.Timedelta(days=1) * (np.arange(periods) + 0.5)
     clocks = {}
-    if "days_since_contract_first" in panel:
-        clocks["contract_age"] = age = panel["days_since_contract_first"].to_numpy(dtype=float)[:, None] + ahead
+    if "contract_running_days" in panel:
+        clocks["contract_age"] = age = panel["contract_running_days"].to_numpy(dtype=float)[:, None] + ahead
         angle = 2 * np.pi * age / _DAYS_OF_A_YEAR
         clocks |= {f"anniversary_{side}": np.sin(angle + np.deg2rad(side)) for side in _SIDES}
     if "days_to_renewal" in panel:
