@@ -11,7 +11,7 @@ import argparse
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -48,6 +48,8 @@ SETTING = Setting.of(horizon=f"{HORIZON}d", kind="contractual")
 FEES, TIMES = np.array([10.0, 20.0, 40.0]), np.array([1.5, 1.0, 0.6])
 
 
+#: Days of a month, and what waiting costs a year.
+_MONTH, _RATE = 30.4375, 0.1
 #: Of fewer clients no median is told.
 _FEW = 20
 
@@ -78,6 +80,10 @@ class Business:
     months: int = 1
     terms: tuple[int, ...] = (0,)
     told: bool = False
+
+    def days_of_payment(self) -> Whole:
+        """Tell how long after their start contracts are paid."""
+        return np.round(np.arange(0, DAYS + AHEAD, _MONTH * self.months)).astype(np.int64)
 
     def draw(self, seed: int) -> "Clients":
         """Draw clients; who left before payments were recorded is in no table."""
@@ -113,7 +119,7 @@ class Clients:
         """Write payments and contracts down, as they were known at the end."""
         rows = []
         for client, (start, end) in enumerate(zip(self.start, self.end, strict=True)):
-            paid = start + np.round(np.arange(0, DAYS, 30.4375 * self.business.months)).astype(np.int64)
+            paid = start + self.business.days_of_payment()
             rows.append(pd.DataFrame({"client_id": client, "day": paid[paid <= min(end, DAYS - 1)]}))
         bills = pd.concat(rows, ignore_index=True)
         bills = bills[bills["day"] >= (RECORDS - START).days]
@@ -135,6 +141,14 @@ class Clients:
         day = (cutoff - START).days
         hazards = self.hazards[clients.to_numpy(), day : day + AHEAD].astype(np.float64)
         return np.column_stack([np.ones(len(clients)), np.cumprod(1 - hazards, axis=1)])
+
+    def worth(self, cutoff: pd.Timestamp, clients: pd.Index, stays: Floats) -> Floats:
+        """Tell what these clients are truly expected to pay as far as the truth is followed, as money of today."""
+        ahead = self.start[clients.to_numpy(), None] + self.business.days_of_payment() - (cutoff - START).days
+        pays = (ahead >= 0) & (ahead < AHEAD)
+        there = np.take_along_axis(stays, np.clip(ahead, 0, AHEAD), axis=1)
+        flows = np.where(pays, there * (1 + _RATE) ** (-ahead / 365.25), 0.0).sum(axis=1)
+        return flows * self.business.months * FEES[self.plan[clients.to_numpy()]]
 
 
 def usual(level: float) -> Hazard:
@@ -227,10 +241,15 @@ def judge(clients: Clients, panels: Panels, lesson: Lesson, rule: str) -> dict[s
     X, left = lesson.latest.loc[labels.index], labels["churned"].to_numpy()
     stays = clients.stay(cutoff, labels.index.get_level_values("client_id"))
     with without(RULES[rule]):
-        told = lesson.fit_churn().predict_proba(X)[:, 1]
+        churn = lesson.fit_churn()
+        told = churn.predict_proba(X)[:, 1]
+        expected = lesson.fit_value(churn=churn).predict(X)
         long = lesson.fit_outlook(panels, LongRunTerms())
         curves = long._curves(X)
-        medians = long.predict(X, np.ones(len(X)))["median_remaining_days"].to_numpy()
+        known = replace(long, terms=LongRunTerms(years=AHEAD / 365.25, discount_rate=_RATE))
+        tale, carried = known.predict(X, expected), replace(known, pace=None).predict(X, expected)
+    worth = clients.worth(cutoff, labels.index.get_level_values("client_id"), stays)
+    medians = tale["median_remaining_days"].to_numpy()
     really = np.where((stays <= 0.5).any(axis=1), (stays <= 0.5).argmax(axis=1), np.nan)
     seen = np.isfinite(medians) & np.isfinite(really)
     true = 1 - stays[:, HORIZON]
@@ -247,6 +266,10 @@ def judge(clients: Clients, panels: Panels, lesson: Lesson, rule: str) -> dict[s
         "curve 720": 1000 * divergence(1 - stays[:, 720], 1 - curves[:, 7]),
         "stay 720": curves[:, 7].mean(),
         "truly": stays[:, 720].mean(),
+        "worth": tale["long_run_value"].sum() / worth.sum(),
+        "worth off": (tale["long_run_value"] - worth).abs().mean() / worth.mean(),
+        "carried on": carried["long_run_value"].sum() / worth.sum(),
+        "carried on off": (carried["long_run_value"] - worth).abs().mean() / worth.mean(),
         "median off": float(np.median(np.abs(medians - really)[seen])) if seen.sum() > _FEW else np.nan,
     }
 

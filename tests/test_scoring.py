@@ -321,8 +321,8 @@ class TestFolder:
     @pytest.mark.parametrize(
         ("change", "remedy"),
         [
-            ({"format": 14}, "Update loyalty, or run the experiment again."),
-            ({"format": 12}, "Run the experiment again."),
+            ({"format": 15}, "Update loyalty, or run the experiment again."),
+            ({"format": 13}, "Run the experiment again."),
             ({"format": None}, "Run the experiment again."),
             (None, "Run the experiment again."),
         ],

@@ -1,14 +1,14 @@
 """Models for one cutoff, fitted on what was decided before it, and what they say of themselves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from loyalty.features import CATALOGUE, Learned
 from loyalty.features.learned import learn_buying
-from loyalty.labels import build_durations
+from loyalty.labels import build_durations, build_labels
 from loyalty.models.churn import ChurnModel
 from loyalty.models.outlook import LongRunTerms, Outlook, clocks_of_periods, season_of_periods
 from loyalty.models.parameters import ModelParameters
@@ -17,12 +17,7 @@ from loyalty.models.uncertainty import Uncertainty
 from loyalty.models.value import ValueModel
 from loyalty.panels import Panels
 from loyalty.setting import Setting, first_known
-from loyalty.timeline import (
-    Split,
-)
-
-if TYPE_CHECKING:
-    pass
+from loyalty.timeline import Split
 
 __all__ = ["DEFAULTS", "Fitted", "Lesson", "fit_models"]
 
@@ -280,7 +275,8 @@ class Lesson:
         seen = (self.split.test - first_known(panels.histories, self.split.test)).days
         if not self._bought:
             survival, why_not = self._fit_survival(panels, terms, seed=seed)
-            return Outlook(terms, *days, survival=survival, missing=why_not, seen_days=seen)
+            pace = None if survival is None else self._fit_pace(panels, seed=seed)
+            return Outlook(terms, *days, survival=survival, pace=pace, missing=why_not, seen_days=seen)
         buying, why_not = None if self.learned is None else self.learned.buying, ""
         if buying is None:  # no feature asks it
             buying, why_not = learn_buying(panels.histories, self.split.test, outcome)
@@ -296,12 +292,8 @@ class Lesson:
         """
         setting = self.setting
         period = min(setting.outcome.horizon, _LONGEST_PERIOD)
-        own = [name for name in map(str, self.X) if not CATALOGUE[name].shared]
-        learns_season = len(own) < self.X.shape[1]
-        followed = [self.split.train[-1]]
-        for cutoff in reversed(self.split.train):
-            if followed[-1] - cutoff >= (period / 3 if learns_season else period):
-                followed.append(cutoff)
+        learns_season = len(self._own) < self.X.shape[1]
+        followed = _spaced(self.split.train, period / 3 if learns_season else period)
         lives = build_durations(
             panels.histories,
             cutoffs=followed,
@@ -312,7 +304,7 @@ class Lesson:
             known_before=self.split.test,
             clients=panels.drawn(self.share),
         )
-        X = panels.at(*reversed(followed), learned=self.taught, share=self.share).loc[lives.index, own]
+        X = panels.at(*followed, learned=self.taught, share=self.share).loc[lives.index, self._own]
         longest = int(lives["duration"].max()) if len(lives) else 1
         changing = clocks_of_periods(X, period, longest)
         if learns_season:
@@ -324,6 +316,35 @@ class Lesson:
             return model.fit(X, lives["duration"], lives["churned"], changing=changing), ""
         except ValueError as error:
             return None, f"Survival could not be learned before {self.split.test:%Y-%m-%d}: {error}"
+
+    def _fit_pace(self, panels: Panels, *, seed: int) -> ValueModel | None:
+        """Learn what those who stayed for a year paid a horizon, at cutoffs of a year ago and more."""
+        setting = self.setting
+        outcome = setting.outcome
+        past = [cutoff for cutoff in self.split.train if cutoff + outcome.gap + _YEAR <= self.split.test]
+        if not past or outcome.horizon >= _YEAR:
+            return None
+        followed = _spaced(past, min(outcome.horizon, _LONGEST_PERIOD))
+        labels = build_labels(
+            panels.histories,
+            cutoffs=followed,
+            horizon=_YEAR,
+            gap=outcome.gap,
+            kind=setting.kind,
+            active=setting.active,
+            known_before=self.split.test,
+            clients=panels.drawn(self.share),
+        )
+        stayed = labels[labels["churned"] == 0]
+        if len(stayed) < _FEW_CLIENTS:
+            return None
+        X = panels.at(*followed, learned=self.taught, share=self.share).loc[stayed.index, self._own]
+        return ValueModel(law="tweedie", random_state=seed).fit(X, stayed["value"] * (outcome.horizon / _YEAR))
+
+    @property
+    def _own(self) -> list[str]:
+        """Name the features that are not the same for all clients."""
+        return [name for name in map(str, self.X) if not CATALOGUE[name].shared]
 
 
 def fit_models(
@@ -358,6 +379,22 @@ def fit_models(
         lesson.strange,
         outlook,
     )
+
+
+def _spaced(cutoffs: Sequence[pd.Timestamp], apart: pd.Timedelta) -> list[pd.Timestamp]:
+    """Take the last of these cutoffs, and of those before as many as lie so far apart.
+
+    Examples
+    --------
+    >>> days = pd.to_datetime(["2024-01-01", "2024-01-31", "2024-03-01"])
+    >>> [f"{day:%d %B}" for day in _spaced(days, pd.Timedelta(days=45))]
+    ['01 January', '01 March']
+    """
+    taken = [cutoffs[-1]]
+    for cutoff in reversed(cutoffs):
+        if taken[-1] - cutoff >= apart:
+            taken.append(cutoff)
+    return taken[::-1]
 
 
 def _say_quiet(outcomes: pd.DataFrame, these: str, others: str, remedy: str) -> list[str]:

@@ -64,7 +64,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
 
     Where there is none, as of contracts, the shares who left at the cutoffs before may be the second opinion, of the
     level alone (`past_shares`). It is set half way between that of the trees and what is to be expected by the last
-    year of those shares, the season of years past, and what that was off by whenever it was told.
+    year of those shares, the season of years past, and what a year of such forecasts was off by.
 
     Trees stand still beyond what they have seen, and a client base that grows older goes beyond it: a panel of half a
     year knows nobody who has been silent for ten months. So trees may start from a line in the logarithms of the

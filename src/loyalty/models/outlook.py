@@ -14,7 +14,8 @@ from loyalty.btyd import Generations, Habits, expected_purchases, first_days
 from loyalty.checks import is_finite_number
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
 from loyalty.models.survival import SurvivalModel
-from loyalty.models.trees import cutoffs_of, write_json
+from loyalty.models.trees import cutoffs_of, feature_names, write_json
+from loyalty.models.value import ValueModel
 from loyalty.timeline import as_duration
 
 __all__ = ["OUTLOOK_COLUMNS", "LongRunTerms", "Outlook"]
@@ -23,8 +24,8 @@ Floats = NDArray[np.float64]
 
 #: What an outlook tells of each client.
 OUTLOOK_COLUMNS = ("long_run_value", "alive_probability", "median_remaining_days")
-#: Files of an outlook; those of the survival model are there for contracts only.
-OUTLOOK_FILES = ("outlook.json", "survival.json", "survival.txt")
+#: Files of an outlook; all but the first are there for contracts only.
+OUTLOOK_FILES = ("outlook.json", "survival.json", "survival.txt", "pace.json", "pace.txt", "pace_whole.txt")
 
 _DAYS_OF_A_YEAR = 365.25
 #: From where the season and the year of a contract are seen, in degrees.
@@ -89,10 +90,13 @@ class Outlook:
     """How the spend of the first horizon goes on, and for how long clients stay.
 
     What `ValueModel` expects of the first horizon holds all that is known of a client. How it goes on from there is
-    told by one of two models, relative to the first horizon, so that who leaves within it is not taken off twice:
+    told in one of two ways:
 
-    - non-contractual, by how purchases fade under Pareto/NBD, which holds that clients leave for good;
-    - contractual, by the mean share of each later horizon for which the contract is in force.
+    - non-contractual, by how purchases fade under Pareto/NBD, which holds that clients leave for good, relative to the
+      first horizon, so that who leaves within it is not taken off twice;
+    - contractual, by the mean share of each later horizon for which the contract is in force, and by what such clients
+      paid a horizon, over a whole year in which they stayed. Who pays once a year pays nothing in most horizons, and a
+      year's fee in one. Where no such year was seen, the payments of the first horizon are carried on.
 
     Attributes
     ----------
@@ -104,6 +108,8 @@ class Outlook:
         The rates at which clients buy, by when they came.
     survival : SurvivalModel or None
         Of contracts.
+    pace : ValueModel or None
+        What is paid a horizon, over a year in which the contract is in force.
     missing : str
         Why there is neither, in words; empty where there is one.
     seen_days : int, optional
@@ -118,8 +124,8 @@ class Outlook:
     -----
     Value is Σ expected value × share of period k × margin, each discounted from the middle of its period; the last
     period counts for the part of it that lies within `terms.years`. At no discount the value over one horizon is the
-    expected value itself. Nothing is said of the season of spend: a horizon before Christmas is carried on as if it
-    were always before Christmas. That of leaving is each period's own, where contracts tell and a year was seen.
+    expected value itself. Nothing is said of the season of spend: a shop's horizon before Christmas is carried on as if
+    it were always before Christmas. That of leaving is each period's own, where contracts tell and a year was seen.
 
     Under Pareto/NBD the share of a later period depends on the time since the first purchase alone: frequency and
     recency tell whether the client still is one, which the first period holds already. When a client who may buy at any
@@ -157,6 +163,7 @@ class Outlook:
     gap_days: int
     buying: Generations | None = None
     survival: SurvivalModel | None = None
+    pace: ValueModel | None = None
     missing: str = ""
     seen_days: int | None = None
 
@@ -166,7 +173,7 @@ class Outlook:
         Parameters
         ----------
         panel : DataFrame of shape (n_clients,)
-            With the columns of the survival model, or `frequency`, `recency`, `T` and `days_since_first_record`. A
+            With the columns of survival model and pace, or `frequency`, `recency`, `T` and `days_since_first_record`. A
             client known only by refunds counts as one who bought once, when it was first recorded. Where
             generations of clients buy at rates of their own, `cutoff` in the index dates the first purchases.
         expected_value : array-like of shape (n_clients,)
@@ -196,7 +203,7 @@ class Outlook:
             )
         if self.survival is not None:
             curves = self._curves(panel)
-            told["long_run_value"] = expected * self._worth(self._held(curves))
+            told["long_run_value"] = self._worth_of_contracts(panel, expected, self._held(curves))
             told["median_remaining_days"] = _median_days(curves, self.period_days)
         return told
 
@@ -218,6 +225,11 @@ class Outlook:
         if self.missing:
             return [f"There is no long-run value. {self.missing}"]
         notes = []
+        if self.survival is not None and self.pace is None and self.horizon_days < int(_DAYS_OF_A_YEAR):
+            notes.append(
+                "Nobody was seen under contract for a year after a training cutoff: the long-run value carries on what "
+                "is paid within the horizon, too much of who pays in it for longer, and too little of the others."
+            )
         if self.buying is not None and all(
             self._fade(np.ones(1), habits)[0, -1] > _NO_FADE for habits in self.buying.habits
         ):
@@ -240,12 +252,15 @@ class Outlook:
             "gap_days": self.gap_days,
             "buying": None if self.buying is None else self.buying.to_json(),
             "survival": self.survival is not None,
+            "pace": self.pace is not None,
             "missing": self.missing,
             "seen_days": self.seen_days,
         }
         write_json(kept, folder / OUTLOOK_FILES[0])
         if self.survival is not None:
             self.survival.save(folder)
+        if self.pace is not None:
+            self.pace.save(folder, name="pace")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -253,8 +268,10 @@ class Outlook:
         kept = json.loads((folder / OUTLOOK_FILES[0]).read_text(encoding="utf-8"))
         terms = LongRunTerms(**{name: kept.pop(name) for name in ("years", "discount_rate", "margin")})
         survival = SurvivalModel.load(folder) if kept.pop("survival") else None
+        pace = ValueModel.load(folder, name="pace") if kept.pop("pace") else None
         buying = kept.pop("buying")
-        return cls(terms, buying=None if buying is None else Generations.from_json(buying), survival=survival, **kept)
+        generations = None if buying is None else Generations.from_json(buying)
+        return cls(terms, buying=generations, survival=survival, pace=pace, **kept)
 
     @property
     def period_days(self) -> int:
@@ -270,12 +287,12 @@ class Outlook:
         parts[-1] = many - (len(parts) - 1)
         return parts
 
-    def _worth(self, shares: Floats) -> Floats:
-        """Discount and add up shares of the first horizon's spend, one row a client."""
-        terms, parts = self.terms, self._horizons
+    def _worth(self, shares: Floats, spend: ArrayLike = 1.0) -> Floats:
+        """Discount and add up what is spent in each horizon times its share, one row a client."""
+        terms = self.terms
         rate = rate_per_period(terms.discount_rate, f"{self.horizon_days}d")
-        spend = np.broadcast_to(parts, shares.shape)
-        value = lifetime_value(shares, spend, discount_rate=rate, margin=terms.margin, paid="middle")
+        money = np.broadcast_to(np.asarray(spend) * self._horizons, shares.shape)
+        value = lifetime_value(shares, money, discount_rate=rate, margin=terms.margin, paid="middle")
         return value * (1.0 + terms.discount_rate) ** (-self.gap_days / _DAYS_OF_A_YEAR)
 
     def _first_days(self, panel: pd.DataFrame, age: Floats) -> Floats:
@@ -318,15 +335,22 @@ class Outlook:
             changing |= season_of_periods(panel, length, model.periods_)
         return model.predict_survival(X, changing=changing or None)
 
-    def _held(self, curves: Floats) -> Floats:
-        """Tell for how much of each horizon contracts are in force, relative to the first."""
-        edges = self.gap_days + self.horizon_days * np.arange(len(self._horizons) + 1.0)
-        days_held = _days_until(edges, _carried_on(curves, edges[-1], self.period_days), self.period_days)
-        held = np.diff(days_held, axis=1)
+    def _worth_of_contracts(self, panel: pd.DataFrame, expected: Floats, held: Floats) -> Floats:
+        """Begin with what is expected of the first horizon, and go on at the pace of a year for as long as they run."""
         first = held[:, :1]
         shares = np.divide(held, first, out=np.zeros_like(held), where=first > 0)
         shares[:, 0] = 1.0
-        return np.clip(np.minimum.accumulate(shares, axis=1), 0.0, 1.0)  # what rounding leaves
+        spend = np.repeat(expected[:, None], held.shape[1], axis=1)
+        if self.pace is not None:
+            a_horizon = np.clip(self.pace.predict(panel[feature_names(self.pace)]), 0.0, None)
+            spend[:, 1:] = (a_horizon * held[:, 0])[:, None]
+        return self._worth(np.clip(np.minimum.accumulate(shares, axis=1), 0.0, 1.0), spend)  # what rounding leaves
+
+    def _held(self, curves: Floats) -> Floats:
+        """Tell for which share of each horizon contracts are in force."""
+        edges = self.gap_days + self.horizon_days * np.arange(len(self._horizons) + 1.0)
+        days_held = _days_until(edges, _carried_on(curves, edges[-1], self.period_days), self.period_days)
+        return np.diff(days_held, axis=1) / self.horizon_days
 
 
 def clocks_of_periods(panel: pd.DataFrame, period: pd.Timedelta, periods: int) -> dict[str, Floats]:

@@ -482,10 +482,10 @@ class ValueModel(RegressorMixin, BaseEstimator):
     def _sums(self, trees: lgb.Booster, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(trees.predict(values, raw_score=True, num_threads=threads(self.n_jobs, len(values))))
 
-    def save(self, folder: Path, *, beside: ChurnModel | None = None) -> None:
+    def save(self, folder: Path, *, name: str = "value", beside: ChurnModel | None = None) -> None:
         """Write the trees (``value.txt``, ``value_whole.txt``) and ``value.json`` (all else) into `folder`.
 
-        No pickle is written, and nothing of a client.
+        No pickle is written, and nothing of a client. Another `name` stands in the place of ``value``.
 
         The model of who spends nothing goes into ``purchase.txt`` and ``purchase.json``, unless it is the one that is
         kept `beside` this one.
@@ -504,19 +504,19 @@ class ValueModel(RegressorMixin, BaseEstimator):
             "whole_scale": self.whole_scale_,
             "purchase": None if self.purchase_ is None else "own" if own else "beside",
         }
-        write_json(kept, folder / "value.json")
-        for name, booster in (("value", self.booster_), ("value_whole", self.whole_)):
+        write_json(kept, folder / f"{name}.json")
+        for file, booster in ((name, self.booster_), (f"{name}_whole", self.whole_)):
             trees = "" if booster is None else model_text(booster)
-            (folder / f"{name}.txt").write_text(trees, encoding="utf-8")
+            (folder / f"{file}.txt").write_text(trees, encoding="utf-8")
         if self.purchase_ is not None and own:
             self.purchase_.save(folder, name="purchase")
 
     @classmethod
-    def load(cls, folder: Path, *, beside: ChurnModel | None = None) -> Self:
-        """Read what `save` wrote; `beside` is what was given to it by that name."""
-        kept = json.loads((folder / "value.json").read_text(encoding="utf-8"))
+    def load(cls, folder: Path, *, name: str = "value", beside: ChurnModel | None = None) -> Self:
+        """Read what `save` wrote; `name` and `beside` are what was given to it by those names."""
+        kept = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         model = cls(**kept["parameters"])
-        texts = [(folder / name).read_text(encoding="utf-8") for name in ("value.txt", "value_whole.txt")]
+        texts = [(folder / file).read_text(encoding="utf-8") for file in (f"{name}.txt", f"{name}_whole.txt")]
         model.booster_, model.whole_ = (lgb.Booster(model_str=trees) if trees else None for trees in texts)
         restore_columns(model, kept)
         model.scale_, model.unit_, model.level_ = kept["scale"], kept["unit"], kept["level"]
