@@ -507,14 +507,42 @@ class TestJudging:
         assert summary.loc["lightgbm", "mae"] < summary.loc["naive", "mae"]
 
 
+def test_cutoffs_at_which_few_left_are_named():
+    def outcomes(left, stayed):
+        return pd.Series([1.0] * left + [0.0] * stayed)
+
+    when = pd.date_range("2025-01-01", periods=4, freq="MS")
+    told = [outcomes(1, 804), outcomes(20, 5), outcomes(19, 1981), outcomes(0, 0)]
+    (note,) = backtesting._few_leavers(dict(zip(when, told, strict=True)))
+    assert note.startswith(
+        "Few clients left: 1 of 805 at 2025-01-01, 19 of 2,000 at 2025-03-01. How leavers are ranked"
+    )
+    assert backtesting._few_leavers({when[1]: told[1], when[3]: told[3]}) == []
+
+
 class TestKinds:
+    def test_few_leavers_are_noted_and_the_means_left_alone(self, tables):
+        few = tables["purchases"]["client_id"].unique()[:30]
+        bills = tables["purchases"][tables["purchases"]["client_id"].isin(few)]
+        setting = Setting.of(horizon="60d", active="365d", every="60d", at_most=3)
+        result = run_backtest(Panels(Histories(bills, observed_until=UNTIL), setting, FEW), [CUTOFF])
+        judged = result.of("lightgbm")["churned"].dropna()
+        said = f"Few clients left: {int(judged.sum())} of {len(judged)} at 2025-06-01. "
+        assert sum(note.startswith(said) for note in result.notes) == 1
+        assert (
+            result.summary().loc["lightgbm", "auc"]
+            == result.metrics.set_index(["model", "metric"]).loc[("lightgbm", "auc"), "value"]
+        )
+
     def test_contracts(self, tables):
         histories = Histories(tables["purchases"], contracts=tables["contracts"], observed_until=UNTIL)
         setting = Setting.of(horizon="90d", gap="14d", kind="contractual", every="60d", at_most=3)
         result = run_backtest(Panels(histories, setting, FEW), [CUTOFF])
         assert sorted(set(result.predictions["model"])) == ["lightgbm", "naive"]
         assert result.btyd_parameters == {CUTOFF: {}}
-        assert any("say nothing of contracts" in note for note in result.notes)
+        (note,) = [note for note in result.notes if note.startswith("Buy-till-you-die")]
+        assert "as a baseline they are left out" in note
+        assert "Features made of them" in note
         rows = result.of("lightgbm").set_index(["client_id", "cutoff"])
         holders = histories.population(cutoff=CUTOFF, kind="contractual").execute()
         assert sorted(rows.index.get_level_values("client_id")) == sorted(holders["client_id"])

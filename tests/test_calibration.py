@@ -277,89 +277,118 @@ def shares_at(shares, every="30D", clients=1000):
     return churned, cutoffs.repeat(clients), cutoffs
 
 
+def told_of(law, *, now, months=24, clients=2000):
+    """Ask at `now` of cutoffs every 30 days, the last of them 90 days before, at which by law so many left."""
+    days = pd.date_range(end=pd.Timestamp(now) - pd.Timedelta(days=90), periods=months, freq="30D")
+    churned = np.concatenate([np.arange(clients) < round(clients * law(day)) for day in days]).astype(int)
+    return share_to_come(churned, days.repeat(clients), now=pd.Timestamp(now))
+
+
+def years_since_2024(day):
+    return (day - pd.Timestamp("2024-01-01")).days / 365.25
+
+
 class TestShareToCome:
-    reach = pd.Timedelta(days=90)
+    MONTHS = (12, 15, 18, 19, 20, 21, 22, 24, 30, 36, 48)
+    DAYS = pd.date_range("2024-01-01", periods=24, freq="15D")
 
-    def ask(self, shares, *, embargo=None, now=None):
-        churned, cutoffs, days = shares_at(shares)
-        reach = self.reach if embargo is None else embargo
-        return share_to_come(churned, cutoffs, now=days[-1] + self.reach if now is None else now, embargo=reach)
-
-    def test_what_never_changes_goes_on(self):
-        assert self.ask([0.1] * 24) == pytest.approx(0.1, abs=1e-3)
-        assert self.ask([0.1]) == pytest.approx(0.1, abs=1e-3)
+    @pytest.mark.parametrize("months", [1, 6, *MONTHS])
+    def test_what_never_changes_goes_on(self, months):
+        assert told_of(lambda _: 0.1, now="2024-06-01", months=months) == pytest.approx(0.1, abs=1e-3)
 
     def test_within_a_year_it_is_the_share_of_all(self):
-        assert self.ask([0.1, 0.1, 0.1, 0.3]) == pytest.approx(0.15, abs=1e-3)
-        assert self.ask([0.3, 0.1, 0.1, 0.1]) == pytest.approx(0.15, abs=1e-3)
+        for shares in ([0.1, 0.1, 0.1, 0.3], [0.3, 0.1, 0.1, 0.1]):
+            churned, cutoffs, days = shares_at(shares)
+            told = share_to_come(churned, cutoffs, now=days[-1] + pd.Timedelta(days=90))
+            assert told == pytest.approx(0.15, abs=1e-3)
 
-    def test_what_goes_on_growing_is_followed(self):
-        growing = np.linspace(0.05, 0.25, 24)
-        assert growing[-1] < self.ask(growing) < 0.3
-        assert 0.05 < self.ask(growing[::-1]) < growing[:6].mean()
+    def test_clients_count_and_not_cutoffs(self):
+        days = pd.DatetimeIndex(["2024-01-01", "2024-02-01"]).repeat([900, 100])
+        churned = np.r_[np.arange(900) < 90, np.arange(100) < 50].astype(int)
+        assert share_to_come(churned, days, now=pd.Timestamp("2024-05-01")) == pytest.approx(0.14, abs=2e-3)
 
-    def test_the_season_is_expected_again_in_part(self):
-        seasonal = np.where(np.arange(30) % 12 < 3, 0.3, 0.1)  # the first three months of each year
-        spring, autumn = pd.Timestamp("2024-02-01"), pd.Timestamp("2023-10-01")
-        assert self.ask(seasonal, now=autumn) < 0.15 < 0.2 < self.ask(seasonal, now=spring) < 0.3
+    @pytest.mark.parametrize("months", MONTHS)
+    @pytest.mark.parametrize("low", [0.0, 0.01, 0.03])
+    @pytest.mark.parametrize("busy", [(12,), (10, 11, 12)])
+    def test_no_more_are_told_in_a_season_than_ever_left_and_over_a_year_as_many(self, months, low, busy):
+        """Three tenths leave in one month or three, and few otherwise, in all years alike."""
+        law = lambda day: 0.3 if day.month in busy else low  # noqa: E731
+        a_year = np.mean([law(day) for day in pd.date_range("2024-01-01", "2024-12-31")])
+        told = np.array([told_of(law, now=day, months=months) for day in self.DAYS])
+        in_season = np.array([day.month in busy and day.day < 20 for day in self.DAYS])
+        assert told.mean() == pytest.approx(a_year, rel=0.15)
+        assert told[in_season].min() > a_year + (0.3 - a_year) / 4
+        assert told.max() < 0.3
 
-    @pytest.mark.parametrize("low", [0.0, 0.003, 0.01, 0.03])
-    def test_a_sharp_season_is_told_the_better_the_more_often_it_was_seen(self, low):
-        """Three tenths leave in autumn, nearly nobody else: in all years alike."""
-        now, told = pd.Timestamp("2024-11-15"), []
-        for years in (1, 2, 3, 4):
-            days = pd.date_range(end=now - self.reach, periods=12 * years, freq="30D")
-            shares = np.where(days.month >= 10, 0.3, low)
-            churned = np.concatenate([np.arange(1000) < 1000 * share for share in shares]).astype(int)
-            told.append(share_to_come(churned, days.repeat(1000), now=now, embargo=self.reach))
-        usual = shares.mean()
-        assert usual + (0.3 - usual) / 3 < told[1] < 0.3
-        assert told[0] < told[1]
-        assert told[3] > told[1] - 0.005
+    def test_a_season_is_told_the_better_the_more_often_it_was_seen(self):
+        law = lambda day: 0.3 if day.month >= 10 else 0.01  # noqa: E731
+        told = [told_of(law, now="2024-11-15", months=months) for months in (13, 24, 36, 48, 60)]
+        assert told == sorted(told)
+        assert 0.18 < told[0] < 0.2 < told[1]
+        assert 0.24 < told[-1] < 0.3
 
-    def test_of_a_year_like_the_last_as_many_are_told_as_leave(self):
-        days = pd.date_range("2020-01-01", "2023-12-01", freq="30D")
-        shares = np.where(days.month == 12, 0.3, 0.01)
+    @pytest.mark.parametrize("years", [1, 2, 3])
+    @pytest.mark.parametrize("level", [0.01, 0.1])
+    def test_of_n_years_of_a_season_n_of_n_plus_1_is_told(self, years, level):
+        """December has three times the share of other months, whose year has 14 twelfths of it in the mean."""
+        days = pd.date_range(end="2024-08-15", periods=12 * years, freq=pd.Timedelta(days=365.25 / 12))
+        shares = np.where(days.month == 12, 3 * level, level)
+        churned = np.concatenate([np.arange(5000) < 5000 * each for each in shares]).astype(int)
+        told = share_to_come(churned, days.repeat(5000), now=pd.Timestamp("2024-12-15"))
+        usual = level * 14 / 12
+        assert told == pytest.approx(usual * (1 + (3 * level / usual - 1) * years / (years + 1)), rel=0.05)
+
+    @pytest.mark.parametrize("a_year", [2 ** (1 / 1.5), 0.5 ** (1 / 1.5), 1.2])
+    @pytest.mark.parametrize("months", [20, 24, 36, 60])
+    def test_what_goes_on_growing_is_followed(self, a_year, months):
+        law = lambda day: 0.1 * a_year ** years_since_2024(day)  # noqa: E731
+        told = np.mean([np.log(told_of(law, now=day, months=months, clients=20_000) / law(day)) for day in self.DAYS])
+        assert abs(told) < 0.3 * abs(np.log(a_year))
+
+    def test_growth_is_seen_over_half_a_year_or_there_is_none(self):
+        """Nineteen cutoffs 30 days apart reach back 540 days: less than half a year of them has one a year before."""
+        law = lambda day: 0.1 * 1.5 ** years_since_2024(day)  # noqa: E731
+        off = [np.log(told_of(law, now="2024-06-01", months=n, clients=20_000) / law(pd.Timestamp("2024-06-01")))
+               for n in (19, 20)]  # fmt: skip
+        assert off[0] < -0.3
+        assert abs(off[1]) < 0.05
+
+    def test_growth_with_a_season_is_both(self):
+        law = lambda day: 0.1 * 1.5 ** years_since_2024(day) * (1.5 if 4 <= day.month <= 9 else 0.5)  # noqa: E731
+        off = [np.log(told_of(law, now=day, clients=20_000) / law(day)) for day in self.DAYS]
+        assert abs(np.mean(off)) < 0.15
+        assert np.median(np.abs(off)) < 0.35
+
+    def test_growth_is_no_more_than_a_doubling_a_year(self):
+        step = lambda day: 0.01 if day < pd.Timestamp("2023-09-01") else 0.3  # noqa: E731
+        assert told_of(step, now="2024-09-15", months=24) < 0.3 * 2**0.75
+        fall = lambda day: 0.3 if day < pd.Timestamp("2023-09-01") else 0.01  # noqa: E731
+        assert told_of(fall, now="2024-09-15", months=24) > 0.01 * 2**-0.75
+
+    def test_what_jumps_about_is_no_growth(self):
+        rng = np.random.default_rng(0)
+        noise = rng.lognormal(0, 0.4, 60)
+        law = lambda day: 0.1 * noise[(day - pd.Timestamp("2020-01-01")).days // 30]  # noqa: E731
+        told = [told_of(law, now=day, months=24) for day in pd.date_range("2023-01-01", periods=12, freq="30D")]
+        assert np.std(np.log(told)) < 0.25
+
+    def test_a_hole_tells_no_season_and_no_growth(self):
+        before = pd.date_range("2021-01-01", periods=10, freq="30D")
+        since = pd.date_range("2023-01-01", periods=5, freq="30D")
+        days = before.append(since)
+        shares = np.r_[np.full(10, 0.4), np.full(5, 0.02)]
         churned = np.concatenate([np.arange(1000) < 1000 * share for share in shares]).astype(int)
-        asked = pd.date_range("2024-01-01", periods=12, freq="30D")
-        told = [share_to_come(churned, days.repeat(1000), now=now, embargo=self.reach) for now in asked]
-        assert np.mean(told) == pytest.approx(shares[-12:].mean(), rel=0.15)
-
-    def test_an_outcome_counts_once_it_is_decided(self):
-        """To the day: what a forecast was off by is known of those that could have been made."""
-        shares = [0.1, 0.2, 0.1, 0.2, 0.3, 0.4] * 5
-        days = pd.date_range("2021-01-01", periods=len(shares), freq="30D")
-        counts = pd.DataFrame({"left": 1000 * np.array(shares), "clients": 1000.0}, index=days)
-        now = days[-1] + self.reach
-        for embargo, first in ((90, 3), (91, 4), (60, 2), (0, 1)):
-            made = pd.Series(
-                {days[k]: calibration._usual(counts[: k - first + 1], days[k]) for k in range(first, len(days))}
-            )
-            happened = (counts["left"] + 0.5) / 1001
-            year = made.index > made.index[-1] - calibration.YEAR
-            off = np.log(happened[made.index][year].sum() / made[year].sum())
-            years = (made.index[-1] - made.index[0]) / calibration.YEAR
-            errors = np.log(happened[made.index] / made)
-            lasts = years * off**2 / (years * off**2 + ((errors - errors.mean()) ** 2).mean() + 0.01)
-            told = self.ask(shares, embargo=pd.Timedelta(days=embargo), now=now)
-            assert told == pytest.approx(calibration._usual(counts, now) * np.exp(lasts * off), rel=1e-9)
-
-    def test_the_last_year_is_pooled_and_times_its_season(self):
-        shares = [0.1] * 20 + [0.2] * 13
-        days = pd.date_range("2021-01-01", periods=len(shares), freq="30D")
-        counts = pd.DataFrame({"left": 1000 * np.array(shares), "clients": 1000.0}, index=days)
-        now = pd.Timestamp("2024-02-01")
-        each = (counts["left"] + 0.5) / 1001
-        season = 1 + seasonal_error(each / each.mean(), now=now)
-        assert calibration._usual(counts, now) == pytest.approx(2600.5 / 13001 * season, rel=1e-9)
+        assert share_to_come(churned, days.repeat(1000), now=pd.Timestamp("2023-08-01")) == pytest.approx(
+            0.02, abs=2e-3
+        )
 
     @given(shares=st.lists(st.floats(0, 1), min_size=1, max_size=20), years=st.floats(0, 3))
     def test_is_a_share_whatever_happened(self, shares, years):
-        churned, cutoffs, days = shares_at(shares, clients=20)
-        now = days[-1] + self.reach + pd.Timedelta(days=round(365 * years))
-        told = share_to_come(churned, cutoffs, now=now, embargo=self.reach)
+        churned, cutoffs, days = shares_at(shares)
+        now = days[-1] + pd.Timedelta(days=round(90 + 365 * years))
+        told = share_to_come(churned, cutoffs, now=now)
         assert 0 < told < 1
-        assert share_to_come(churned[::-1], cutoffs[::-1], now=now, embargo=self.reach) == told
+        assert share_to_come(churned[::-1], cutoffs[::-1], now=now) == told
 
 
 @given(slope=st.floats(0.2, 2), level=st.floats(-3, 3), share=st.floats(0.001, 0.999))

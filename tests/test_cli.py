@@ -1,10 +1,13 @@
 """The command line: the same work from a terminal, plain words when a user errs, and quick to ask for help."""
 
+import errno
 import json
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -20,6 +23,7 @@ from loyalty import cli, experiment
 from loyalty.cli import app
 from loyalty.config import read_config
 from loyalty.experiment import Run
+from loyalty.files import UnwritableError
 from report_fixture import make_run_folder
 from sealing import seal
 
@@ -490,6 +494,89 @@ class TestReport:
         assert call("report", tmp_path, "--language", "fr").exit_code == 2
 
 
+class TestUnwritable:
+    """What a user is told whose folder takes no results."""
+
+    @pytest.fixture
+    def full(self, monkeypatch):
+        """Begin to refuse new files, for a reason."""
+
+        def refuse_from_now_on(number):
+            def refuse(*_, **__):
+                raise OSError(number, "whatever the system says", "/x/.unknown")
+
+            monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+
+        return refuse_from_now_on
+
+    @pytest.mark.parametrize(
+        ("number", "why"),
+        [
+            (errno.EACCES, "no permission"),
+            (errno.EROFS, "it can only be read"),
+            (errno.ENOENT, "there is no such folder"),
+            (errno.ENOSPC, "it is full"),
+        ],
+    )
+    @pytest.mark.parametrize("command", ["demo", "run", "tune", "panel", "score"])
+    def test_is_told_before_any_work(self, tmp_path, full, command, number, why):
+        out = tmp_path / ("scores.csv" if command == "score" else "out")
+        more = {"demo": [], "score": [tmp_path / "none", "--cutoff", "2024-01-01"]}.get(
+            command, [tmp_path / "none.toml"]
+        )
+        full(number)
+        told = refused(command, *more, "--out", out)
+        assert told == f"Error: cannot write in the folder '{tmp_path}': {why}. Choose another --out.\n"
+
+    def test_of_two_files_the_option_is_named(self, small_demo, tmp_path):
+        (tmp_path / "file").touch()
+        more = ("--data", small_demo.data, "--cutoff", "2026-01-03", "--out", tmp_path / "a.csv")
+        told = refused("score", small_demo.out, *more, "--alerts", tmp_path / "file" / "b.csv")
+        assert (
+            told
+            == f"Error: cannot write in the folder '{tmp_path / 'file'}': it is no folder. Choose another --alerts.\n"
+        )
+        assert not (tmp_path / "a.csv").exists()
+
+    def test_a_disk_that_fills_up_within_a_run(self, small_demo, tmp_path, monkeypatch):
+        def fill_up(*_, out, **__):
+            raise OSError(errno.ENOSPC, "No space left on device", f"{out}/.unfinished-1/scores.parquet")
+
+        monkeypatch.setattr(experiment, "run_experiment", fill_up)
+        told = refused("run", small_demo.config, "--data", small_demo.data, "--out", tmp_path / "out")
+        assert told == f"Error: cannot write in the folder '{tmp_path / 'out'}': it is full. Choose another --out.\n"
+
+    def test_a_folder_within_that_cannot_be_written(self, small_demo, tmp_path, monkeypatch, full):
+        def run(*_, out, **__):
+            full(errno.EACCES)
+            raise PermissionError(errno.EACCES, "Permission denied", str(out / "model" / ".new"))
+
+        monkeypatch.setattr(experiment, "run_experiment", run)
+        told = refused("run", small_demo.config, "--data", small_demo.data, "--out", tmp_path / "out")
+        assert told == f"Error: cannot write in the folder '{tmp_path / 'out'}': no permission. Choose another --out.\n"
+
+    @pytest.mark.parametrize("within", [True, False])
+    def test_what_cannot_be_read_keeps_its_words(self, small_demo, tmp_path, monkeypatch, within):
+        place = tmp_path / ("out" if within else "data") / "sales.csv"
+
+        def run(*_, **__):
+            raise PermissionError(errno.EACCES, "Permission denied", str(place))
+
+        monkeypatch.setattr(experiment, "run_experiment", run)
+        told = refused("run", small_demo.config, "--data", small_demo.data, "--out", tmp_path / "out")
+        assert told == f"Error: [Errno 13] Permission denied: '{place}'\n"
+
+    def test_the_page_of_a_run_has_no_option(self, small_demo, monkeypatch):
+        def write(path, *_, **__):
+            raise UnwritableError(errno.EACCES, Path("run"))
+
+        monkeypatch.setattr(loyalty.report, "write_report", write)
+        told = refused("report", small_demo.out)
+        assert told == (
+            "Error: cannot write in the folder 'run': no permission. Allow it, or copy the run to another folder.\n"
+        )
+
+
 class TestData:
     def test_lists_what_is_known(self):
         result = call("data")
@@ -528,6 +615,12 @@ class TestHelp:
         result = call("scor")
         assert result.exit_code == 2
         assert "score" in result.stderr
+
+    def test_who_looks_for_the_backtest_finds_it(self):
+        result = call("backtest", "shop.toml")
+        assert result.exit_code == 2
+        assert "No such command 'backtest'. `loyalty run` backtests, beside all the rest." in result.stderr
+        assert re.search(r"To backtest your own, use loyalty run", call("--help").stdout)
 
 
 class TestProcess:

@@ -1,6 +1,7 @@
 """Businesses with contracts: what is asked of them, the season of leaving, and exports that lack something."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ from sklearn.base import clone
 from loyalty import fitting
 from loyalty.fitting import Lesson, fit_models
 from loyalty.histories import Histories, HistoriesWarning
-from loyalty.models.outlook import LongRunTerms, Outlook, clocks_of_periods, season_of_periods
+from loyalty.histories.days import moved_renewals
+from loyalty.models.outlook import OUTLOOK_FILES, LongRunTerms, Outlook, clocks_of_periods, season_of_periods
 from loyalty.models.uncertainty import too_little_history
 from loyalty.panels import Panels
 from loyalty.setting import Setting
@@ -239,6 +241,91 @@ class TestClocksOfContracts:
         assert clocks_of_periods(panel[["other"]], pd.Timedelta(days=30), 3) == {}
 
 
+def paid_once_a_year(clients=1500, *, seed=0):
+    """Draw contracts paid and ended once a year, by chance one in ten times, of 120 or 240 a year."""
+    _, contracts, _ = ending_at(clients, terms=[365], chance=0.1, seed=seed)
+    fee = np.where(contracts["client_id"] % 2 == 0, 120.0, 240.0)
+    last = contracts["end"].fillna(UNTIL) - pd.Timedelta(days=1)
+    paid = [pd.date_range(a, b, freq="365D") for a, b in zip(contracts["start"], last, strict=True)]
+    bills = pd.DataFrame({"client_id": contracts["client_id"], "event_time": paid, "amount": fee}).explode("event_time")
+    bills["event_time"] = pd.to_datetime(bills["event_time"])
+    return bills.dropna(), contracts, fee
+
+
+class TestPaceOfContracts:
+    FEATURES = ("contract_running_days", "days_since_last", "amount_sum_365d", "amount_sum")
+
+    def lesson(self, bills, contracts, cutoff="2023-10-01", **options):
+        return lesson_at(
+            Histories(bills, contracts=contracts, observed_until=UNTIL), cutoff, list(self.FEATURES), **options
+        )
+
+    def test_who_pays_once_a_year_is_worth_as_much_whenever_it_is_due(self):
+        bills, contracts, fee = paid_once_a_year()
+        panels, lesson = self.lesson(bills, contracts)
+        outlook = lesson.fit_outlook(panels, LongRunTerms(years=3, discount_rate=0.0))
+        assert outlook.notes() == []
+        paid = fee[lesson.latest.index.get_level_values("client_id")]
+        pace = outlook.pace.predict(lesson.latest[outlook.pace.feature_names_in_])
+        assert np.abs(pace / (paid * 90 / 365) - 1).mean() < 0.25
+        due = ((-lesson.latest["contract_running_days"]) % 365 < 90).to_numpy()
+        value = outlook.predict(lesson.latest, np.where(due, 0.9 * paid, 0.0))["long_run_value"].to_numpy()
+        # Three payments, the first after one chance in ten to leave: 2.44 in all.
+        assert value[due].sum() / paid[due].sum() == pytest.approx(2.44, abs=0.35)
+        assert value[~due].sum() / paid[~due].sum() == pytest.approx(2.44, abs=0.35)
+        carried = replace(outlook, pace=None).predict(lesson.latest, np.where(due, 0.9 * paid, 0.0))["long_run_value"]
+        assert (carried[due] / paid[due]).mean() > 6
+        assert (carried[~due] == 0).all()
+
+    def test_it_is_learned_of_years_that_were_over_at_the_cutoff(self):
+        """Payments and ends from the cutoff on are told otherwise, or not at all: nothing changes."""
+        bills, contracts, _ = paid_once_a_year(600)
+        cutoff = pd.Timestamp("2023-10-01")
+        later = bills.assign(amount=bills["amount"].where(bills["event_time"] < cutoff, 1e6))
+        known = contracts.assign(end=contracts["end"].where(contracts["end"] < cutoff))
+        known = known[known["start"] < cutoff]
+        told = []
+        for some, ends in ((bills, contracts), (later, known)):
+            panels, lesson = self.lesson(some, ends)
+            pace = lesson.fit_outlook(panels, LongRunTerms()).pace
+            told.append(pace.predict(lesson.latest[pace.feature_names_in_]))
+        np.testing.assert_array_equal(*told)
+
+    @pytest.mark.parametrize(
+        ("options", "there", "note"),
+        [
+            ({"at_most": 10}, False, True),  # the first of ten lies 270 days before the last, and 360 before the cutoff
+            ({"at_most": 11}, True, False),
+            ({"horizon": "365d"}, False, False),
+            ({"horizon": "364d", "at_most": 2}, True, False),
+            ({"horizon": "364d", "at_most": 1}, False, True),
+        ],
+    )
+    def test_without_a_year_the_horizon_is_carried_on(self, options, there, note):
+        bills, contracts, _ = paid_once_a_year(400)
+        panels, lesson = self.lesson(bills, contracts, **options)
+        outlook = lesson.fit_outlook(panels, LongRunTerms(years=2))
+        assert outlook.survival is not None
+        assert (outlook.pace is not None) is there
+        assert any(said.startswith("Nobody was seen under contract for a year") for said in outlook.notes()) is note
+
+    def test_of_few_who_stayed_nothing_is_learned(self, monkeypatch):
+        bills, contracts, _ = paid_once_a_year(400)
+        panels, lesson = self.lesson(bills, contracts, at_most=11)
+        monkeypatch.setattr(fitting, "_FEW_CLIENTS", 10_000)
+        assert lesson.fit_outlook(panels, LongRunTerms(years=2)).pace is None
+
+    def test_comes_back_the_same(self, tmp_path):
+        bills, contracts, _ = paid_once_a_year(400)
+        panels, lesson = self.lesson(bills, contracts)
+        outlook = lesson.fit_outlook(panels, LongRunTerms())
+        outlook.save(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == set(OUTLOOK_FILES)
+        spend = np.ones(len(lesson.latest))
+        back = Outlook.load(tmp_path)
+        assert_frame_equal(back.predict(lesson.latest, spend), outlook.predict(lesson.latest, spend), check_exact=True)
+
+
 class TestPastShares:
     def test_are_asked_where_contracts_tell_who_leaves(self, seasonal):
         *_, histories = seasonal
@@ -285,7 +372,7 @@ class TestStale:
         assert "whoever left" in both
         assert both.endswith("31 days before: nobody seems to have bought anything since.")
 
-    @pytest.mark.parametrize(("days", "apart", "told"), [(30, 13, False), (31, 12, False), (31, 13, True)])
+    @pytest.mark.parametrize(("days", "apart", "told"), [(30, 14, False), (31, 13, False), (31, 14, True)])
     def test_ends_alone_that_stop_are_stale(self, days, apart, told):
         """Though contracts still start every day; from more than a month of days with ends in more than a year on."""
         start = pd.date_range("2022-01-01", "2024-03-31")
@@ -301,7 +388,7 @@ class TestStale:
         assert said.startswith(ended) is told
         assert bool(said) is told
         assert known.staleness(last + pd.Timedelta(days=7), kind="contractual") == ""
-        neither = Histories(bills, contracts=contracts[contracts["start"] < "2023-07-15"], observed_until=UNTIL)
+        neither = Histories(bills, contracts=contracts[contracts["start"] < "2023-09-15"], observed_until=UNTIL)
         said = neither.staleness("2024-04-01", kind="contractual")
         assert said.startswith("The starts and ends of contracts known at 2024-04-01 end on ")
 
@@ -339,7 +426,7 @@ class TestExportsThatLackSomething:
         contracts.loc[: ended - 1, "end"] = start + pd.Timedelta(days=length)
         contracts.loc[: late_of_ended - 1, "known_at"] = late
         contracts.loc[ended : ended + late_of_others - 1, "known_at"] = late
-        bills = pd.DataFrame({"client_id": [1], "event_time": ["2023-02-01"], "amount": [1.0]})
+        bills = pd.DataFrame({"client_id": range(40), "event_time": "2023-02-01", "amount": 1.0})
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             known = Histories(bills, contracts=contracts, observed_until=UNTIL)
@@ -414,6 +501,35 @@ class TestExportsThatLackSomething:
         assert not any(note.startswith("At the training cutoffs") for note in fitted.notes())
 
     @pytest.mark.parametrize(
+        ("first", "later", "left", "far", "told"),
+        [
+            (20, 20, 100, 151, True),
+            (19, 20, 100, 151, False),
+            (20, 19, 100, 151, False),
+            (20, 20, 100, 150, False),  # not far: within one and a half of the most that was left
+            (20, 20, 7, 151, False),  # on the day of the renewal, or about it
+        ],
+    )
+    def test_how_many_tell_that_a_renewal_was_moved_on(self, first, later, left, far, told):
+        """Some left within their first term, and some after several; of one there were 100 days to go."""
+        left = np.r_[100, np.full(first - 1, left), np.full(later, left)]
+        agreed = np.r_[np.full(first, 150), np.full(later, far)]
+        day = 86_400_000_000
+        said = moved_renewals(np.zeros(len(left), np.int64), day * (agreed - left), day * agreed)
+        assert bool(said) is told
+        if told:
+            assert f"contracts: {later} ended before a `renews_at` far from their start" in said[0]
+            assert "of none was more left than 100 days" in said[0]
+
+    @pytest.mark.parametrize(("strays", "told"), [(2, True), (8, False)])
+    @pytest.mark.parametrize("days", [-30, 700])
+    def test_one_wrong_date_in_a_hundred_hides_nothing(self, strays, told, days):
+        left, agreed = np.full(400, 60), np.repeat([80, 400], 200)
+        left[:strays] = days
+        start, agreed = np.zeros(400, np.int64), np.maximum(agreed, left + 1)
+        assert bool(moved_renewals(start, 86_400_000_000 * (agreed - left), 86_400_000_000 * agreed)) is told
+
+    @pytest.mark.parametrize(
         "written",
         [
             "moved on",
@@ -422,7 +538,8 @@ class TestExportsThatLackSomething:
             "a row for each",
             "and nobody left between",
             "two years, left in the second alone",
-            "one year, left at its last month's beginning",
+            "left at the beginning of the last month",
+            "left in the last third",
         ],
     )
     def test_a_renewal_that_was_moved_on(self, written):
@@ -435,9 +552,10 @@ class TestExportsThatLackSomething:
             length = term * rng.integers(1, 3, clients)
         if written == "two years, left in the second alone":
             term, length = np.full(clients, 730), rng.integers(370, 725, clients)
-        if written == "one year, left at its last month's beginning":
-            term = np.full(clients, 365)
+        if written == "left at the beginning of the last month":
             length = term - rng.integers(15, 31, clients)
+        if written == "left in the last third":
+            length = term - (rng.uniform(0.03, 0.33, clients) * term).astype(int)
         contracts = pd.DataFrame({"client_id": range(clients), "start": start})
         if written.startswith("moved on"):
             due = (length // term + 1) * term
@@ -472,6 +590,16 @@ class TestExportsThatLackSomething:
         known = Histories(bills, contracts=contracts.drop(columns="end"), observed_until=UNTIL)
         with pytest.raises(ValueError, match=r"contracts have no `end`, so that nobody ever leaves\. Map the column"):
             lesson_at(known, "2023-07-01", ["days_since_last"])
+
+
+def test_a_cutoff_at_which_nobody_is_left():
+    bills, contracts, _ = paid_once_a_year(100)
+    over = contracts.assign(end=contracts["end"].where(contracts["end"] < "2023-08-01", pd.Timestamp("2023-08-01")))
+    over = over[over["start"] < "2023-07-01"]
+    with pytest.raises(
+        ValueError, match=r"^there is nobody under contract at 2023-10-01 to predict for\. Choose another"
+    ):
+        lesson_at(Histories(bills, contracts=over, observed_until=UNTIL), "2023-10-01", ["days_since_last"])
 
 
 def test_who_has_been_under_contract_for_long_is_known():

@@ -365,6 +365,22 @@ def tiny(small_demo, **changes):
 
 
 class TestOtherRuns:
+    def test_scores_speak_the_language_of_the_config_and_metrics_name_segments_as_ever(
+        self, small_demo, tmp_path, untracked
+    ):
+        english = run_experiment(tiny(small_demo), data=small_demo.data, out=tmp_path / "en")
+        korean = run_experiment(tiny(small_demo, language="ko"), data=small_demo.data, out=tmp_path / "ko")
+        written = pd.read_parquet(tmp_path / "ko" / "scores.parquet")
+        for name in ("segment", "rfm_segment", "reason_1_text"):
+            assert written[name].dropna().str.contains("[가-힣]").all()
+            assert not english.scores[name].dropna().str.contains("[가-힣]").any()
+        numbers = english.scores.select_dtypes("number").columns
+        assert_frame_equal(korean.scores[numbers], english.scores[numbers], check_exact=True)
+        told, said = (strict((tmp_path / one / "metrics.json").read_text("utf-8")) for one in ("ko", "en"))
+        for name in ("totals", "movement", "drivers_by_segment", "long_run", "alerts", "changed"):
+            assert told[name] == said[name]
+        assert 'lang="ko"' in write_report(tmp_path / "ko").read_text("utf-8")
+
     def test_contracts_and_nothing_judged(self, small_demo, tmp_path, untracked):
         """The score cutoff is a test cutoff too: its outcome is not known. Its steps are counted all the same."""
         config = tiny(

@@ -1,8 +1,10 @@
 """A file is there in full or not at all."""
 
+import errno
 import os
 import re
 import signal
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pandas as pd
 import pytest
 
 import loyalty.files
-from loyalty.files import replace_file, undisturbed, write_table
+from loyalty.files import UnwritableError, check_writable, replace_file, undisturbed, write_table
 
 
 def test_replaces_what_was_there(tmp_path):
@@ -85,6 +87,70 @@ def test_categories_headers_and_numbers_among_text_are_safe_and_whole(tmp_path):
     table = pd.DataFrame({"=plan": pd.Categorical(["=1+1", "b", None]), "mixed": ["=x", -1.5, None]})
     written = (write_table(table, tmp_path / "a.csv")).read_text(encoding="utf-8")
     assert written.splitlines() == ['"\'=plan","mixed"', '"\'=1+1","\'=x"', '"b",-1.5', '"",""']
+
+
+@pytest.fixture
+def read_only():
+    """A folder in which nobody but its owner may write, entered as another."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, root = Path(name), os.geteuid() == 0
+        folder.chmod(0o555)
+        if root:
+            os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            if root:
+                os.seteuid(0)
+            folder.chmod(0o755)
+
+
+class TestUnwritable:
+    @pytest.mark.parametrize("within", ["", "new", "new/and/newer"])
+    def test_a_folder_without_permission(self, read_only, within):
+        with pytest.raises(UnwritableError) as caught:
+            check_writable(read_only / within)
+        assert str(caught.value) == f"cannot write in the folder {str(read_only)!r}: no permission."
+        assert caught.value.folder == read_only
+
+    def test_writing_says_so_too_and_names_no_hidden_file(self, read_only):
+        for write in (
+            lambda: write_table(pd.DataFrame({"a": [1]}), read_only / "a.csv"),
+            lambda: write_table(pd.DataFrame({"a": [1]}), read_only / "a.parquet"),
+            lambda: replace_file(read_only / "a.txt", lambda path: path.write_text("a")),
+        ):
+            with pytest.raises(UnwritableError) as caught:
+                write()
+            assert str(caught.value) == f"cannot write in the folder {str(read_only)!r}: no permission."
+            assert caught.value.errno == errno.EACCES
+
+    def test_a_folder_that_can_be_written_or_made_stays_as_it_is(self, tmp_path):
+        check_writable(tmp_path)
+        check_writable(tmp_path / "new" / "and" / "newer")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_file_is_no_folder(self, tmp_path):
+        (tmp_path / "file").touch()
+        with pytest.raises(UnwritableError, match="file': it is no folder"):
+            check_writable(tmp_path / "file" / "out")
+
+    def test_no_folder(self, tmp_path):
+        with pytest.raises(UnwritableError, match="none': there is no such folder"):
+            replace_file(tmp_path / "none" / "a.txt", lambda path: path.write_text("a"))
+
+    def test_no_room(self, tmp_path):
+        def write(_):
+            raise OSError(errno.ENOSPC, "Error writing bytes to file")
+
+        with pytest.raises(UnwritableError, match="it is full"):
+            replace_file(tmp_path / "a.txt", write)
+
+    def test_what_a_writer_cannot_read_keeps_its_words(self, tmp_path):
+        def write(_):
+            raise PermissionError(errno.EACCES, "Permission denied", "sales.csv")
+
+        with pytest.raises(PermissionError, match=r"sales\.csv"):
+            replace_file(tmp_path / "a.txt", write)
 
 
 class TestUndisturbed:

@@ -302,6 +302,113 @@ def test_the_remedy_for_commas_that_part_thousands_works(tmp_path):
     assert stored(Histories(tmp_path / "bills.csv", columns=mapping), "amount") == [1013.74]
 
 
+WRITTEN = {
+    "decimal comma": (["89,00", "1,5", "7"], [89.0, 1.5, 7.0]),
+    "dots part thousands": (["1.234,56", "2.345.678", "3.000"], [1234.56, 2345678.0, 3000.0]),
+    "only dots": (["2.345.678", "12"], [2345678.0, 12.0]),
+    "commas part thousands": (["1,234", "2,345,678.50", "0.5"], [1234.0, 2345678.5, 0.5]),
+    "taken for thousands": (["1,234", "-5,000"], [1234.0, -5000.0]),
+    "decimal as others tell": (["1,234", "0,5"], [1.234, 0.5]),
+    "less than one": (["0,125", "1234,567"], [0.125, 1234.567]),
+    "comma or point": (["89,00", "12.50", "0.125"], [89.0, 12.5, 0.125]),
+    "sign after": (["1.234,56 €", "-12,00 €", "3"], [1234.56, -12.0, 3.0]),
+    "sign before": (["$1,234.56", "-$7"], [1234.56, -7.0]),
+    "code": (["12.50 EUR", "EUR 3"], [12.5, 3.0]),
+    "won": (["12,000원", "900원"], [12000.0, 900.0]),
+    "no-break space": (["1\u202f234,5\u00a0€", "2,5\u00a0€"], [1234.5, 2.5]),
+    "apostrophe": (["CHF 1'234.50"], [1234.5]),
+}
+
+
+@pytest.mark.parametrize(("amounts", "meant"), WRITTEN.values(), ids=WRITTEN)
+@pytest.mark.parametrize("name", ["amount", "Betrag brutto"])
+def test_the_remedy_for_numbers_written_otherwise_works(amounts, meant, name):
+    frame = dated(amount=amounts).rename(columns={"amount": name})
+    (found,) = problems(frame, columns={"purchases": {"amount": name}})
+    assert "where" not in found
+    expression = re.search(r"map the column with (cast\(.* as double\))\.", found)[1]
+    assert stored(Histories(frame, columns={"purchases": {"amount": expression}}), "amount") == meant
+
+
+def test_what_is_no_number_even_so_is_told_and_may_be_left_out():
+    frame = dated(amount=["89,00", "n/a", "12k", "ca. 5", "−7,00", "(3,00)", "8,00-", "-2,50"])
+    (found,) = problems(frame)
+    assert "They have a decimal comma: map the column with cast(" in found
+    assert " 6 rows are text even so: correct them, or leave them out, if they are few, with where = " in found
+    expression = re.search(r"map the column with (cast\(.* as double\))\.", found)[1]
+    where = re.search(r'where = "(.*)"', found)[1]
+    histories = Histories(frame, columns={"purchases": {"amount": expression}}, where={"purchases": where})
+    assert stored(histories, "amount") == [89.0, -2.5]
+
+
+def test_a_comma_that_may_be_either_is_told():
+    (found,) = problems(dated(amount=["1,234"]))
+    assert found.endswith("If the comma of '1,234' is decimal, replace it by '.' instead of ''.")
+    assert "is decimal, replace it" not in problems(dated(amount=["1,234", "2,345.5"]))[0]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "said"),
+    [
+        (["1.234,00", "12.50"], "with a decimal comma, such as '1.234,00', and with a decimal point, such as '12.50'"),
+        (["9,5", "1,234.50"], "with a decimal comma, such as '9,5', and with a decimal point, such as '1,234.50'"),
+        (["12 $", "12 €"], "of different currencies, such as '12 $' and '12 €'"),
+    ],
+)
+def test_no_expression_is_offered_that_would_misread_some(amounts, said):
+    (found,) = problems(dated(amount=amounts))
+    assert f"There are numbers {said}: write all in one way at the source, or leave these rows out" in found
+    assert "map the column" not in found
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\n \r\n"])
+@pytest.mark.parametrize("name", ["bills.csv", "bills.csv.gz"])
+def test_an_empty_csv_is_told(tmp_path, content, name):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    needed = "Fill it: there is nothing to learn from without purchases."
+    assert problems(path) == [f"purchases: the file {str(path)!r} is empty. {needed}"]
+    assert problems(bills(), events=path) == [
+        f"events: the file {str(path)!r} is empty. Leave the table out, or fill it."
+    ]
+    (tmp_path / f"more-{name}").write_bytes(path.read_bytes())
+    assert problems(tmp_path / f"*{name}") == [f"purchases: the files are empty. {needed}"]
+
+
+def test_a_csv_of_a_header_alone_is_an_empty_table(tmp_path):
+    (tmp_path / "bills.csv").write_text("client_id,event_time,amount\n", encoding="utf-8")
+    needed = "Fill it: there is nothing to learn from without purchases."
+    assert problems(tmp_path / "bills.csv") == [f"purchases: the table is empty. {needed}"]
+
+
+ROW = 'bob,2024-01-09,"a\nb",2.5\n'
+RAGGED = {
+    "cut off": (f"{ROW * 3000}bob,2024-0", 6002, "2 fields", "It is the last line: was the export cut off? Export it"),
+    "too few": (f"{ROW * 50}bob,2024-01-09\n{ROW}", 102, "2 fields", "Correct the line; text that holds ',' must"),
+    "too many": (f"{ROW * 50}\nbob,2024-01-09,x,2,5\n{ROW}", 103, "5 fields", "Correct the line; text that holds ',' must"),
+    "one": (f"{ROW}bob\n", 4, "1 field", "It is the last line: was the export cut off? Export it"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "line", "fields", "remedy"), RAGGED.values(), ids=RAGGED)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_line_of_a_csv_with_other_fields_than_the_header_is_told(tmp_path, content, line, fields, remedy, zipped):
+    content = f"client_id,event_time,text,amount\n{content}".encode()
+    path = tmp_path / ("bills.csv.gz" if zipped else "bills.csv")
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    (found,) = problems(path)
+    assert found.startswith(f"purchases: {str(path)!r}: line {line:,} has {fields}, and the header has 4. {remedy}")
+
+
+def test_a_quotation_mark_that_is_not_closed_is_told(tmp_path):
+    path = tmp_path / "bills.csv"
+    path.write_text(f'client_id,event_time,text,amount\n{ROW * 50}bob,2024-01-09,"a\nb', encoding="utf-8")
+    assert problems(path) == [
+        f"purchases: {str(path)!r}: a quotation mark in line 102 is not closed before the file ends. "
+        "Was the export cut off? Export it again, or close the quotation mark."
+    ]
+
+
 def test_a_bad_value_in_the_last_row_of_a_csv_is_told_with_its_row(tmp_path):
     lines = "1,2024-01-01,2.5\n2,2024-01-02,2.5\n" * 15_000
     (tmp_path / "bills.csv").write_text(f"client_id,event_time,amount\n{lines}3,2024-01-03,n/a\n", encoding="utf-8")
@@ -330,7 +437,8 @@ UNREADABLE = {
     "one of several": (lambda folder: folder / "*cut*.parquet", "cut.parquet'"),
     "not zipped": (lambda folder: folder / "notes.csv.gz", "cannot be read: IO Error: Input is not a GZIP stream"),
     "not UTF-8": (lambda folder: folder / "latin.csv", "This file is not utf-8 encoded"),
-    "ragged": (lambda folder: folder / "ragged.csv", "its lines do not all have the fields of its first"),
+    "ragged": (lambda folder: folder / "ragged.csv", "ragged.csv': line 3 has 4 fields, and the header has 3. Correct"),
+    "no text": (lambda folder: folder / "notes.txt", "its lines do not part into fields as those of a CSV do. Check"),
     "the web": (lambda _: "https://localhost:1/bills.csv", "requires the extension httpfs"),
     "a bucket": (lambda _: "s3://bucket/bills.parquet", "requires the extension httpfs"),
     "a dict": (lambda _: BILLS, "a dict cannot be read"),
@@ -351,6 +459,7 @@ def test_a_source_that_cannot_be_read_is_one_problem(tmp_path, source, said):
     (tmp_path / "cut.parquet").write_bytes(whole[:-10])
     (tmp_path / "hurt.parquet").write_bytes(whole[:-40] + b"?" * 32 + whole[-8:])
     (tmp_path / "notes.csv.gz").write_text("nothing", encoding="utf-8")
+    (tmp_path / "notes.txt").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9)
     (tmp_path / "latin.csv").write_bytes("client_id,event_time,amount\nZoë,2024-01-01,1\n".encode("latin-1"))
     (tmp_path / "ragged.csv").write_text(
         "client_id,event_time,amount\n1,2024-01-01,1\n2,2024-01-01,1,5\n3\n", encoding="utf-8"
@@ -556,7 +665,7 @@ def test_amounts_that_are_text_nan_or_infinite_are_counted_apart():
     frame = dated(amount=["1", "ten", "nan", "-inf", "1e999", "", "NaN"])
     found = problems(frame)
     assert len(found) == 2
-    assert found[0].startswith("purchases.amount: 2 rows are text, first 'ten' in row 2. Correct them; ")
+    assert found[0].startswith("purchases.amount: 2 rows are text, first 'ten' in row 2. Correct them, ")
     assert found[1].startswith("purchases.amount: 4 rows are NaN or infinite, first 'nan' in row 3. Correct them, ")
     arrow = pa.table({"client_id": [1, 2], "event_time": ["2024-01-01"] * 2, "amount": [1.0, float("nan")]})
     assert problems(arrow)[0].startswith("purchases.amount: 1 row is NaN or infinite, first 'nan' in row 2.")
@@ -624,7 +733,9 @@ def test_future_rows_are_refused_from_the_day_on():
 
 
 def test_an_empty_table_is_refused():
-    assert problems(bills().iloc[:0]) == ["purchases: the table is empty. Leave the table out, or fill it."]
+    needed = "Fill it: there is nothing to learn from without purchases."
+    assert problems(bills().iloc[:0]) == [f"purchases: the table is empty. {needed}"]
+    assert problems(pd.DataFrame()) == [f"purchases: the table has no columns. {needed}"]
     found = problems(bills(), events=pd.DataFrame({"client_id": [], "event_time": [], "kind": []}))
     assert found == ["events: the table is empty. Leave the table out, or fill it."]
     found = problems(bills(), where={"purchases": "amount > 1000"})
@@ -1162,3 +1273,24 @@ def test_the_kind_is_checked():
         stands(Histories(bills()), kind="contract")
     with pytest.raises(ValueError, match="`cutoff` must be a date"):
         Histories(bills()).population(cutoff="soon")
+
+
+def test_ids_that_are_written_otherwise_in_another_table_are_told_of():
+    bills = pd.DataFrame({"client_id": [f"K{n:03}" for n in range(100)], "event_time": "2024-01-05", "amount": 5.0})
+    talks = pd.DataFrame({"client_id": [f"XK{n:03}" for n in range(100)], "event_time": "2024-01-06"})
+
+    def notes(contacts):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HistoriesWarning)
+            return [note for note in Histories(bills, contacts=contacts).notes if "written otherwise" in note]
+
+    (note,) = notes(talks)
+    assert note == (
+        "contacts: of its 100 clients 0 are in purchases. If the ids are written otherwise there, such as 'XK000' here "
+        "and 'K000' there, map `client_id` so that they are alike."
+    )
+    assert len(notes(talks.head(20))) == 1
+    assert notes(talks.head(19)) == []
+    for known, told in ((4, 1), (5, 0)):
+        some = talks.assign(client_id=[f"K{n:03}" if n < known else f"XK{n:03}" for n in range(100)])
+        assert len(notes(some)) == told

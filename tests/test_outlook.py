@@ -52,6 +52,18 @@ class Known:
         return np.vstack([self.law(r, np.arange(1, self.periods_ + 1)) for r in X["retention"]])
 
 
+class Paid:
+    """A model of what is paid a horizon, the same for all."""
+
+    feature_names_in_ = np.array(["retention"])
+
+    def __init__(self, a_horizon):
+        self.a_horizon = a_horizon
+
+    def predict(self, X):
+        return np.full(len(X), self.a_horizon)
+
+
 def geometric(retention, k):
     return np.asarray(retention, dtype=float) ** k
 
@@ -262,6 +274,31 @@ class TestContracts:
     def test_one_horizon_without_discount_is_the_expected_value(self, retention, horizon, gap, spend):
         outlook = held(horizon=horizon, gap=gap, years=horizon / YEAR, discount_rate=0.0)
         assert outlook.predict(retained(retention), [spend])["long_run_value"].iloc[0] == pytest.approx(spend, rel=1e-9)
+
+    @given(st.floats(0.5, 0.99), st.floats(0, 1e4), st.floats(-10, 1e4), st.integers(0, 40))
+    def test_begins_with_what_is_expected_and_goes_on_at_the_pace(self, retention, expected, a_horizon, gap):
+        """What is paid in a horizon times the share of it for which the contract runs, discounted from its middle."""
+        outlook = held(gap=gap, years=0.9, discount_rate=0.2, margin=0.5)
+        paced = replace(outlook, pace=Paid(a_horizon))
+        told = paced.predict(retained(retention), [expected])["long_run_value"].iloc[0]
+        running = outlook._held(outlook._curves(retained(retention)))[0]
+        lengths = np.r_[np.full(10, 1.0), 0.9 * YEAR / 30 - 10]
+        pace = max(a_horizon, 0.0)  # of 12 horizons and a sixth in the first year, the first is known
+        rest = max(pace * 365 / 30 - expected / running[0], 0.0) / (365 / 30 - 1)
+        paid = np.r_[expected, rest * running[1:]] * lengths
+        waits = (gap + 30 * (np.arange(11) + 0.5)) / YEAR
+        assert told == pytest.approx(0.5 * (paid / 1.2**waits).sum(), rel=1e-9, abs=1e-9)
+        assert 0 < running[0] <= 1
+        if gap == 0:  # of a chance to stay a month, evenly spent: the mean over the month
+            assert running[1] / running[0] == pytest.approx(retention, rel=1e-9)
+
+    def test_what_was_paid_in_the_first_horizon_is_taken_off_the_first_year(self):
+        """A year's fee of 365 falls into the first horizon of 73 days, or into another one, and nobody leaves."""
+        outlook = replace(held(horizon=73, years=3 * 365 / YEAR, discount_rate=0.0), pace=Paid(73.0))
+        told = outlook.predict(retained(1.0, 1.0, 1.0), [365.0, 0.0, 73.0])["long_run_value"]
+        assert told.to_numpy() == pytest.approx([3 * 365.0] * 3)
+        more = outlook.predict(retained(1.0), [1000.0])["long_run_value"]  # as where a price rose
+        assert more.to_numpy() == pytest.approx([1000.0 + 2 * 365])
 
     def test_median_is_told_as_far_as_it_was_seen(self):
         """Half of the survivors leave in each month: after one month half are left. At .9, .53 are after six."""

@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 
 from loyalty.explanation import explain_client, reason_codes, shap_values
+from loyalty.explanation.choosing import choose
+from loyalty.features import CATALOGUE
 from loyalty.models.churn import ChurnModel
+from loyalty.wording import Writing
 
 SPEND = ["amount_sum_90d", "amount_sum_180d", "amount_decayed_365d"]
 NAMES = ["days_since_last", *SPEND, "gap_days_mean", "refund_share_365d", "season_sin", "season_cos"]
@@ -29,6 +32,13 @@ def fitted():
     drive = X["days_since_last"].fillna(60) - 0.5 * X["amount_sum_90d"].fillna(60) + 20 * X["season_sin"]
     left = (drive + rng.normal(0, 20, len(index)) > 30).astype(int)
     return ChurnModel(n_estimators=60, embargo="60d").fit(X, left), X
+
+
+def says_the_same(value, typical, name):
+    """Whether two numbers are written the same, or lie within three hundredths of each other."""
+    unit = CATALOGUE[name].unit
+    written = {Writing("en").value(number, unit) for number in (value, typical)}
+    return bool(len(written) == 1 or abs(value - typical) <= 0.03 * max(abs(value), abs(typical)))
 
 
 def told_by(parts, clients, *, typical=None, top=1):
@@ -56,13 +66,19 @@ class TestReasonCodes:
         reasons = reason_codes(model, X, top=3)
         shap = pd.DataFrame(shap_values(model, X).values, index=X.index, columns=NAMES)
         typical = dict(zip(NAMES, model.typical_, strict=True))
-        spoken_for = 0
+        spoken_for, left_out = 0, 0
         for place in range(0, len(X), 7):
             part, told = shap.iloc[place], reasons.iloc[place]
             topics = {name: part[name] for name in NAMES if name not in SPEND and "season" not in name}
             topics["spend"] = part[SPEND].sum()
             side = np.sign(sum(topics.values()))
-            wanted = sorted((n for n in topics if side * topics[n] > 0), key=lambda n: -side * topics[n])[:3]
+            like = {name for name in NAMES[:-2] if says_the_same(X.iloc[place][name], typical[name], name)}
+            pulling = {topic: [topic] for topic in topics} | {
+                "spend": [name for name in SPEND if part[name] * topics["spend"] > 0]
+            }
+            wanted = [topic for topic in topics if side * topics[topic] > 0 and not set(pulling[topic]) <= like]
+            wanted = sorted(wanted, key=lambda topic: -side * topics[topic])[:3]
+            left_out += sum(side * topics[topic] > 0 for topic in topics) > len(wanted) < 3
             for rank, topic in enumerate(wanted, 1):
                 feature = told[f"reason_{rank}"]
                 assert feature == topic if topic != "spend" else feature in SPEND
@@ -71,12 +87,13 @@ class TestReasonCodes:
                 assert told[f"reason_{rank}_typical"] == typical[feature]
                 words = "higher" if topics[topic] > 0 else "lower"
                 assert told[f"reason_{rank}_text"].endswith(f". Goes with a {words} risk.")
-                plain = [name for name in SPEND[:2] if part[name] * topics[topic] > 0] if topic == "spend" else []
+                plain = [name for name in pulling["spend"] if name in set(SPEND[:2]) - like] if topic == "spend" else []
                 if plain:  # the strongest of the plain ones that pull that way
                     spoken_for += 1
                     assert feature == max(plain, key=lambda name: abs(part[name]))
             assert told.notna().filter(regex=r"^reason_\d$").sum() == len(wanted)
         assert spoken_for > 10
+        assert left_out > 0
 
     def test_speak_for_the_side_of_the_client(self, fitted):
         model, X = fitted
@@ -151,8 +168,8 @@ class TestWhoSpeaks:
             },
             typical=[5, 5, np.nan],
         )
-        # Unusual in 90 days; in nothing, so the strongest of all; in 30 days; in everything, so the strongest.
-        assert told["reason_1"].tolist() == ["amount_sum_90d", "amount_sum_365d", "amount_sum_30d", "amount_sum_365d"]
+        # Unusual in 90 days; in nothing, so what is compared with nothing; in 30 days; in everything, so the strongest.
+        assert told["reason_1"].tolist() == ["amount_sum_90d", "amount_sum_30d", "amount_sum_30d", "amount_sum_365d"]
 
     def test_it_pulls_the_way_the_topic_does(self):
         told = told_by([[-0.4, 0.5, 0.1], [-0.4, 0.3, -0.1]], {
@@ -201,6 +218,50 @@ class TestWhoSpeaks:
         assert told["reason_1_usual"].item() == pytest.approx(185 * 180 / 185)
 
 
+class TestAlike:
+    """A number that a reader takes for the one beside it explains nothing."""
+
+    @pytest.mark.parametrize(
+        ("name", "value", "typical", "told"),
+        [
+            ("expected_purchases", 2.67, 2.65, False),
+            ("purchase_days_trend_90d", 0, 0, False),
+            ("purchase_days_trend_90d", -2, -2, True),  # fewer than before, whatever others did
+            ("purchase_days_count_90d", 2, 3, True),
+            ("gap_days_mean", 103, 100, False),
+            ("gap_days_mean", 104, 100, True),
+            ("gap_days_mean", 10.4, 9.9999, False),  # 10 days, both
+            ("refund_share_365d", 0.0004, 0.0001, False),  # 0.0%, both
+            ("refund_share_365d", 0.04, 0.01, True),
+            ("days_since_last_refund", np.nan, 90, True),  # no refund so far
+        ],
+    )
+    def test_the_next_reason_is_taken(self, name, value, typical, told):
+        clients = {name: [value], "points_balance": [90]}
+        reasons = told_by([[0.9, 0.1]], clients, typical=[typical, 5], top=2)
+        names = [name, "points_balance"] if told else ["points_balance"]
+        assert reasons[["reason_1", "reason_2"]].iloc[0].dropna().tolist() == names
+        assert reasons["reason_1_shap"].item() == pytest.approx(0.9 if told else 0.1)
+
+    def test_where_none_is_left_there_is_no_reason(self):
+        """Nor is one of the other side given in its place."""
+        reasons = told_by([[0.9, -0.1]], {"expected_purchases": [2.67], "points_balance": [90]}, typical=[2.65, 5])
+        assert reasons.isna().all(axis=None)
+
+    def test_another_feature_of_the_topic_speaks(self):
+        clients = {"amount_sum_90d": [101], "amount_sum_365d": [400], "amount_decayed_365d": [300]}
+        told = told_by([[0.5, 0.1, 0.2]], clients, typical=[100, 200, 200])
+        assert told["reason_1"].item() == "amount_sum_365d"
+        assert told["reason_1_shap"].item() == pytest.approx(0.8)
+        told = told_by([[0.5, 0.1, 0.2]], clients, typical=[100, 401, 200])
+        assert told["reason_1"].item() == "amount_decayed_365d"
+
+    def test_beside_the_typical_client_the_clients_own_usual_may_differ(self):
+        clients = {"amount_sum_90d": [100, 100], "amount_sum_180d": [300, 199], "T": [400, 400]}
+        told = told_by([[0.5, 0, 0]] * 2, clients, typical=[100, 200, 400])
+        assert told["reason_1_usual"].tolist() == pytest.approx([200, np.nan], nan_ok=True)
+
+
 class TestMerging:
     def test_silence_is_told_once(self):
         """Nothing was bought in 90 days because the last purchase is 90 days old; at 89 days it was something else."""
@@ -232,7 +293,9 @@ class TestMerging:
         model, X = fitted
         reasons = explain_client(model, X.iloc[[3]], top=99)
         own = shap_values(model, X.iloc[[3]]).values[0][: len(NAMES) - 2]
-        assert reasons.frame["shap"].sum() == pytest.approx(own.sum())
+        unsaid = choose(model, X.iloc[[3]]).unsaid[0]
+        assert unsaid != 0  # of a number like the typical one
+        assert reasons.frame["shap"].sum() + unsaid == pytest.approx(own.sum())
 
 
 @pytest.fixture(scope="module")

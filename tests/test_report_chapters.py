@@ -122,6 +122,46 @@ def test_alerts_say_whom_how_much_how_long_and_what_to_do(folder):
     assert "답변받지 못한 의견 31명 위험 금액 5,432파운드, 전체의 4%" in korean
 
 
+@pytest.mark.parametrize(
+    ("columns", "english", "korean"),
+    [
+        (
+            {},
+            "The data hold no messages of clients (table contacts). The data hold no offers (table offers).",
+            "고객 문의 기록이 없습니다(contacts 표). 혜택 제안 기록이 없습니다(offers 표).",
+        ),
+        (
+            {"contacts": "client_id, event_time, kind"},
+            "The messages do not say when they were answered (column contacts.replied_at). The data hold no offers",
+            "문의 기록에 답변 시점이 없습니다(contacts.replied_at 열). 혜택 제안 기록이 없습니다(offers 표).",
+        ),
+        (
+            {"contacts": "client_id, event_time, replied_at", "offers": "client_id, event_time"},
+            "The messages do not say what kind they are (column contacts.kind). The offers do not say when they were "
+            "taken (column offers.redeemed_at).",
+            "문의 기록에 문의 종류가 없습니다(contacts.kind 열). 혜택 제안 기록에 사용 시점이 없습니다"
+            "(offers.redeemed_at 열).",
+        ),
+    ],
+)
+def test_where_nobody_can_be_listed_what_the_data_lack_is_said(tmp_path, columns, english, korean):
+    facts = NEWER["data"] + [NEWER["data"][0] | {"table": table, "columns": has} for table, has in columns.items()]
+    out = make_run_folder(tmp_path, clients=40, alerts=None, data=facts, **NO_CURVES)
+    told, said = text_of(out), text_of(out, "ko")
+    assert f"This run does not tell which clients wait for the company to act {english}" in told
+    assert f"이번 실행으로는 회사의 조치를 기다리는 고객을 알 수 없습니다 {korean}" in said
+    assert ("hold no messages" in told) == ("contacts" not in columns)
+
+
+def test_of_alerts_that_could_be_looked_for_only_those_are_told(tmp_path):
+    kinds = [one | {"clients": 0} for one in NEWER["alerts"]["kinds"] if one["kind"] in ("promotion_fatigue", "any")]
+    out = make_run_folder(tmp_path, clients=40, alerts=NEWER["alerts"] | {"kinds": kinds}, **NO_CURVES)
+    told = text_of(out)
+    assert "As far as the data tell, no client waits for the company to act" in told
+    assert "it is owed anyway. The data hold no messages of clients (table contacts). Too many promotions" in told
+    assert "no offers" not in told
+
+
 def test_whom_to_call_first_and_what_it_would_return_are_added_up_client_by_client(folder):
     text, scores = text_of(folder), pd.read_parquet(folder / "scores.parquet")
     line = sorted(zip(scores["value_at_risk"], scores["churn_probability"], strict=True), reverse=True)
@@ -165,6 +205,32 @@ def test_a_share_that_is_nearly_a_number_asked_for_is_left_out():
 
 
 # -- Trust -----------------------------------------------------------------------------------------------------------
+
+
+def judged(*left: int, auc: float = 0.49) -> list[dict[str, Any]]:
+    """Figures of two models at cutoffs of 800 clients, of whom so many left."""
+    return [
+        {"model": model, "cutoff": f"2011-0{month}-01", "metric": metric, "value": value}
+        for month, leavers in enumerate(left, start=1)
+        for model, ours in (("naive", 0.6), ("lightgbm", auc))
+        for metric, value in (("clients", 800), ("churn_rate", leavers / 800), ("auc", ours))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left", "few"), [((2, 1, 197, 4), 3), ((19,), 1), ((20,), 0), ((19, 20), 0), ((0, 19, 20), 2)]
+)
+def test_where_few_left_nothing_is_said_of_how_they_are_ranked(tmp_path, left, few):
+    out = make_run_folder(tmp_path, clients=40, backtest=judged(*left), **NO_CURVES)
+    ranked = "LightGBM ranks leavers worse than Naive: AUC 0.49 against 0.60" in text_of(out)
+    assert ranked == (few == 0)
+    times = "back-test" if len(left) == 1 else "back-tests"
+    said = (
+        f"Fewer than 20 clients left in {few} of {len(left)} {times}: too few to tell which model ranks leavers better"
+    )
+    assert (said in text_of(out)) == (few > 0)
+    korean = f"백테스트 {len(left)}회 중 {few}회에서 이탈 고객이 20명 미만이어서 어느 모형이"
+    assert (korean in text_of(out, "ko")) == (few > 0)
 
 
 def test_differences_from_the_baselines_are_told_in_words(folder):
@@ -219,3 +285,26 @@ def test_the_last_total_is_held_against_what_came(tmp_path, expected, value, sai
 def test_what_the_data_held(folder):
     assert "purchases 541,909 1 Dec 2010 9 Dec 2011 19,494 34,335 12 days" in text_of(folder)
     assert "purchases 541,909 2010년 12월 1일 2011년 12월 9일 19,494 34,335 12일" in text_of(folder, "ko")
+
+
+# -- What is at stake ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ends", "english", "korean"),
+    [
+        ((80.36, 315_255.0), "£80 to £320,000, so the level is uncertain", "80파운드~320,000파운드, 수준이 불확실함"),
+        ((0.0, 1234.0), "£0 to £1,200, so the level is uncertain", "0파운드~1,200파운드, 수준이 불확실함"),
+        ((1234.0, 12_340.0), "£1,234 to £12,340", "1,234파운드~12,340파운드"),
+    ],
+)
+def test_a_range_of_tenfold_says_that_the_level_is_uncertain(tmp_path, ends, english, korean):
+    total = {"segment": "all", "clients": 40, "expected": 5033.0, "lower": ends[0], "upper": ends[1]}
+    out = make_run_folder(
+        tmp_path, clients=40, totals={"value_at_risk": [total], "expected_value": [total]}, **NO_CURVES
+    )
+    told, said = text_of(out), text_of(out, "ko")
+    assert f"of a year's spend is at risk (90% range {english}): about" in told
+    assert f"90% range {english}; " in told
+    assert f"in the next 90 days; 90% range {english} " in told
+    assert f"(90% 범위 {korean})가 위험합니다" in said

@@ -67,6 +67,9 @@ CASES = [
     ("purchase_days_count_90d", 11, NAN, 2,
      "11 purchase days in the last 90 days; a typical client: 2.",
      "최근 90일 중 11일 구매했습니다(보통 고객 2일)."),
+    ("amount_sum_90d", 61, 60, 30,  # like its own usual, so what is usual among the others is said as well
+     "Spent £61 in the last 90 days; £60 in the 90 days before; a typical client: £30.",
+     "최근 90일 순구매액은 61파운드입니다(직전 90일 60파운드, 보통 고객 30파운드)."),
     ("purchase_days_trend_90d", -3, NAN, 0,
      "3 fewer purchase days in the last 90 days than in the 90 days before.",
      "최근 90일의 구매일이 직전 90일보다 3일 적습니다."),

@@ -18,6 +18,7 @@ from loyalty.fitting import DEFAULTS, Fitted, fit_models
 from loyalty.histories import Histories, OutcomeKind
 from loyalty.judging import (
     DRAWS,
+    FEWEST_LEAVERS,
     SHOWN,
     Judgement,
     as_html,
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Backtest", "backtest", "predict_baselines", "run_backtest"]
 
+_NO_BASELINE_OF_CONTRACTS = (
+    "Buy-till-you-die models say nothing of when a contract ends: as a baseline they are left out. Features made of "
+    "them, which tell how often a client pays, are not concerned."
+)
 #: Clients that each rate of the naive baseline is drawn towards the mean by.
 _FEW = 10
 #: Of how many clients the drivers at each cutoff are the means at the most.
@@ -60,7 +65,7 @@ def predict_baselines(panels: Panels, split: Split) -> tuple[dict[str, pd.DataFr
     panel = panels.at(split.test)
     predictions = {"naive": _predict_naive(panels, split, panel)}
     if panels.setting.kind == "contractual":
-        return predictions, {}, ["Buy-till-you-die models say nothing of contracts; they are left out."]
+        return predictions, {}, [_NO_BASELINE_OF_CONTRACTS]
     outcome = panels.setting.outcome
     everyone = build_panel(
         panels.histories,
@@ -332,6 +337,7 @@ def run_backtest(
 ) -> Backtest:
     """Backtest on panels that serve other work as well."""
     parts, fitted, btyd, drivers = [], [], {}, {}
+    churned: dict[pd.Timestamp, pd.Series] = {}
     splits = panels.setting.splits(panels.histories, cutoffs)
     notes = [*filter(None, [panels.setting.unevenness(panels.histories, splits)])]
     notes += panels.setting.left_out(panels.histories, splits)
@@ -349,6 +355,7 @@ def run_backtest(
         drivers[split.test] = driver_table(fitted[-1].churn, sample_clients(panel, _CLIENTS_FOR_DRIVERS))
         on_step(f"models at {split.test:%Y-%m-%d}")
         outcomes, censored = _outcomes(panels, split.test)
+        churned[split.test] = outcomes["churned"].dropna()
         notes += said + fitted[-1].notes() + censored
         parts += [
             predicted.join(outcomes).reset_index().assign(model=model) for model, predicted in predictions.items()
@@ -356,7 +363,23 @@ def run_backtest(
     joined = pd.concat(parts, ignore_index=True)
     columns = ["model", "client_id", "cutoff", "churn_probability", "expected_value", "churned", "value"]
     columns += [name for name in ("value_lower", "value_upper") if name in joined]
+    notes += _few_leavers(churned)
     return Backtest(joined[columns], tuple(fitted), btyd, tuple(notes), draws, seed, drivers)
+
+
+def _few_leavers(churned: Mapping[pd.Timestamp, pd.Series]) -> list[str]:
+    """Name the cutoffs at which too few left for an order of the clients to be judged; the means hold them still."""
+    few = [
+        f"{int(left.sum()):,} of {len(left):,} at {cutoff:%Y-%m-%d}"
+        for cutoff, left in churned.items()
+        if len(left) and left.sum() < FEWEST_LEAVERS
+    ]
+    if not few:
+        return []
+    return [
+        f"Few clients left: {', '.join(few)}. How leavers are ranked (AUC, lift, share found) says next to nothing "
+        f"there, and counts in the means over the cutoffs all the same."
+    ]
 
 
 def _outcomes(panels: Panels, cutoff: pd.Timestamp) -> tuple[pd.DataFrame, list[str]]:

@@ -1,28 +1,47 @@
 """The command line: demo, check, run, tune, score, panel, report, data."""
 
+import errno
 import shutil
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+from typer.core import TyperGroup
+
+from loyalty.files import UnwritableError, check_writable
 
 if TYPE_CHECKING:
     from loyalty.config import Config
     from loyalty.experiment import Run
     from loyalty.histories import Histories
 
+#: What somebody may look for under a name of its own, and where it is.
+_ELSEWHERE = {"backtest": "`loyalty run` backtests, beside all the rest."}
+
+
+class _Commands(TyperGroup):
+    """The commands, which say where to find what is none of its own."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] in _ELSEWHERE:
+            ctx.fail(f"No such command {args[0]!r}. {_ELSEWHERE[args[0]]}")
+        return super().resolve_command(ctx, args)
+
+
 Language = Literal["en", "ko"]
 
 app = typer.Typer(
-    epilog="Begin with `loyalty demo`: it makes histories, learns from them and writes a report in about a minute.",
+    cls=_Commands,
+    epilog="Begin with `loyalty demo`: it makes histories, learns from them and writes a report, in two to three minutes "
+    "the first time. To backtest your own, use `loyalty run`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -74,22 +93,63 @@ def main() -> None:
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
-    """End with a message and exit code 1 instead of a traceback; anything but a bad value or file is our own bug."""
+def _plain_errors(**folders: Path | None) -> Iterator[None]:
+    """End with a message and exit code 1 instead of a traceback; anything but a bad value or file is our own bug.
+
+    `folders` are those to write in, by the option that names them: whether they can be written is found out at once.
+    """
     from loyalty.config import ConfigError
     from loyalty.histories import HistoriesError
 
+    into = {option: folder for option, folder in folders.items() if folder is not None}
     try:
-        yield
+        with ExitStack() as told:
+            for option, folder in into.items():
+                told.enter_context(_unwritable(option, folder))
+                check_writable(folder)
+            yield
     except (ConfigError, HistoriesError) as error:
         _err.print(Text(str(error)))
         if isinstance(error, HistoriesError) and error.rows:
             read = ", ".join(f"{name} {rows:,}" for name, rows in error.rows.items())
             _err.print(f"Rows read: {read}.")
         raise typer.Exit(1) from None
+    except UnwritableError as error:
+        _err.print(Text(f"Error: {error} Allow it, or copy the run to another folder."))
+        raise typer.Exit(1) from None
     except (ValueError, OSError) as error:
         _err.print(Text(f"Error: {error}"))
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def _unwritable(option: str, folder: Path) -> Iterator[None]:
+    """Say which option to change when a folder, or one below it, cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        told = _as_unwritable(error, folder)
+        if told is None:
+            raise
+        raise ValueError(f"{told} Choose another --{option}.") from error
+
+
+def _as_unwritable(error: OSError, folder: Path) -> UnwritableError | None:
+    """Tell an error met in `folder` as one of writing, if it is one."""
+    if isinstance(error, UnwritableError):
+        near = error.folder.absolute()
+        if near.is_relative_to(folder.absolute()):  # which may be one for unfinished work
+            return UnwritableError(error.errno, folder)
+        return error if folder.absolute().is_relative_to(near) else None
+    if not isinstance(error.filename, str) or not Path(error.filename).absolute().is_relative_to(folder.absolute()):
+        return None
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UnwritableError(error.errno, folder)
+    try:
+        check_writable(Path(error.filename).parent)
+    except UnwritableError as found:
+        return UnwritableError(found.errno, folder)
+    return None
 
 
 class _Bar:
@@ -128,7 +188,7 @@ def demo(
     from loyalty.config import read_config
     from loyalty.datasets import write_demo
 
-    with _plain_errors():
+    with _plain_errors(out=out):
         config_path = write_demo(out, clients=clients, seed=seed)
         config = read_config(config_path)
         _run_and_report(config, config_path, data=out / "data", out=out, language=language, quiet=quiet)
@@ -180,7 +240,7 @@ def run(
     """Backtest, fit, score, explain, track in MLflow and write the report."""
     from loyalty.config import read_config
 
-    with _plain_errors():
+    with _plain_errors(out=out):
         read = read_config(config)
         _run_and_report(read, config, data=data, out=out, language=language, quiet=quiet)
     if not quiet:
@@ -215,7 +275,7 @@ def tune(
     from loyalty.histories import HistoriesWarning
     from loyalty.tuning import OptunaMissingError, run_tuning
 
-    with _plain_errors(), warnings.catch_warnings(), _Bar(quiet=quiet) as bar:
+    with _plain_errors(out=out), warnings.catch_warnings(), _Bar(quiet=quiet) as bar:
         warnings.simplefilter("ignore", HistoriesWarning)  # `loyalty check` shows them
         read = _read(config)
         try:
@@ -260,7 +320,7 @@ def panel(
     from loyalty.histories import HistoriesWarning
     from loyalty.timeline import as_cutoffs
 
-    with _plain_errors(), warnings.catch_warnings(), _Bar(quiet=quiet) as bar:
+    with _plain_errors(out=out.parent), warnings.catch_warnings(), _Bar(quiet=quiet) as bar:
         warnings.simplefilter("ignore", HistoriesWarning)  # `loyalty check` shows them
         read = _read(config)
         cutoffs = cutoff or [read.cutoffs.score]
@@ -302,7 +362,7 @@ def score(
     from loyalty.histories import HistoriesWarning
     from loyalty.scoring import load, score_file
 
-    with _plain_errors(), warnings.catch_warnings():
+    with _plain_errors(out=out.parent, alerts=None if alerts is None else alerts.parent), warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.simplefilter("ignore", HistoriesWarning)
         warnings.showwarning = lambda message, *_, **__: _err.print(f"Warning: {message}")

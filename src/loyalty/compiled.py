@@ -1,4 +1,8 @@
-"""Loops compiled by numba: for one signature each, when their module is imported, and kept for the next time."""
+"""Loops compiled by numba: for one signature each, when their module is imported, and kept for the next time.
+
+What is compiled is kept beside the module, in the user's cache, or where ``NUMBA_CACHE_DIR`` says. Where none of them can
+be written, everything works, but is compiled anew by each process.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,8 +15,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def compiled(*signature: Any) -> Callable[[_Function], _Function]:
     """Compile a function of these arguments, so that nothing is compiled again at run time.
 
-    The code is kept beside the module or in the user's cache, where either can be written; the first import on a
-    machine takes some seconds. A division by zero is infinite or NaN, as in NumPy.
+    The first import on a machine takes some seconds. A division by zero is infinite or NaN, as in NumPy.
 
     Examples
     --------
@@ -24,12 +27,32 @@ def compiled(*signature: Any) -> Callable[[_Function], _Function]:
     """
 
     def compile_now(function: _Function) -> _Function:
-        compile_it: Any = numba.njit
-        options = {"nogil": True, "error_model": "numpy"}
-        try:
-            made: _Function = compile_it([signature], cache=True, **options)(function)
-        except RuntimeError:  # nowhere to keep it
-            made = compile_it([signature], **options)(function)
-        return made
+        return _kept_if_possible(function, [signature], nogil=True)
 
     return compile_now
+
+
+def compiled_when_called(function: _Function) -> _Function:
+    """Compile a function when it is first called with arguments of some types.
+
+    For functions that call each other and numba itself must find the types of. A division by zero is infinite or NaN.
+
+    Examples
+    --------
+    >>> @compiled_when_called
+    ... def share(part, whole):
+    ...     return part / whole
+    >>> share(1.0, 0.0)
+    inf
+    """
+    return _kept_if_possible(function)
+
+
+def _kept_if_possible(function: _Function, *signatures: Any, **options: Any) -> _Function:
+    compile_it: Any = numba.njit
+    options["error_model"] = "numpy"
+    try:
+        made: _Function = compile_it(*signatures, cache=True, **options)(function)
+    except (RuntimeError, OSError):  # no folder to keep it in, or none that has room
+        made = compile_it(*signatures, **options)(function)
+    return made

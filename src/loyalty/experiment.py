@@ -89,7 +89,7 @@ class Run:
     backtest : Backtest
         Models and baselines at the test cutoffs.
     scores : DataFrame
-        As in ``scores.parquet``.
+        As in ``scores.parquet``; segments and reasons in the language of the config.
     run_id : str
         Of the run in MLflow.
     notes : tuple of str
@@ -151,7 +151,8 @@ def run_experiment(
     fingerprints = {"data": histories.fingerprint(), "labels": _fingerprint(fitted.labels)}
     panel = panels.at(config.score_cutoff, learned=fitted.learned)
     bundle = Bundle.of(fitted, panel, setting, _about(config, fitted, setting, fingerprints))
-    scores = bundle.score_panel(panel)
+    told = bundle.score_panel(panel, language=config.language)
+    scores = _in_english(told, bundle, panel)
     watch.step("scores and reasons")
     notes = _notes(config, histories, fitted, result)
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
@@ -164,7 +165,7 @@ def run_experiment(
     watch.step("voice and alerts")
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
         made = Path(folder)
-        _write(made, result, scores, metrics, bundle)
+        _write(made, result, told, metrics, bundle)
         if alerts is not None:
             write_table(alerts, made / ALERTS_FILE)
         watch.step("files")
@@ -172,7 +173,13 @@ def run_experiment(
         with undisturbed():
             _move(made, out)
     watch.step("MLflow")
-    return Run(out, result, scores, run_id, tuple(notes))
+    return Run(out, result, told, run_id, tuple(notes))
+
+
+def _in_english(told: pd.DataFrame, bundle: Bundle, panel: pd.DataFrame) -> pd.DataFrame:
+    """Give scores in any language the names of segments by which ``metrics.json`` counts."""
+    english = bundle.measure_panel(panel).reset_index()
+    return told.assign(segment=english["segment"], rfm_segment=english["rfm_segment"])
 
 
 def _about(config: Config, fitted: Fitted, setting: Setting, fingerprints: Mapping[str, str]) -> dict[str, Any]:

@@ -1,25 +1,110 @@
 """Files that are either there in full or not at all, and tables that no spreadsheet takes for a program."""
 
 import csv
+import errno
 import os
 import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BACKTEST_FILE", "METRICS_FILE", "SCORES_FILE", "replace_file", "undisturbed", "write_table"]
+__all__ = [
+    "BACKTEST_FILE",
+    "METRICS_FILE",
+    "SCORES_FILE",
+    "UnwritableError",
+    "check_writable",
+    "replace_file",
+    "undisturbed",
+    "write_table",
+]
 
 #: What a run leaves in its folder, which is that of no run without all three.
 METRICS_FILE, BACKTEST_FILE, SCORES_FILE = "metrics.json", "backtest.parquet", "scores.parquet"
 
 #: What a spreadsheet takes for a formula, be it after spaces or full-width.
 _FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
+
+_FULL = "it is full"
+#: Why a file system takes no file, in words.
+_REASONS = {
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
+    errno.EROFS: "it can only be read",
+    errno.ENOENT: "there is no such folder",
+    errno.ENOTDIR: "it is no folder",
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+}
+
+
+class UnwritableError(OSError):
+    """A folder in which nothing can be written, and why.
+
+    Attributes
+    ----------
+    errno : int
+        The system's number of the reason.
+    folder : Path
+        The folder.
+    """
+
+    errno: int
+
+    def __init__(self, number: int, folder: Path) -> None:
+        super().__init__(number, _REASONS[number], str(folder))
+        self.folder = folder
+
+    def __str__(self) -> str:
+        return f"cannot write in the folder {str(self.folder)!r}: {self.strerror}."
+
+    @classmethod
+    def of(cls, error: OSError, folder: Path) -> "UnwritableError | None":
+        """Tell it of an error met while writing in `folder`; None if that is not what it says."""
+        return None if error.errno not in _REASONS else cls(error.errno, folder)
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before the work whether its results can be written.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; if it is not there, it must be possible to make it.
+
+    Raises
+    ------
+    UnwritableError
+        If neither is so. Nothing is left behind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile(prefix="notes") as file:
+    ...     try:
+    ...         check_writable(Path(file.name) / "out")
+    ...     except UnwritableError as error:
+    ...         print(error)
+    cannot write in the folder '...notes...': it is no folder.
+    """
+    import tempfile
+
+    there = folder.absolute()
+    try:
+        while not there.exists():
+            there = there.parent
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        told = UnwritableError.of(error, folder if folder.absolute() == there else there)
+        if told is None:
+            raise
+        raise told from error
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
@@ -31,6 +116,11 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
         What is to be replaced; its folder must exist.
     write : callable
         Given the temporary path, writes the content.
+
+    Raises
+    ------
+    UnwritableError
+        If the file system does not take it.
 
     Examples
     --------
@@ -49,8 +139,16 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
     try:
         write(unfinished)
         unfinished.replace(path)
+    except OSError as error:
+        ours = unfinished.name in str(error) and (error.errno != errno.ENOENT or not path.parent.is_dir())
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        told = UnwritableError.of(error, path.parent) if ours or full else None
+        if told is None:
+            raise
+        raise told from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # what keeps a file from being written may keep it from being removed
+            unfinished.unlink(missing_ok=True)
     return path
 
 

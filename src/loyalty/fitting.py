@@ -206,9 +206,10 @@ class Lesson:
         renewed = panels.renew(learned, split.test)
         latest = panels.at(split.test, learned=renewed)[names]
         if latest.empty:
+            longer = "" if panels.setting.active is None else ", or a longer `active`"
+            nobody = "no client" if panels.setting.kind == "non-contractual" else "nobody under contract"
             raise ValueError(
-                f"no client stands at {split.test:%Y-%m-%d}, for which models were asked. Choose another cutoff, or a "
-                "longer `active`."
+                f"there is {nobody} at {split.test:%Y-%m-%d} to predict for. Choose another cutoff{longer}."
             )
         rows = panel.loc[labels.index]
         strange = _strange(rows[names], latest) if panels.setting.kind == "contractual" else []

@@ -36,6 +36,7 @@ from loyalty.evaluation._resampled import CHURN, INTERVALS, VALUE, Resampled
 
 __all__ = [
     "BETTER",
+    "FEWEST_LEAVERS",
     "Judgement",
     "as_html",
     "calibration_frame",
@@ -50,6 +51,8 @@ Floats = NDArray[np.float64]
 Direction = Literal["higher", "lower", "nearer 0"]
 
 LEVEL = 0.95
+#: Where fewer clients left at a cutoff, its AUC and lift say next to nothing.
+FEWEST_LEAVERS = 20
 DRAWS = 1000
 METRICS = (*CHURN, *VALUE, *INTERVALS)
 

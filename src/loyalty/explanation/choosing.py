@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from loyalty.explanation.families import families, speaking
-from loyalty.explanation.sentences import earlier_of
+from loyalty.explanation.sentences import earlier_of, said_alike
 from loyalty.features import CATALOGUE
 from loyalty.features.algebra import Expression, Statistic
 from loyalty.models.categories import as_floats, coded_levels
@@ -98,6 +98,28 @@ class Clients:
         return (self.values != self.typical) & ~(np.isnan(self.values) & np.isnan(self.typical))
 
     @cached_property
+    def alike(self) -> Flags:
+        """Where all that a number would be compared with is like it: "2.67, a typical client: 2.65" explains nothing.
+
+        What is missing, a level of a category, and what is told without a comparison are never so.
+        """
+        alike = np.zeros(self.values.shape, dtype=bool)
+        for at, name in enumerate(self.names):
+            if at in self.levels:
+                continue
+            value, typical = self.values[:, at], np.full(len(self.values), self.typical[at])
+            usual = self.usual.get(at, np.full(len(value), np.nan))
+            unit = CATALOGUE[name].unit if name in CATALOGUE else ""
+            compared = ~(np.isnan(usual) & np.isnan(typical))
+            if name in CATALOGUE and CATALOGUE[name].phrases and CATALOGUE[name].phrases["en"].below:
+                compared &= value >= 0
+            rows = np.flatnonzero(compared & ~np.isnan(value))
+            alike[rows, at] = np.logical_and.reduce(
+                [np.isnan(other[rows]) | said_alike(value[rows], other[rows], unit) for other in (usual, typical)]
+            )
+        return alike
+
+    @cached_property
     def empty(self) -> Flags:
         """Where nothing was bought in a window because the last purchase lies before it: it says "silent" once more."""
         empty = np.zeros(self.values.shape, dtype=bool)
@@ -149,11 +171,14 @@ class Told:
         In log-odds.
     speaker : ndarray of shape (n_clients, n_topics)
         The place of the feature that speaks in `clients.names`.
+    unsaid : ndarray of shape (n_clients,)
+        What the topics come to, in log-odds, that have nothing to say; their parts are 0.
     """
 
     clients: Clients
     parts: Floats
     speaker: Places
+    unsaid: Floats
 
 
 def choose(model: ChurnModel, X: pd.DataFrame) -> Told:
@@ -163,7 +188,7 @@ def choose(model: ChurnModel, X: pd.DataFrame) -> Told:
     which the client is unusual, and that point that way by their meaning as well. Where none does, a model's opinion is
     told as what it is. A client who bought nothing in a window because it has been silent for longer is told so once:
     topics that have nothing else to say are added to that of its silence, and likewise topics that would tell the same
-    number of days.
+    number of days. A topic whose speaker has a number like those it is compared with is not told.
     """
     names = feature_names(model)
     own = np.array([i for i, n in enumerate(names) if not (n in CATALOGUE and CATALOGUE[n].shared)], dtype=np.intp)
@@ -180,8 +205,11 @@ def choose(model: ChurnModel, X: pd.DataFrame) -> Told:
         parts[:, silence] += np.where(repeats, parts, 0.0).sum(axis=1)
         parts[repeats] = 0.0
         speaker[:, silence], _ = _speaker(clients, shares, topics[silence], parts[:, silence])
+    alike = np.take_along_axis(clients.alike, speaker, axis=1)
+    unsaid = np.where(alike, parts, 0.0).sum(axis=1)
+    parts[alike] = 0.0
     _merge_equal_days(clients, parts, speaker)
-    return Told(clients, parts, speaker)
+    return Told(clients, parts, speaker, unsaid)
 
 
 def _merge_equal_days(clients: Clients, parts: Floats, speaker: Places) -> None:
@@ -205,11 +233,13 @@ def _speaker(clients: Clients, shares: Floats, members: Places, part: Floats) ->
     names = [clients.names[at] for at in members]
     side = np.where(part >= 0, 1.0, -1.0)
     aligned = shares[:, members] * side[:, None] > 0
-    speaks, empty, unusual = speaking(names), clients.empty[:, members], clients.unusual[:, members]
+    speaks, empty, alike = speaking(names), clients.empty[:, members], clients.alike[:, members]
+    unusual = clients.unusual[:, members] & ~alike
     opinion = np.array([name in CATALOGUE and bool(CATALOGUE[name].models) for name in names], dtype=bool)
     sensible = aligned & ~empty & np.column_stack([clients.sensible(at, side) for at in members])
     best = sensible & speaks & unusual
-    rank = aligned.astype(int) + sensible + (sensible & (speaks | (opinion & unusual))) + best
+    fits = sensible & ((speaks & ~alike) | (opinion & unusual))
+    rank = 2 * (aligned.astype(int) + sensible + fits + best) + ~alike
     strength = np.where(rank == rank.max(axis=1, keepdims=True), np.abs(shares[:, members]), -1.0)
     repeats = np.asarray(~best.any(axis=1) & (aligned & speaks & empty).any(axis=1))
     return members[strength.argmax(axis=1)], repeats

@@ -25,8 +25,8 @@ def reason_codes(
     Features of one topic, such as net spend in several windows, are one reason: their parts are added, and one of them
     speaks, see `loyalty.explanation.choosing.choose`. What all clients of a cutoff share, such as the season, is no
     reason for one of them. A client who is at a higher risk than the usual for the rest gets what raises it, one at a
-    lower risk what lowers it; fewer than `top` reasons if no more point that way. A client's reasons do not depend on
-    who else is asked about.
+    lower risk what lowers it; fewer than `top` reasons if no more point that way. A number like those it would be
+    compared with, such as 2.67 beside 2.65, is no reason. A client's reasons do not depend on who else is asked about.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def reason_codes(
         raise ValueError(f"`top` must be at least 1; got {top!r}.")
     writing = Writing(language, currency)
     told = choose(model, X)
-    side = np.where(told.parts.sum(axis=1) >= 0, 1.0, -1.0)
+    side = np.where(told.parts.sum(axis=1) + told.unsaid >= 0, 1.0, -1.0)
     strength = told.parts * side[:, None]
     order = np.argsort(-strength, axis=1, kind="stable")[:, :top]
     columns: dict[str, object] = {}

@@ -6,11 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
+import numpy as np
+from numpy.typing import NDArray
+
 from loyalty.features import CATALOGUE, Feature, Phrase
 from loyalty.features.algebra import Statistic
 from loyalty.wording import NBSP, Language, Writing, fit_number, fit_particles, shown
 
-__all__ = ["Earlier", "Teller", "earlier_of"]
+__all__ = ["Earlier", "Teller", "earlier_of", "said_alike"]
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 #: How long a name or a level of the user's own may be in a sentence.
 _LONGEST = 60
@@ -25,6 +31,10 @@ _COUNTERS = {
 }  # fmt: skip
 #: How what is the same begins.
 _ALIKE = ("like ", "as in ", "the commonest ")
+#: As shares of the larger, how far apart two numbers are that tell a reader the same, and those that may be written
+#: the same; and how far apart, by unit, others that may be.
+_NEAR, _NEARLY = 0.03, 0.12
+_STEPS = {"days": 0.1, "money": 0.01, "share": 0.001}
 _COUNTER = re.compile(r"\{value\}(일|회|건|종|개|번|점|배|시간|자)")
 
 
@@ -75,12 +85,42 @@ def _adds_up(formula: object) -> TypeGuard[Statistic]:
     return isinstance(formula, Statistic) and formula.kind in ("count", "sum") and formula.beyond == 0
 
 
+def said_alike(values: Floats, others: Floats, unit: str) -> Flags:
+    """Tell which numbers tell a reader the same as those beside them: written the same, or within three hundredths.
+
+    It goes by the number as it is written in English without a currency, so that no reason depends on the language.
+
+    Parameters
+    ----------
+    values, others : ndarray of shape (n,)
+        NaN, where a number is missing, is like nothing.
+    unit : str
+        Of the feature.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        Whether the two of a pair are alike.
+
+    Examples
+    --------
+    >>> said_alike(np.array([2.67, 10.4, 2.0]), np.array([2.65, 10.0, 3.0]), "days").tolist()
+    [True, True, False]
+    """
+    apart, larger = np.abs(values - others), np.maximum(np.abs(values), np.abs(others))
+    alike = np.asarray(apart <= _NEAR * larger)
+    plain = Writing("en")
+    for at in np.flatnonzero(~alike & ((apart <= _NEARLY * larger) | (apart < _STEPS.get(unit, 0.0)))):
+        alike[at] = plain.value(float(values[at]), unit) == plain.value(float(others[at]), unit)
+    return alike
+
+
 class Teller:
     """Says the values of one feature in one language.
 
     A value stands beside the client's own usual where there is one: the feature that `Feature.usual` names, or the
     time before the window. The median over all clients, or the commonest level of a category, stands in its place or,
-    where the two lie on different sides of the value, beside it.
+    where the two lie on different sides of the value or the usual is like the value, beside it.
 
     Parameters
     ----------
@@ -142,10 +182,13 @@ class Teller:
         signed = bool(self.phrase.below)
         own = bool(self.earlier or self.phrase.usual) and not math.isnan(usual) and not (signed and value < 0)
         beside = [self._own(value, usual)] if own else []
-        told = own and (value - usual) * (value - typical) > 0
+        told = own and (value - usual) * (value - typical) > 0 and not self._alike(value, usual)
         if not told and not math.isnan(typical) and not (signed and min(value, typical) < 0):
             beside.append(self._peers(value, typical))
         return beside
+
+    def _alike(self, value: float, other: float) -> bool:
+        return bool(said_alike(np.array([value]), np.array([other]), self.unit)[0])
 
     def _own(self, value: float, usual: float) -> str:
         written = self._counted(usual)

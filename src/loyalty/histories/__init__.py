@@ -53,6 +53,8 @@ __all__ = [
     "at_instant",
 ]
 
+#: Of so many clients or more, fewer than this share in purchases are hardly any.
+_SEVERAL_CLIENTS, _HARDLY_ANY = 20, 0.05
 #: What leaving means: no purchase within the horizon, or the end of the last contract.
 OutcomeKind = Literal["non-contractual", "contractual"]
 
@@ -229,7 +231,7 @@ class Histories:
         else:
             self.observed_until = as_instant(observed_until, name="observed_until")
         odd = [*self._late_ends(), *self._moved_renewals()]
-        self.notes += tuple(odd)
+        self.notes += (*odd, *self._strangers())
         warned += odd
         for warning in warned:
             warnings.warn(warning, HistoriesWarning, stacklevel=2)
@@ -285,8 +287,8 @@ class Histories:
 
         Long is more than a week, and more than twice the longest time without a purchase in the two years up to the
         last one: a wrong date long ago must not make every silence look short. Where contracts tell who leaves, so must
-        they: if none starts or ends any more, or none ends where some did on more than 30 days of more than a year,
-        whoever left since still seems to be there.
+        they: if none starts or ends any more, or none ends where some did on more than 30 days, of which nine tenths
+        span more than a year, whoever left since still seems to be there.
 
         Parameters
         ----------
@@ -318,7 +320,8 @@ class Histories:
         ends = self._contract_days("end", instant)
         moved = pd.Series(np.union1d(ends, self._contract_days("start", instant)))
         contracts = stale_days(moved, instant, what="starts and ends of contracts", so=gone)
-        if not contracts and len(ends) > MONTH and ends.iloc[-1] - ends.iloc[0] > YEAR:
+        few = len(ends) // 20
+        if not contracts and len(ends) > MONTH and ends.iloc[-1 - few] - ends.iloc[few] > YEAR:
             contracts = stale_days(ends, instant, what="terminations of contracts", so=gone)
         said = [
             contracts,
@@ -424,9 +427,30 @@ class Histories:
         known = [window for window in windows if window[1] <= self.observed_until]
         return uneven_days(self._days("purchases"), known, rows=self._store.tables["purchases"].rows)
 
-    def _count_clients(self, table: str) -> int:
-        """Count the clients of a table; of each part, since no client is in two."""
-        return sum(len(rows.column("client_id").unique()) for rows in self._store.tables[table].all(["client_id"]))
+    def _clients_of(self, table: str) -> pa.ChunkedArray:
+        """List the clients of a table; of each part, since no client is in two."""
+        stored = self._store.tables[table]
+        kind = pa.string() if stored.text_ids else pa.int64()
+        return pa.chunked_array(
+            [rows.column("client_id").unique().cast(kind) for rows in stored.all(["client_id"])], kind
+        )
+
+    def _strangers(self) -> list[str]:
+        """Say so if hardly a client of a table ever bought, as where ids are written otherwise there."""
+        others = {name: self._clients_of(name) for name in self._store.tables if name != "purchases"}
+        others = {name: clients for name, clients in others.items() if len(clients) >= _SEVERAL_CLIENTS}
+        if not others:
+            return []
+        said, bought = [], self._clients_of("purchases")
+        for name, clients in others.items():
+            known = pc.sum(pc.is_in(clients, bought)).as_py()
+            if known < _HARDLY_ANY * len(clients):
+                said.append(
+                    f"{name}: of its {len(clients):,} clients {known:,} are in purchases. If the ids are written "
+                    f"otherwise there, such as {clients[0].as_py()!r} here and {bought[0].as_py()!r} there, map "
+                    "`client_id` so that they are alike."
+                )
+        return said
 
     @property
     def purchases(self) -> "ibis.Table":
@@ -578,7 +602,7 @@ class Histories:
         Raises
         ------
         ValueError
-            If one is not of the clients' kind, or text is given that is one id and no list of them.
+            If one is not of the clients' kind, or what is given is no list of them, such as one id.
 
         Examples
         --------
@@ -587,8 +611,9 @@ class Histories:
         >>> Histories(bills).client_ids([3, 1])
         array([3, 1])
         """
-        if isinstance(clients, str | bytes) or not isinstance(clients, Iterable):
-            raise ValueError(f"`clients` must be a list of client ids; got {clients!r}. Write [{clients!r}].")
+        one = isinstance(clients, str | bytes | bytearray) or (isinstance(clients, np.ndarray) and clients.ndim == 0)
+        if one or not isinstance(clients, Iterable):
+            raise ValueError(f"`clients` must be a list of client ids, even of one alone; got {clients!r}.")
         text = self._store.tables["purchases"].text_ids
         if isinstance(clients, np.ndarray) and clients.ndim == 1 and clients.dtype == np.int64 and not text:
             return clients.copy()
@@ -649,7 +674,7 @@ class Histories:
             gaps = days.diff().dt.days
             described[name] = {
                 "rows": self._store.tables[name].rows,
-                "clients": self._count_clients(name),
+                "clients": len(self._clients_of(name)),
                 "first": days.min(),
                 "last": days.max(),
                 "refunds": int((table.amount < 0).sum().execute()) if name == "purchases" else 0,
@@ -669,7 +694,7 @@ class Histories:
         tables = {
             name: {
                 "rows": table.rows,
-                "clients": self._count_clients(name),
+                "clients": len(self._clients_of(name)),
                 "first": days[name].min(),
                 "last": days[name].max(),
                 "columns": self.columns[name],

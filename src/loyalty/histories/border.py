@@ -13,13 +13,15 @@ import pandas as pd
 
 from loyalty.histories.expressions import ExpressionError, as_sql, nearest
 from loyalty.histories.joining import Join, Relation, attach_all, count_lonely, detach_all
-from loyalty.histories.problems import Problem
+from loyalty.histories.problems import DECIMAL_POINT, Problem, WrittenNumbers, fill
 from loyalty.histories.schema import Column, Table
 from loyalty.histories.sources import Source, UnreadableSource, quoted
 from loyalty.histories.store import Store
 
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
 _REALS = frozenset({"FLOAT", "DOUBLE", "HUGEINT", "UBIGINT"})
+#: How many different texts are looked at to learn how numbers are written.
+_TEXTS = 10_000
 _OFFSET = r"\s?([zZ]|[+-]\d{2}(:?\d{2})?)"
 _ZONED_TEXT = rf"'\d:\d{{2}}(:\d{{2}}([.,]\d+)?)?({_OFFSET}|\s[A-Z][A-Za-z_/]+)$'"
 
@@ -102,6 +104,8 @@ class Check:
         SQL: which rows fail it, and what to show of the first.
     found, remedy : str
         What to say. Without a remedy it is a warning.
+    written : str
+        What the source calls numbers that are text: how they are written decides on the remedy.
     """
 
     column: str
@@ -109,6 +113,7 @@ class Check:
     shown: str
     found: str
     remedy: str
+    written: str = ""
 
 
 def admit(
@@ -299,7 +304,7 @@ def _kept_columns(admission: Admission, canonical: Mapping[str, str]) -> dict[st
 def _refuse_empty(con: duckdb.DuckDBPyConnection, admission: Admission, mapped: Mapped) -> None:
     (before,) = con.execute(f"select count(*) from {mapped.relation.source}").fetchone() or (0,)
     found = f"`where` leaves none of its {before:,} rows" if before else "the table is empty"
-    admission.refuse("", found, "Check `where` and the source." if before else "Leave the table out, or fill it.")
+    admission.refuse("", found, "Check `where` and the source." if before else fill(admission.table.name))
 
 
 def _without_uncomputable(
@@ -452,11 +457,8 @@ def _column_checks(column: Column, given: str, kind: str, theirs: str) -> list[C
         checks.append(Check(column.name, f"({filled}) or not isfinite({value})", text, found, remedy))
     elif column.kind == "number":
         if not _always_fits(column, kind):
-            remedy = (
-                f"Correct them; where commas part thousands, map it: cast(replace({theirs}, ',', '') as double). "
-                f'Or leave the rows out, if they are few, with where = "try_cast({theirs} as double) is not null".'
-            )
-            checks.append(Check(column.name, filled, text, "{count} text, first {shown} in row {row}", remedy))
+            found = "{count} text, first {shown} in row {row}"
+            checks.append(Check(column.name, filled, text, found, "Correct them.", written=theirs))
         if kind not in _INTEGERS:
             remedy = f'Correct them, or leave the rows out with where = "abs({theirs}) < 1e300".'
             found = "{count} NaN or infinite, first {shown} in row {row}"
@@ -483,17 +485,43 @@ def _tell(
         for c in failing
     )
     values, rows_of = _as_columns(_canonical(admission, kinds)), mapped.given(admission, numbered=True)
-    row = con.execute(f"select {asked} from (select *, {values} from ({rows_of}))").fetchone()
+    told = f"(select *, {values} from ({rows_of}))"
+    row = con.execute(f"select {asked} from {told}").fetchone()
     assert row is not None  # noqa: S101 - an aggregate without groups has one row
     for i, check in enumerate(failing):
         count, first, shown = row[3 * i : 3 * i + 3]
         rows = f"{count:,} {'row is' if count == 1 else 'rows are'}"
         said = check.found.format(count=rows, row=f"{first:,}", shown=repr(_short(shown)))
-        if check.remedy:
+        if check.written:
+            remedy = _remedy_for_numbers(con, check, _as_written(check.written, mapped), at, told)
+            admission.refuse(check.column, said, remedy)
+        elif check.remedy:
             admission.refuse(check.column, said, check.remedy)
         else:
             place = f"{admission.table.name}.{check.column}"
             admission.warnings.append(f"{place}: {said}; known at no cutoff. Is it a typo?")
+
+
+def _as_written(theirs: str, mapped: Mapped) -> str:
+    """Quote a column's name that an expression could not mention otherwise."""
+    is_name = theirs.lower() in {name.lower() for name in mapped.relation.columns}
+    return quoted(theirs) if is_name and not theirs.isidentifier() else theirs
+
+
+def _remedy_for_numbers(con: duckdb.DuckDBPyConnection, check: Check, theirs: str, at: str, told: str) -> str:
+    """Say how to read numbers that are text, as far as the texts tell, and how many are none even so."""
+    text = check.shown
+    sample = con.execute(
+        f"select {text} from {told} where {check.condition} group by 1 order by min({at}) limit {_TEXTS}"
+    ).fetchall()
+    (point,) = con.execute(
+        f"select arg_min({text}, {at}) from {told} where regexp_full_match(trim({text}), '[+-]?{DECIMAL_POINT}')"
+    ).fetchone() or (None,)
+    numbers = WrittenNumbers.of((value for (value,) in sample), point=point or "")
+    (left,) = con.execute(
+        f"select count(*) from {told} where {check.condition} and try_cast({numbers.plain(text)} as double) is null"
+    ).fetchone() or (0,)
+    return numbers.remedy(theirs, left=left)
 
 
 def _tell_lonely(store: Store, admission: Admission, mapped: Mapped) -> None:

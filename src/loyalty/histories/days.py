@@ -28,8 +28,8 @@ LATE = MONTH * _DAY
 _FEW_CONTRACTS = 20
 #: A renewal is far from the start of a contract if it is so many times as far as the most that was left of any.
 _SEVERAL = 1.5
-#: Terms are of one length unless the longest are so many times the shortest; and this share may be wrong dates.
-_UNLIKE, _STRAY = 1.4, 0.01
+#: So many dates may be wrong ones.
+_STRAY = 0.01
 #: Days between the first and the last that are ticked off and not sorted.
 _TICKED = 10_000_000
 
@@ -86,20 +86,18 @@ def late_ends(late: NDArray[np.bool_], ended: NDArray[np.bool_]) -> list[str]:
 def moved_renewals(start: NDArray[np.int64], end: NDArray[np.int64], renews: NDArray[np.int64]) -> list[str]:
     """Say so if the renewals of ended contracts, in microseconds, seem to have been moved on for as long as they ran.
 
-    Then no more is left of any than a term, however long ago it started, and the renewal lies several terms after the
-    start, of some more than of others. One in a hundred may be otherwise. Those that ended on the day of their renewal
-    say nothing.
+    Then no more is left of any than a term, however long ago it started: of those who left within their first term, and
+    of those whose renewal lies several terms after the start. One in a hundred may be otherwise. Those that ended on
+    the day of their renewal say nothing.
     """
     agreed, left = renews - start, renews - end
-    between = np.abs(left) > _WEEK * _DAY
-    if not between.any() or np.quantile(left[between], _STRAY) < 0:
+    far = np.abs(left) > _WEEK * _DAY
+    if not far.any() or np.quantile(left[far], _STRAY) < 0:
         return []
-    most = np.quantile(left[between], 1 - _STRAY)
-    moved = between & (agreed > _SEVERAL * most) & (left <= most)
-    if moved.sum() < _FEW_CONTRACTS:
-        return []
-    nearest, furthest = np.quantile(agreed[moved], [_STRAY, 1 - _STRAY])
-    if furthest < _UNLIKE * nearest:
+    most = np.quantile(left[far], 1 - _STRAY)
+    between = far & (left > 0) & (left <= most)
+    moved = between & (agreed > _SEVERAL * most)
+    if min(moved.sum(), (between & ~moved).sum()) < _FEW_CONTRACTS:
         return []
     return [
         f"contracts: {int(moved.sum()):,} ended before a `renews_at` far from their start, and of none was more left "

@@ -156,11 +156,23 @@ def _parse(expression: str) -> exp.Expr:
     try:
         trees = sqlglot.parse(expression, dialect="duckdb")
     except errors.SqlglotError as error:
-        reason = str(error).splitlines()[0].removesuffix(".")
+        missing = _missing(error)
+        if missing == "":
+            raise ExpressionError(f"{_shown(expression)} ends too early", "Write the rest of it.") from error
+        reason = missing or str(error).splitlines()[0].removesuffix(".")
         raise ExpressionError(f"{_shown(expression)} cannot be read: {reason}", _WRITE_ONE) from error
     if len(trees) != 1 or trees[0] is None:
         raise ExpressionError(f"{_shown(expression)} is not one expression", _WRITE_ONE)
     return trees[0]
+
+
+def _missing(error: errors.SqlglotError) -> str | None:
+    """Say where the parser waited for more; empty if that is the end, None if it was something else."""
+    met = error.errors[0] if isinstance(error, errors.ParseError) and error.errors else {}
+    said, sign = str(met.get("description", "")), str(met.get("highlight", ""))
+    if not str(met.get("end_context", "")).strip() and sign != ")" and said.startswith(("Required keyword", "Expect")):
+        return ""
+    return f"something is missing at {sign!r}" if "<class " in said else None
 
 
 def _check_column(node: exp.Column, known: dict[str, str], unknown: list[str]) -> None:

@@ -1,10 +1,13 @@
 """Where a table comes from: frames, files and databases, made readable to DuckDB with their rows counted."""
 
+import csv
+import io
 import os
 import re
 import sys
+import zlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from loyalty.histories.expressions import columns_in
-from loyalty.histories.problems import Problem
+from loyalty.histories.problems import Problem, fill
 
 #: A pandas, Arrow or Polars frame, a CSV or Parquet path or glob, or any Ibis table.
 Source = Any
@@ -22,6 +25,11 @@ _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".csv.zst", ".txt")
 _PARQUET = (".parquet", ".pq")
 #: What Parquet files begin with (PAR1, or PARE if the end is encrypted); the same stands at their end.
 _PARQUET_MARKS = (b"PAR1", b"PARE")
+#: What parts the fields of a CSV, and how much of it is held when it is read again to find what is wrong with it.
+_MARKS = ",;\t|"
+_LONGEST_LINE = 1_000_000
+#: What reading lines of what is no CSV may raise.
+_NOT_LINES = (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error, pa.ArrowException)
 _WHOLE = "'^(0|-?[1-9][0-9]{0,17})$'"
 _YEAR_FIRST = r"'^\s*\d{4}[-/]'"
 
@@ -96,7 +104,7 @@ def _copy_ibis(con: duckdb.DuckDBPyConnection, table: str, source: Source) -> st
 def _refuse_twins(table: str, names: Sequence[str]) -> None:
     """Refuse two columns whose names differ in case only: expressions could not tell them apart."""
     if not names:
-        raise UnreadableSource(Problem(table, "", "the table has no columns", "Leave the table out, or fill it."))
+        raise UnreadableSource(Problem(table, "", "the table has no columns", fill(table)))
     counted = Counter(name.lower() for name in names)
     twins = [name for name in names if counted[name.lower()] > 1]
     if twins:
@@ -116,9 +124,7 @@ def _attach_files(con: duckdb.DuckDBPyConnection, table: str, path: str, ids: Co
     if lowered.endswith(_PARQUET):
         relation = f"read_parquet({literal}, union_by_name = true)"
     elif lowered.endswith(_CSV):
-        # Read once: each reading of a CSV begins with guessing its types from all its rows.
-        con.execute(f"create temp table source_{table}_copy as select * from {_csv(con, literal, ids)}")
-        return f"source_{table}_copy"
+        return _copy_csv(con, table, literal, ids)
     else:
         raise UnreadableSource(
             Problem(
@@ -135,6 +141,80 @@ def _attach_files(con: duckdb.DuckDBPyConnection, table: str, path: str, ids: Co
             raise UnreadableSource(Problem(table, "", f"{path!r} {found[0]}", found[1])) from error
         raise
     return relation
+
+
+def _copy_csv(con: duckdb.DuckDBPyConnection, table: str, literal: str, ids: Collection[str]) -> str:
+    files = [Path(name) for (name,) in con.execute(f"select file from glob({literal}) order by 1").fetchall()]
+    if all(_is_blank(file) for file in files):
+        found = f"the file {str(files[0])!r} is empty" if len(files) == 1 else "the files are empty"
+        raise UnreadableSource(Problem(table, "", found, fill(table)))
+    try:
+        # Read once: each reading of a CSV begins with guessing its types from all its rows.
+        con.execute(f"create temp table source_{table}_copy as select * from {_csv(con, literal, ids)}")
+    except duckdb.Error as error:
+        for file in files:
+            if found_there := _ragged(file):
+                found, remedy = found_there
+                raise UnreadableSource(Problem(table, "", f"{str(file)!r}: {found}", remedy)) from error
+        if "Error when sniffing file" in str(error):
+            found = "its lines do not part into fields as those of a CSV do"
+            raise duckdb.InvalidInputException(found) from error
+        raise
+    return f"source_{table}_copy"
+
+
+def _lines(file: Path) -> Iterator[str]:
+    """Read a CSV, zipped or not, line by line; one that is no text, or too long to be held, is an error."""
+    with pa.input_stream(str(file), compression="detect") as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+        while line := text.readline(_LONGEST_LINE):
+            if len(line) == _LONGEST_LINE or "\0" in line:
+                raise csv.Error("no line of text")
+            yield line
+
+
+def _is_blank(file: Path) -> bool:
+    """Whether a CSV has no sign but spaces; what cannot be read is not blank."""
+    try:
+        return not any(line.strip() for line in _lines(file))
+    except _NOT_LINES:
+        return False
+
+
+def _ragged(file: Path) -> tuple[str, str] | None:
+    """Find the first line of a CSV that has not as many fields as its header, and the remedy; None if all have."""
+    expected, begins = 0, 1
+    try:
+        mark = max(_MARKS, key=next((line for line in _lines(file) if line.strip()), "").count)
+        rows = csv.reader(_lines(file), delimiter=mark, strict=True)
+        for row in rows:
+            expected = expected or len(row)
+            if row and len(row) != expected:
+                return _told_of_line(begins, len(row), expected, mark, last=_has_ended(rows))
+            begins = rows.line_num + 1
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            found = f"a quotation mark in line {begins:,} is not closed before the file ends"
+            return found, "Was the export cut off? Export it again, or close the quotation mark."
+    except _NOT_LINES:
+        pass
+    return None
+
+
+def _has_ended(rows: Iterator[list[str]]) -> bool:
+    try:
+        return not any(rows)
+    except csv.Error:
+        return False
+
+
+def _told_of_line(line: int, number: int, expected: int, mark: str, *, last: bool) -> tuple[str, str]:
+    found = f"line {line:,} has {number:,} field{'s' if number > 1 else ''}, and the header has {expected:,}"
+    if last and number < expected:
+        remedy = "It is the last line: was the export cut off? Export it again, or correct the line."
+    else:
+        remedy = f"Correct the line; text that holds {mark!r} must stand in double quotation marks."
+    return found, remedy
 
 
 def _broken_parquet(path: Path) -> tuple[str, str] | None:
@@ -158,7 +238,7 @@ def _csv(con: duckdb.DuckDBPyConnection, literal: str, ids: Collection[str]) -> 
     """
     options = "header = true, sample_size = -1, union_by_name = true"
     described = con.execute(f"describe select * from read_csv({literal}, {options})").fetchall()
-    if len(described) == 1 and any(mark in described[0][0] for mark in ",;\t|"):
+    if len(described) == 1 and any(mark in described[0][0] for mark in _MARKS):
         raise duckdb.InvalidInputException(f"its lines do not all have the fields of its first, {described[0][0]!r}")
     kinds = {name: kind for name, kind, *_ in described}
     named = {column for expression in ids for column in columns_in(expression, list(kinds))}

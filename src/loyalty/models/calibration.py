@@ -1,7 +1,7 @@
 """Calibration: make a margin mean what it says, at cutoffs never seen."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 
 Floats = NDArray[np.float64]
+_Numbers = TypeVar("_Numbers", float, pd.Series)
 
 #: How far the slope may stray from 1 before the data must insist (standard deviation of its prior).
 _SLOPE_PRIOR = 0.5
@@ -26,8 +27,10 @@ _FADING, _PASSING = YEAR / 2, 0.1
 _SAME_SEASON = pd.Timedelta(days=15)
 #: Cutoffs so many times as far apart as usual have a hole between them.
 _HOLE = 3
-#: An anchor is never surer than this.
+#: Neither an anchor nor a share to come is ever surer than this.
 _SURE = 1e-4
+#: No more is expected to leave than twice as many each year, in logarithms.
+_FASTEST = np.log(2.0)
 
 
 @dataclass(frozen=True)
@@ -274,16 +277,34 @@ def seasonal_error(errors: pd.Series, *, now: pd.Timestamp) -> float:
     >>> [round(seasonal_error(errors, now=pd.Timestamp(now)), 2) for now in ("2025-03-01", "2025-06-01", "2025-02-01")]
     [0.15, 0.0, 0.0]
     """
-    departures = []
-    for years in range(1, len(errors) + 1):
-        then = now - years * YEAR
-        if errors.empty or then < errors.index[0] - _SAME_SEASON:
-            break
-        if then > errors.index[-1] + _SAME_SEASON or _in_a_hole(pd.DatetimeIndex(errors.index), then):
-            continue
-        since = (pd.DatetimeIndex(errors.index) - then) / YEAR
+    departures, cutoffs = [], pd.DatetimeIndex(errors.index)
+    for then in _same_seasons(cutoffs, now):
+        since = (cutoffs - then) / YEAR
         around = errors[(since >= -_SAME_SEASON / YEAR) & (since < 1)]
-        departures.append(float(np.interp(0.0, since.to_numpy(), errors.to_numpy()) - around.mean()))
+        departures.append(_at(errors, then) - float(around.mean()))
+    return _as_far_as_told(departures)
+
+
+def _same_seasons(cutoffs: pd.DatetimeIndex, now: pd.Timestamp) -> list[pd.Timestamp]:
+    """List the instants whole years before, as far as cutoffs lie about them."""
+    seen = []
+    for years in range(1, len(cutoffs) + 1):
+        then = now - years * YEAR
+        if then < cutoffs[0] - _SAME_SEASON:
+            break
+        if then <= cutoffs[-1] + _SAME_SEASON and not _in_a_hole(cutoffs, then):
+            seen.append(then)
+    return seen
+
+
+def _at(values: pd.Series, when: pd.Timestamp) -> float:
+    """Read between cutoffs."""
+    since = (pd.DatetimeIndex(values.index) - when) / YEAR
+    return float(np.interp(0.0, since.to_numpy(), values.to_numpy()))
+
+
+def _as_far_as_told(departures: list[float]) -> float:
+    """Take of a mean over n years n / (n + 1)."""
     return float(np.mean(departures)) * len(departures) / (len(departures) + 1) if departures else 0.0
 
 
@@ -312,16 +333,15 @@ def level_errors(opinion: Floats, churned: NDArray[np.int_], cutoffs: pd.Datetim
     return pd.Series(found, dtype=float)
 
 
-def share_to_come(
-    churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex, *, now: pd.Timestamp, embargo: pd.Timedelta
-) -> float:
+def share_to_come(churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex, *, now: pd.Timestamp) -> float:
     """Expect the share who will leave from the shares who left, whoever they were.
 
-    It is the share of the last year, times what the season of years past was to the mean of its year, as far as so many
-    years tell. What a year of such forecasts was off by, all together, is expected again as far as it lasts: `m` in
-    logarithms, over `n` years, by n m² / (n m² + v), where `v` is the variance of the single errors and of what passes
-    at the least (.1²). In shares and not in log-odds, so that over a year whose seasons are the same each time as many
-    are told as leave.
+    It is the share of the last year of cutoffs, times what the same season of years past was to the mean of its year,
+    of which `n` years tell n / (n + 1). Before, all shares are brought to the level of today: if by `g` in logarithms
+    more left than at the same time of the year before, they grow so on, by g² / (g² + v) of it, where `v` is the
+    variance of that from cutoff to cutoff, and of what passes at the least (.1²). Growth is seen over half a year or
+    more, or there is none, and is never more than a doubling a year. All is reckoned in shares and not in log-odds,
+    whose mean lies below the share of a year with a season.
 
     Parameters
     ----------
@@ -331,8 +351,6 @@ def share_to_come(
         When.
     now : Timestamp
         The cutoff to come.
-    embargo : Timedelta
-        Time an outcome takes to be decided.
 
     Examples
     --------
@@ -340,44 +358,47 @@ def share_to_come(
 
     >>> cutoffs = pd.date_range("2024-01-01", periods=4, freq="91D").repeat(1000)
     >>> churned = np.tile(np.arange(1000) < 100, 4).astype(int)
-    >>> ask = {"now": pd.Timestamp("2024-12-31"), "embargo": pd.Timedelta(days=90)}
-    >>> round(share_to_come(churned, cutoffs, **ask), 2)
+    >>> round(share_to_come(churned, cutoffs, now=pd.Timestamp("2024-12-31")), 2)
     0.1
     >>> churned[-1000:][:300] = 1
-    >>> round(share_to_come(churned, cutoffs, **ask), 2)
+    >>> round(share_to_come(churned, cutoffs, now=pd.Timestamp("2024-12-31")), 2)
     0.13
     """
     left = pd.DataFrame({"left": churned, "clients": 1}).groupby(cutoffs).sum()
-    told = {}
-    for cutoff in left.index:
-        decided = left[(left.index < cutoff) & (left.index <= cutoff - embargo)]
-        if len(decided):
-            told[cutoff] = _usual(decided, cutoff)
-    off = _lasting(_share(left["left"], left["clients"]), pd.Series(told, dtype=float)) if told else 0.0
-    return float(np.clip(_usual(left, now) * np.exp(off), _SURE, 1 - _SURE))
-
-
-def _usual(left: pd.DataFrame, now: pd.Timestamp) -> float:
-    """Say which share the last year of cutoffs, and the season of years past, lead to expect."""
-    year = left[left.index > left.index[-1] - YEAR].sum()
+    days = pd.DatetimeIndex(left.index)
     shares = _share(left["left"], left["clients"])
-    season = 1 + seasonal_error(shares / shares.mean(), now=now)
-    return float(np.clip(_share(year["left"], year["clients"]) * season, _SURE, 1 - _SURE))
+    shares *= np.exp(_growth(shares) * ((now - days) / YEAR).to_numpy())
+    departures = [_at(shares, then) / float(_year_of(shares, then).mean()) - 1 for then in _same_seasons(days, now)]
+    last = _year_of(shares, days[-1])
+    usual = float(np.average(last, weights=left["clients"][last.index]))
+    return float(np.clip(usual * (1 + _as_far_as_told(departures)), _SURE, 1 - _SURE))
 
 
-def _lasting(happened: pd.Series, told: pd.Series) -> float:
-    """Say in logarithms what the last year of forecasts was off by, all together, as far as it lasts."""
-    years = (told.index[-1] - told.index[0]) / YEAR
-    if years < 1:
+def _year_of(shares: pd.Series, when: pd.Timestamp) -> pd.Series:
+    """Take the year that begins at an instant, or the last one, if that is over later."""
+    first = min(when - _SAME_SEASON, shares.index[-1] - YEAR + pd.Timedelta(microseconds=1))
+    return shares[(shares.index >= first) & (shares.index < first + YEAR)]
+
+
+def _growth(shares: pd.Series) -> float:
+    """Tell in logarithms how many more leave from year to year, as far as it lasts."""
+    days = pd.DatetimeIndex(shares.index)
+    earlier = {day: day - YEAR for day in days[days > days[-1] - YEAR]}
+    pairs = pd.DataFrame(
+        {
+            day: {"now": shares[day], "before": _at(shares, then)}
+            for day, then in earlier.items()
+            if then >= days[0] - _SAME_SEASON and not _in_a_hole(days, then)
+        }
+    ).T
+    if pairs.empty or pairs.index[-1] - pairs.index[0] < YEAR / 2:
         return 0.0
-    happened = happened[told.index]
-    year = told.index > told.index[-1] - YEAR
-    mean = float(np.log(happened[year].mean() / told[year].mean()))
-    lasting, passing = years * mean**2, float(np.log(happened / told).var(ddof=0)) + _PASSING**2
-    return lasting / (lasting + passing) * mean
+    growth = float(np.log(pairs["now"].mean() / pairs["before"].mean()))
+    passing = float(np.log(pairs["now"] / pairs["before"]).var(ddof=0)) + _PASSING**2
+    return float(np.clip(growth**3 / (growth**2 + passing), -_FASTEST, _FASTEST))
 
 
-def _share(leavers: Any, clients: Any) -> Any:
+def _share(leavers: _Numbers, clients: _Numbers) -> _Numbers:
     """Divide as if one client more had half left: where all or none did, the level is far out, but not without end."""
     return (leavers + 0.5) / (clients + 1)
 

@@ -64,7 +64,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
 
     Where there is none, as of contracts, the shares who left at the cutoffs before may be the second opinion, of the
     level alone (`past_shares`). It is set half way between that of the trees and what is to be expected by the last
-    year of those shares, the season of years past, and what a year of such forecasts was off by.
+    year of those shares, the season of years past, and how they grew (`share_to_come`).
 
     Trees stand still beyond what they have seen, and a client base that grows older goes beyond it: a panel of half a
     year knows nobody who has been silent for ten months. So trees may start from a line in the logarithms of the
@@ -248,9 +248,7 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             self.calibration_ = fit_platt(margin, codes[rows], group, through_time=cutoffs is not None)
         if self.past_shares and cutoffs is not None:
             when, _, own = self._as_they_stand(X, values, latest)
-            embargo = embargo_of(X, self.embargo) or pd.Timedelta(0)
-            share = share_to_come(codes, cutoffs, now=when, embargo=embargo)
-            self.calibration_ = halfway(self.calibration_, own, share)
+            self.calibration_ = halfway(self.calibration_, own, share_to_come(codes, cutoffs, now=when))
         self.calibration_cutoffs_ = () if cutoffs is None else tuple(cutoffs[held_out[0]] for held_out in held_out_rows)
         self.typical_ = self.columns_.typical(values)
         return self

@@ -31,6 +31,8 @@ _DAYS_OF_A_YEAR = 365.25
 #: From where the season and the year of a contract are seen, in degrees.
 _SIDES = (0, 45, 90, 135)
 _LONGEST_YEARS = 20.0
+#: The pace of payments is that of so many days.
+_DAYS_OF_A_PACE = 365
 #: Beyond what is known of contracts, the mean hazard of so many days before goes on.
 _DAYS_CARRIED_ON = 365
 #: Numbers of the table of clients x periods that exist at a time.
@@ -96,7 +98,8 @@ class Outlook:
       first horizon, so that who leaves within it is not taken off twice;
     - contractual, by the mean share of each later horizon for which the contract is in force, and by what such clients
       paid a horizon, over a whole year in which they stayed. Who pays once a year pays nothing in most horizons, and a
-      year's fee in one. Where no such year was seen, the payments of the first horizon are carried on.
+      year's fee in one: what is expected of the first horizon is taken off that of the first year. Where no such year
+      was seen, the payments of the first horizon are carried on.
 
     Attributes
     ----------
@@ -225,7 +228,7 @@ class Outlook:
         if self.missing:
             return [f"There is no long-run value. {self.missing}"]
         notes = []
-        if self.survival is not None and self.pace is None and self.horizon_days < int(_DAYS_OF_A_YEAR):
+        if self.survival is not None and self.pace is None and self.horizon_days < _DAYS_OF_A_PACE:
             notes.append(
                 "Nobody was seen under contract for a year after a training cutoff: the long-run value carries on what "
                 "is paid within the horizon, too much of who pays in it for longer, and too little of the others."
@@ -336,14 +339,20 @@ class Outlook:
         return model.predict_survival(X, changing=changing or None)
 
     def _worth_of_contracts(self, panel: pd.DataFrame, expected: Floats, held: Floats) -> Floats:
-        """Begin with what is expected of the first horizon, and go on at the pace of a year for as long as they run."""
+        """Begin with what is expected of the first horizon, and go on at the pace of a year for as long as they run.
+
+        Who pays in the first horizon has paid it of the first year.
+        """
         first = held[:, :1]
         shares = np.divide(held, first, out=np.zeros_like(held), where=first > 0)
         shares[:, 0] = 1.0
         spend = np.repeat(expected[:, None], held.shape[1], axis=1)
         if self.pace is not None:
-            a_horizon = np.clip(self.pace.predict(panel[feature_names(self.pace)]), 0.0, None)
-            spend[:, 1:] = (a_horizon * held[:, 0])[:, None]
+            pace = held[:, 0] * np.clip(self.pace.predict(panel[feature_names(self.pace)]), 0.0, None)
+            a_year = _DAYS_OF_A_PACE / self.horizon_days
+            rest = np.clip(pace * a_year - expected, 0.0, None) / (a_year - 1)
+            of_first_year = np.clip(a_year - np.arange(1, held.shape[1]), 0.0, 1.0)
+            spend[:, 1:] = rest[:, None] * of_first_year + pace[:, None] * (1 - of_first_year)
         return self._worth(np.clip(np.minimum.accumulate(shares, axis=1), 0.0, 1.0), spend)  # what rounding leaves
 
     def _held(self, curves: Floats) -> Floats:

@@ -1,5 +1,6 @@
 """Chapter 4 of the managers' page: who waits for the company, whom to call first, and what a contact must return."""
 
+from collections.abc import Container
 from typing import Any
 
 import pandas as pd
@@ -20,29 +21,35 @@ KEPT = (50, 20, 10)
 _HEADLINE = 20
 
 _ALERTS = ("unanswered_feedback", "silence_after_problem", "promotion_fatigue")
+_ASKED = (
+    ("unanswered_feedback", "contacts", ("kind", "replied_at")),
+    ("promotion_fatigue", "offers", ("redeemed_at",)),
+)
+"""What an alert asks of the data beyond dates and clients, by kind, table and columns; see `loyalty.alerts`."""
 
 
 def alerts_section(run: RunFolder, speech: Speech) -> Section:
     """Count the clients whom the company is failing, by kind, with the plain remedy.
 
-    No card for a kind that the run could not look for.
+    No card for a kind that the run could not look for; what the data lack for it is said.
     """
     alerts = run.metrics.alerts
+    kinds = {one.kind: one for one in alerts.kinds} if alerts else {}
+    lacking = _lacking(run.metrics, kinds, speech)
     if alerts is None:
-        return {"headline": speech("alerts.headline.unknown"), "sub": "", "cards": []}
-    kinds = {one.kind: one for one in alerts.kinds}
+        return {"headline": speech("alerts.headline.unknown"), "sub": " ".join(lacking), "cards": []}
     found = [kinds[name] for name in _ALERTS if name in kinds]
     every = kinds.get("any")
     if every is None or not _total_told(run, every, found):
         headline = speech("alerts.headline.hidden")
     elif every.clients == 0:
-        headline = speech("alerts.headline.none")
+        headline = speech("alerts.headline.none" if len(found) == len(_ALERTS) else "alerts.headline.none.some")
     else:
         share = speech.percent(every.value_share if every.value_share is not None else float("nan"))
         headline = speech("alerts.headline", clients=speech.clients(every.clients), share=share)
     return {
         "headline": headline,
-        "sub": speech("alerts.sub.list" if run.clients else "alerts.sub"),
+        "sub": " ".join((speech("alerts.sub.list" if run.clients else "alerts.sub"), *lacking)),
         "cards": [_card(run, one, alerts, speech) for one in found],
     }
 
@@ -152,6 +159,20 @@ def _total_told(run: RunFolder, every: AlertKind, found: list[AlertKind]) -> boo
     size = len(run.scores)
     kinds = all(tellable(one.clients, of=size) and tellable(every.clients - one.clients) for one in found)
     return kinds and tellable(every.clients, of=size)
+
+
+def _lacking(metrics: Metrics, found: Container[str], speech: Speech) -> list[str]:
+    """Say what the data lack for the alerts that were not found; nothing where the run kept no facts of its data."""
+    columns = {one.table: one.columns.split(", ") for one in metrics.data if one.columns}
+    said = []
+    for kind, table, asked in _ASKED:
+        if not metrics.data or kind in found:
+            continue
+        if table not in {one.table for one in metrics.data}:
+            said.append(speech(f"alerts.lack.{table}"))
+        elif table in columns:
+            said += [speech(f"alerts.lack.{table}.{name}") for name in asked if name not in columns[table]]
+    return said
 
 
 def _card(run: RunFolder, one: AlertKind, alerts: Alerts, speech: Speech) -> Section:

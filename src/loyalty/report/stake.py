@@ -6,12 +6,14 @@ from datetime import timedelta
 import pandas as pd
 
 from loyalty.report.clients import first_calls, first_to_call
-from loyalty.report.pieces import COVERAGE, Section, bound
+from loyalty.report.pieces import COVERAGE, Section, range_of
 from loyalty.report.run_folder import Metrics, RunFolder, Total
 from loyalty.report.small_cells import tellable
 from loyalty.report.text import Speech
 
 _YEAR = 366
+#: From how many times the lower end on the upper end of a range says that little is known.
+_WIDE = 10
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def lead_of(run: RunFolder, speech: Speech) -> list[str]:
 
     The second sentence only where there is money at risk and more clients than can be called at once.
     """
-    summary, ends = summarise(run.scores), bound(total_of(run.metrics, "value_at_risk"), speech)
+    summary, ends = summarise(run.scores), _ends(total_of(run.metrics, "value_at_risk"), speech)
     words = {
         "leavers": speech.number(summary.leavers),
         "clients": speech.clients(summary.clients),
@@ -181,8 +183,19 @@ def rate_of(share: float, speech: Speech) -> str:
     return speech.percent(share, digits=0 if round(100 * share, 1) % 1 == 0 else 1)
 
 
+def _ends(total: Total | None, speech: Speech) -> str:
+    """Say between which two amounts a total lies; of ends that lie far apart two figures, and what that means."""
+    if total is None:
+        return ""
+    if total.upper <= _WIDE * max(total.lower, 0.0):
+        return range_of(total.lower, total.upper, speech)
+    lower, upper = (float(f"{end:.2g}") for end in (total.lower, total.upper))
+    said = range_of(lower, upper, speech)
+    return speech("range.wide", range=said) if said else ""
+
+
 def _at_risk(run: RunFolder, speech: Speech) -> str:
-    summary, ends = summarise(run.scores), bound(total_of(run.metrics, "value_at_risk"), speech)
+    summary, ends = summarise(run.scores), _ends(total_of(run.metrics, "value_at_risk"), speech)
     if summary.value <= 0:
         return speech("tile.value.none")
     share = speech.percent(summary.value_at_risk / summary.value)
@@ -192,7 +205,7 @@ def _at_risk(run: RunFolder, speech: Speech) -> str:
 
 
 def _spend(total: Total | None, days: str, speech: Speech) -> str:
-    ends = bound(total, speech)
+    ends = _ends(total, speech)
     if not ends:
         return speech("tile.spend.sub", days=days)
     return speech("tile.spend.range", coverage=speech.percent(COVERAGE), days=days, range=ends)

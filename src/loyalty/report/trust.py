@@ -5,6 +5,7 @@ from datetime import date
 
 import pandas as pd
 
+from loyalty.judging import FEWEST_LEAVERS
 from loyalty.report import figures
 from loyalty.report.figures import TOP_SHARE, rows_of
 from loyalty.report.pieces import COVERAGE, MODEL, Section, drawings, range_of, signed, signed_range
@@ -117,7 +118,7 @@ def models_section(metrics: Metrics, speech: Speech) -> Section:
             }
         )
     return {
-        "headline": _models_headline(means, speech),
+        "headline": _models_headline(metrics, means, speech),
         "sub": speech("models.sub", backtests=speech.backtests(backtests)) if rows else "",
         "columns": [_model_name(name, speech) for name in models],
         "rows": rows,
@@ -289,7 +290,15 @@ def notes_section(run: RunFolder, speech: Speech) -> Section:
     return {"rows": notes, "none": speech("notes.none"), "remark": speech("notes.language") if foreign else ""}
 
 
-def _models_headline(means: pd.DataFrame, speech: Speech) -> str:
+def _models_headline(metrics: Metrics, means: pd.DataFrame, speech: Speech) -> str:
+    judged, few = _leavers(metrics)
+    if 2 * few > judged:
+        return speech(
+            "models.headline.few",
+            fewest=speech.clients(FEWEST_LEAVERS),
+            few=speech.number(few),
+            backtests=speech.backtests(judged),
+        )
     auc = {name: figures.mean_of(means, metric="auc", model=name) for name in means.columns}
     ours = round(auc.pop(MODEL, float("nan")), 3)
     others = {name: round(value, 3) for name, value in auc.items() if not pd.isna(value)}
@@ -304,6 +313,14 @@ def _models_headline(means: pd.DataFrame, speech: Speech) -> str:
         auc=speech.number(ours, digits=digits),
         other=speech.number(other, digits=digits),
     )
+
+
+def _leavers(metrics: Metrics) -> tuple[int, int]:
+    """Count the test cutoffs of which it is known how many left, and those where too few did to judge an order."""
+    by = {(one.cutoff, one.metric): one.value for one in metrics.backtest if one.model == MODEL}
+    rates = {cutoff: rate for (cutoff, metric), rate in by.items() if metric == "churn_rate" and rate is not None}
+    left = [rate * (by.get((cutoff, "clients")) or 0.0) for cutoff, rate in rates.items()]
+    return len(left), sum(round(one) < FEWEST_LEAVERS for one in left)
 
 
 def _model_name(model: str, speech: Speech) -> str:

@@ -136,6 +136,7 @@ _FRAME: dict[str, tuple[str, str]] = {
     ),
     "range": ("{lower} to {upper}", "{lower}~{upper}"),
     "range.signed": ("{lower} to {upper}", "{lower} ~ {upper}"),
+    "range.wide": ("{range}, so the level is uncertain", "{range}, 수준이 불확실함"),
     "range.high": ("over {low}", "{low} 초과"),
     "range.low": ("to {high}", "{high} 이하"),
 }

@@ -13,9 +13,33 @@ WORDS: dict[str, tuple[str, str]] = {
         "Clients who wait for the company to act; small groups are hidden",
         "회사의 조치를 기다리는 고객(소수 집단은 비공개)",
     ),
+    "alerts.headline.none.some": (
+        "As far as the data tell, no client waits for the company to act",
+        "데이터로 알 수 있는 범위에서는 회사의 조치를 기다리는 고객이 없습니다",
+    ),
     "alerts.headline.unknown": (
-        "The data hold no messages or offers, so clients who wait for the company cannot be listed",
-        "문의와 혜택 제안 기록이 없어 회사의 조치를 기다리는 고객을 알 수 없습니다",
+        "This run does not tell which clients wait for the company to act",
+        "이번 실행으로는 회사의 조치를 기다리는 고객을 알 수 없습니다",
+    ),
+    "alerts.lack.contacts": (
+        "The data hold no messages of clients (table contacts).",
+        "고객 문의 기록이 없습니다(contacts 표).",
+    ),
+    "alerts.lack.contacts.kind": (
+        "The messages do not say what kind they are (column contacts.kind).",
+        "문의 기록에 문의 종류가 없습니다(contacts.kind 열).",
+    ),
+    "alerts.lack.contacts.replied_at": (
+        "The messages do not say when they were answered (column contacts.replied_at).",
+        "문의 기록에 답변 시점이 없습니다(contacts.replied_at 열).",
+    ),
+    "alerts.lack.offers": (
+        "The data hold no offers (table offers).",
+        "혜택 제안 기록이 없습니다(offers 표).",
+    ),
+    "alerts.lack.offers.redeemed_at": (
+        "The offers do not say when they were taken (column offers.redeemed_at).",
+        "혜택 제안 기록에 사용 시점이 없습니다(offers.redeemed_at 열).",
     ),
     "alerts.sub": (
         "A client can have several, so the three do not add up. Whether the step lowers the risk is not known; it is "

@@ -58,6 +58,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "LightGBM ranks leavers worse than {baseline}: AUC {auc} against {other}",
         "LightGBM은 {baseline}보다 이탈 고객을 잘 가려내지 못합니다: AUC {auc} 대 {other}",
     ),
+    "models.headline.few": (
+        "Fewer than {fewest} left in {few} of {backtests}: too few to tell which model ranks leavers better",
+        "{backtests} 중 {few}회에서 이탈 고객이 {fewest} 미만이어서 어느 모형이 이탈 고객을 더 잘 가려내는지 알 수 "
+        "없습니다",
+    ),
     "models.headline.none": ("No model was compared", "비교한 모형이 없습니다"),
     "models.sub": (
         "Mean over {backtests}. Every prediction came from a model that had seen only earlier outcomes. Best in bold.",
