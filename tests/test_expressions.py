@@ -218,7 +218,14 @@ def test_what_does_more_than_compute_is_refused(expression, capfd):
         ("sum(quantity) over ()", "uses `window`, which is not allowed"),
         ("quantity; unit_price", "is not one expression"),
         ("t.quantity", "names another table"),
-        ("quantity *", "cannot be read"),
+        ("quantity *", "'quantity *' ends too early"),
+        ("replace(quantity, ", "'replace(quantity, ' ends too early"),
+        ("case when quantity > 1 then\n", "ends too early"),
+        ("cast(quantity as", "ends too early"),
+        ("(quantity + 1", "ends too early"),
+        ("quantity = = 2", "'quantity = = 2' cannot be read: something is missing at '='"),
+        ("quantity * )", "'quantity * )' cannot be read: something is missing at ')'"),
+        ("quantity, quantity", "cannot be read"),
         (5, "an expression must be text; got 5"),
     ],
 )
@@ -226,6 +233,7 @@ def test_a_refusal_says_what_it_met(expression, said):
     with pytest.raises(ExpressionError) as caught:
         as_sql(expression, COLUMNS)
     assert said in caught.value.found
+    assert "<class" not in str(caught.value)
 
 
 def test_an_unknown_column_is_answered_with_the_nearest_one():

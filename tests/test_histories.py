@@ -385,7 +385,7 @@ ROW = 'bob,2024-01-09,"a\nb",2.5\n'
 RAGGED = {
     "cut off": (f"{ROW * 3000}bob,2024-0", 6002, "2 fields", "It is the last line: was the export cut off? Export it"),
     "too few": (f"{ROW * 50}bob,2024-01-09\n{ROW}", 102, "2 fields", "Correct the line; text that holds ',' must"),
-    "too many": (f"{ROW * 50}\nbob,2024-01-09,x,2,5\n{ROW}", 103, "5 fields", "Correct the line; text that holds ',' must"),
+    "too many": (f"{ROW * 50}\nbob,2024-01-09,x,2,5\n{ROW}", 103, "5 fields", "Correct the line; text that holds ','"),
     "one": (f"{ROW}bob\n", 4, "1 field", "It is the last line: was the export cut off? Export it"),
 }  # fmt: skip
 
@@ -849,6 +849,11 @@ def test_a_wrong_mapping_is_told_with_the_nearest_name():
     ]
     found = problems(bills(), where={"purchases": "amout > 0"})
     assert found == ["purchases: `where`: there is no column 'amout'. Did you mean 'amount'?"]
+
+
+def test_an_expression_that_ends_too_early_is_told_by_its_column():
+    found = problems(columns={"purchases": {"amount": "2 * quantity *"}})
+    assert found == ["purchases.amount: '2 * quantity *' ends too early. Write the rest of it."]
 
 
 def test_an_expression_that_fails_is_told_by_its_column():

@@ -360,8 +360,7 @@ class TestChurnModelFiles:
         )
         cutoffs = pd.DatetimeIndex(X.index.get_level_values("cutoff"))
         latest = X[cutoffs == cutoffs.max()]
-        embargo = pd.Timedelta(days=X.attrs["reach_days"])
-        share = share_to_come(left.to_numpy(), cutoffs, now=cutoffs.max(), embargo=embargo)
+        share = share_to_come(left.to_numpy(), cutoffs, now=cutoffs.max())
         halfway = (alone.predict_proba(latest)[:, 1].mean() + share) / 2
         assert model.predict_proba(latest)[:, 1].mean() == pytest.approx(halfway, rel=1e-9)
         assert abs(share - halfway) > 0.001
@@ -380,7 +379,7 @@ class TestChurnModelFiles:
         alone = ChurnModel(n_estimators=40).fit(X, left)
         cutoffs = pd.DatetimeIndex(X.index.get_level_values("cutoff"))
         now = latest.index.get_level_values("cutoff").max()
-        share = share_to_come(left.to_numpy(), cutoffs, now=now, embargo=pd.Timedelta(days=X.attrs["reach_days"]))
+        share = share_to_come(left.to_numpy(), cutoffs, now=now)
         halfway = (alone.predict_proba(latest)[:, 1].mean() + share) / 2
         assert model.predict_proba(latest)[:, 1].mean() == pytest.approx(halfway, rel=1e-9)
 

@@ -40,8 +40,8 @@ Language = Literal["en", "ko"]
 
 app = typer.Typer(
     cls=_Commands,
-    epilog="Begin with `loyalty demo`: it makes histories, learns from them and writes a report, in two to three minutes "
-    "the first time. To backtest your own, use `loyalty run`.",
+    epilog="Begin with `loyalty demo`: it makes histories, learns from them and writes a report, in two to three "
+    "minutes the first time. To backtest your own, use `loyalty run`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

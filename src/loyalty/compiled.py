@@ -1,7 +1,7 @@
 """Loops compiled by numba: for one signature each, when their module is imported, and kept for the next time.
 
-What is compiled is kept beside the module, in the user's cache, or where ``NUMBA_CACHE_DIR`` says. Where none of them can
-be written, everything works, but is compiled anew by each process.
+What is compiled is kept beside the module, in the user's cache, or where ``NUMBA_CACHE_DIR`` says. Where none of them
+can be written, everything works, but is compiled anew by each process.
 """
 
 from collections.abc import Callable

@@ -7,12 +7,12 @@ tx, …, n − 1 or is active still. All gamma functions stand at whole steps fr
 """
 
 import numpy as np
-from numba import njit
 
 from loyalty.btyd._frozen import Floats
+from loyalty.compiled import compiled_when_called
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def log_likelihood(
     counts: Floats,
     frequency: Floats,
@@ -55,7 +55,7 @@ def log_likelihood(
     return value, gradient
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def probability_active(frequency: Floats, recency: Floats, opportunities: Floats, gamma: float, logs: Floats) -> Floats:
     """Probability that each client was still active at the last of his opportunities."""
     chances = np.empty(len(frequency))
@@ -66,7 +66,7 @@ def probability_active(frequency: Floats, recency: Floats, opportunities: Floats
     return chances
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _left_after(x: float, tx: float, n: float, gamma: float, logs: Floats) -> Floats:
     """Log odds of having left after each opportunity from the last purchase on, against being active still."""
     _, passed, tried, stayed, risked = logs
@@ -79,7 +79,7 @@ def _left_after(x: float, tx: float, n: float, gamma: float, logs: Floats) -> Fl
     return gone
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def outlook(
     horizon: int,
     gap: int,

@@ -31,9 +31,9 @@ changes in this file only when it reuses what it compiled; so nothing here calls
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from loyalty.btyd._frozen import Floats
+from loyalty.compiled import compiled_when_called
 
 _SMALL = 1e-13  # of a sum: what may be left out
 _LONGEST_SUM = 2_000
@@ -53,10 +53,10 @@ def log_odds_gone(
     return np.log(a / (b + (frequency - 1.0 + first))) + (r + frequency) * silence
 
 
-_log_odds_gone: Any = njit(cache=True, error_model="numpy")(log_odds_gone)
+_log_odds_gone: Any = compiled_when_called(log_odds_gone)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def probability_alive(
     frequency: Floats, recency: Floats, T: Floats, r: float, alpha: float, a: float, b: float, first: float
 ) -> Floats:
@@ -67,7 +67,7 @@ def probability_alive(
     return chances
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def expected_purchases(
     horizon: float,
     gap: float,
@@ -94,7 +94,7 @@ def expected_purchases(
     return purchases
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def probability_no_purchase(
     horizon: float,
     gap: float,
@@ -123,7 +123,7 @@ def probability_no_purchase(
     return chances
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def purchases_from_start(T: Floats, r: float, alpha: float, a: float, b: float, first: float) -> Floats:
     """Mean number of repeat purchases of a new client until each T."""
     purchases = np.empty(len(T))
@@ -133,7 +133,7 @@ def purchases_from_start(T: Floats, r: float, alpha: float, a: float, b: float, 
     return purchases
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def discounted_while_active(
     rate: float, frequency: Floats, T: Floats, r: float, alpha: float, a: float, b: float, first: float
 ) -> Floats:
@@ -145,7 +145,7 @@ def discounted_while_active(
     return purchases
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _odds(x: float, tx: float, T: float, r: float, alpha: float, a: float, b: float, first: float) -> float:
     """Log odds that any client has left."""
     if x + first == 0.0:
@@ -153,23 +153,23 @@ def _odds(x: float, tx: float, T: float, r: float, alpha: float, a: float, b: fl
     return _log_odds_gone(x, tx, T, r, alpha, a, b, first)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _logistic(log_odds: float) -> float:
     return 1.0 / (1.0 + np.exp(-log_odds))
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _posterior(x: float, T: float, r: float, alpha: float, b: float, first: float) -> tuple[float, float, float]:
     bought = min(x, _MOST_PURCHASES)
     return r + bought, b + (bought + first), alpha + T
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _reach(length: float, exposure: float) -> float:
     return min(length / exposure, _LONGEST_REACH)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def purchases_while_active(reach: float, k: float, a: float, beta: float) -> float:
     """Mean number of purchases of an active client in a horizon; `reach` is horizon / (α + T)."""
     never_leaving = k * reach
@@ -191,7 +191,7 @@ def purchases_while_active(reach: float, k: float, a: float, beta: float) -> flo
     return min(at_one + rest, never_leaving)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def chance_of_purchase(gap: float, reach: float, k: float, a: float, beta: float) -> float:
     """Chance that an active client outlasts the gap and then buys; `gap` and `reach` are lengths / (α + T)."""
     log_none = -k * np.log1p(gap)
@@ -215,14 +215,14 @@ def chance_of_purchase(gap: float, reach: float, k: float, a: float, beta: float
     return min(at_one + rest, 1.0)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _is_small(chance: float, growth: float, value: float, slope: float, total: float) -> bool:
     """Whether all later terms together hardly matter: chances × `growth` each time, values + at most `slope`."""
     rest = 1.0 - growth
     return rest > 0.0 and chance * growth * (value * rest + slope) <= _SMALL * total * rest * rest
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _remainder(
     counting: bool, p: float, stay: float, at_one: float, gap: float, reach: float, k: float, total: float
 ) -> float:
@@ -236,7 +236,7 @@ def _remainder(
     return max(here - at_one, 0.0) / stay + steepness / total
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _chance_at(p: float, gap: float, reach: float, k: float) -> tuple[float, float]:
     waited = 1.0 + p * gap
     lasting, window = np.exp(-k * np.log(waited)), np.log1p(reach / waited)
@@ -244,7 +244,7 @@ def _chance_at(p: float, gap: float, reach: float, k: float) -> tuple[float, flo
     return -lasting * np.expm1(-k * window), steepness
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def two_or_more(odds: float, shape: float, log_none: float) -> float:
     """Chance of two or more events, negative binomial with `shape` and success odds `odds`."""
     z = odds / (1.0 + odds)
@@ -255,7 +255,7 @@ def two_or_more(odds: float, shape: float, log_none: float) -> float:
     return shape * (shape + 1.0) / 2.0 * z * z * np.exp(log_none) * series
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _mean_of_remainder(
     counting: bool, knee: float, at_one: float, gap: float, reach: float, k: float, a: float, beta: float
 ) -> float:
@@ -270,7 +270,7 @@ def _mean_of_remainder(
     return beta / (a + 1.0 + beta) * values / weights
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _over_dropout(knee: float, a: float, beta: float) -> tuple[Floats, Floats]:
     """Odds of staying (1 − p) / p and weights of Beta(a + 1, beta + 1), even on the logit scale."""
     left, right = a + 1.0, beta + 1.0
@@ -290,7 +290,7 @@ def _over_dropout(knee: float, a: float, beta: float) -> tuple[Floats, Floats]:
     return nodes, weights
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def discounted_purchases(rate: float, k: float, a: float, beta: float) -> float:
     """Mean of all purchases to come of an active client; `rate` is the discount rate × (α + T).
 
@@ -301,7 +301,7 @@ def discounted_purchases(rate: float, k: float, a: float, beta: float) -> float:
     return k * _mean_inverse(rate, rates, chances, k / rate, a, beta)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def discounted_stays(rate: float, a: float, beta: Floats) -> Floats:
     """Sum over n ≥ 1 of E (1 − p)**n, discounted by n × `rate`, for each β; that is E (1 − p) / (e**rate − 1 + p)."""
     stays = np.empty(len(beta))
@@ -311,7 +311,7 @@ def discounted_stays(rate: float, a: float, beta: Floats) -> Floats:
     return stays
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _mean_inverse(rate: float, rates: Floats, chances: Floats, knee: float, a: float, beta: float) -> float:
     """Mean over p and X of 1 / (rate + p X), X among `rates`; its fall from p to 1 is taken where nothing cancels."""
     at_one = 0.0
@@ -332,7 +332,7 @@ def _mean_inverse(rate: float, rates: Floats, chances: Floats, knee: float, a: f
     return at_one + beta / (a + 1.0 + beta) * values / weights
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _over_rates(rate: float, k: float) -> tuple[Floats, Floats]:
     """Nodes and weights of Gamma(k + 1), even on the log scale, for means of what falls like 1 / X above `rate`."""
     left = k + 1.0

@@ -19,9 +19,9 @@ code of another file (see `loyalty.btyd._dropout`).
 """
 
 import numpy as np
-from numba import njit
 
 from loyalty.btyd._frozen import Floats
+from loyalty.compiled import compiled_when_called
 
 _FEW_NODES, _FEW_WEIGHTS = np.polynomial.legendre.leggauss(6)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
@@ -35,7 +35,7 @@ _MOST_PURCHASES = 2.0**53
 _LONGEST_REACH = 1e100
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def probability_alive(
     frequency: Floats, recency: Floats, T: Floats, r: float, alpha: float, s: float, beta: float
 ) -> Floats:
@@ -46,7 +46,7 @@ def probability_alive(
     return chances
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def expected_purchases(
     horizon: float,
     gap: float,
@@ -66,7 +66,7 @@ def expected_purchases(
     return purchases
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def probability_no_purchase(
     horizon: float,
     gap: float,
@@ -88,7 +88,7 @@ def probability_no_purchase(
     return chances
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def purchases_from_start(T: Floats, r: float, alpha: float, s: float, beta: float) -> Floats:
     """Mean number of repeat purchases of a new client until each T."""
     purchases = np.empty(len(T))
@@ -97,7 +97,7 @@ def purchases_from_start(T: Floats, r: float, alpha: float, s: float, beta: floa
     return purchases
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def discounted_while_active(
     rate: float, frequency: Floats, T: Floats, r: float, alpha: float, s: float, beta: float
 ) -> Floats:
@@ -110,7 +110,7 @@ def discounted_while_active(
     return purchases
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def log_likelihood_of_leaving(
     counts: Floats, frequency: Floats, recency: Floats, T: Floats, r: float, alpha: float, s: float, beta: float
 ) -> tuple[float, Floats]:
@@ -136,7 +136,7 @@ def log_likelihood_of_leaving(
     return value + lost, gradient
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _log_odds_gone(
     x: float, tx: float, T: float, r: float, alpha: float, s: float, beta: float
 ) -> tuple[float, float, float, float, float]:
@@ -152,17 +152,17 @@ def _log_odds_gone(
     return odds, bought - buying, by_alpha, 1.0 / s + stayed - leaving, by_beta
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _shape(x: float, r: float) -> float:
     return r + min(x, _MOST_PURCHASES)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _log_growth(length: float, exposure: float) -> float:
     return np.log1p(min(length / exposure, _LONGEST_REACH))
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _time_active(gap: float, horizon: float, s: float, exposure: float) -> float:
     """Mean time in ``(gap, gap + horizon]`` that an active client is still active; `exposure` is β + T."""
     waited, window = _log_growth(gap, exposure), _log_growth(horizon, exposure + gap)
@@ -171,7 +171,7 @@ def _time_active(gap: float, horizon: float, s: float, exposure: float) -> float
     return exposure * np.exp((1.0 - s) * waited) * window * growth
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def discounted_power(rate: float, s: float) -> float:
     """Integral of ``exp(−rate w) (1 + w)**−s`` over w > 0, by the trapezoid rule in log w."""
     rate = min(max(rate, 1.0 / _LONGEST_REACH), _LONGEST_REACH)
@@ -188,7 +188,7 @@ def discounted_power(rate: float, s: float) -> float:
     return total * step
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _log_integral(p: float, A: float, q: float, B: float, w: float) -> tuple[float, float, float, float, float]:
     """Return log I(p, A; q, B; w) and, weighted by its integrand, the means of what its slopes are made of.
 
@@ -200,7 +200,7 @@ def _log_integral(p: float, A: float, q: float, B: float, w: float) -> tuple[flo
     return value, log_a, log_b, inverse_a, inverse_b
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _log_integral_ordered(p: float, c: float, q: float, C: float, w: float) -> tuple[float, float, float, float, float]:
     """Work out the same, where c ≤ C."""
     low, high, ratio = 0.0, _log_growth(w, c), c / C
@@ -235,12 +235,12 @@ def _log_integral_ordered(p: float, c: float, q: float, C: float, w: float) -> t
     return value, logs / total, other_logs / total, inverses / total / c, other_inverses / total / C
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _log_integrand(u: float, p: float, q: float, ratio: float) -> float:
     return (1.0 - p) * u - q * np.log1p(ratio * np.expm1(u)) if u > 0.0 else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _peak(rise: float, q: float, ratio: float, end: float) -> float:
     """Where the integrand is largest: its log-slope is ``rise − q σ``, σ growing from `ratio` towards 1."""
     if rise <= q * ratio:
@@ -251,7 +251,7 @@ def _peak(rise: float, q: float, ratio: float, end: float) -> float:
     return min(np.log(share * (1.0 - ratio) / (ratio * (1.0 - share))), end)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_when_called
 def _where_it_matters(end: float, top: float, p: float, q: float, ratio: float) -> tuple[float, float]:
     """Move an end of the range inwards until the integrand matters; Newton's method never passes that point.
 
