@@ -382,10 +382,18 @@ class TestShareToCome:
             0.02, abs=2e-3
         )
 
-    @given(shares=st.lists(st.floats(0, 1), min_size=1, max_size=20), years=st.floats(0, 3))
-    def test_is_a_share_whatever_happened(self, shares, years):
-        churned, cutoffs, days = shares_at(shares)
-        now = days[-1] + pd.Timedelta(days=round(90 + 365 * years))
+    @given(
+        seen=st.lists(st.tuples(st.integers(1, 900), st.integers(1, 50), st.floats(0, 1)), min_size=1, max_size=14),
+        ahead=st.integers(0, 1500),
+    )
+    def test_is_a_share_whatever_happened(self, seen, ahead):
+        """At cutoffs days or years apart, of one client or many, of whom none left or all."""
+        days = pd.Timestamp("2015-01-01").as_unit("us") + pd.to_timedelta(np.cumsum([apart for apart, *_ in seen]), "D")
+        cutoffs = pd.DatetimeIndex(days).repeat([clients for _, clients, _ in seen])
+        churned = np.concatenate([np.arange(clients) < round(share * clients) for _, clients, share in seen]).astype(
+            int
+        )
+        now = days[-1] + pd.Timedelta(days=ahead)
         told = share_to_come(churned, cutoffs, now=now)
         assert 0 < told < 1
         assert share_to_come(churned[::-1], cutoffs[::-1], now=now) == told

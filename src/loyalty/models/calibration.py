@@ -368,7 +368,8 @@ def share_to_come(churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex, *, now: 
     days = pd.DatetimeIndex(left.index)
     shares = _share(left["left"], left["clients"])
     shares *= np.exp(_growth(shares) * ((now - days) / YEAR).to_numpy())
-    departures = [_at(shares, then) / float(_year_of(shares, then).mean()) - 1 for then in _same_seasons(days, now)]
+    years = [(then, _year_of(shares, then)) for then in _same_seasons(days, now)]
+    departures = [_at(shares, then) / float(year.mean()) - 1 for then, year in years if len(year)]
     last = _year_of(shares, days[-1])
     usual = float(np.average(last, weights=left["clients"][last.index]))
     return float(np.clip(usual * (1 + _as_far_as_told(departures)), _SURE, 1 - _SURE))
