@@ -373,14 +373,29 @@ class TestShareToCome:
         assert np.std(np.log(told)) < 0.25
 
     def test_a_hole_tells_no_season_and_no_growth(self):
+        """A year before most of the later cutoffs there was none within months."""
         before = pd.date_range("2021-01-01", periods=10, freq="30D")
-        since = pd.date_range("2023-01-01", periods=5, freq="30D")
-        days = before.append(since)
-        shares = np.r_[np.full(10, 0.4), np.full(5, 0.02)]
+        days = before.append(pd.date_range("2023-01-01", periods=9, freq="30D"))
+        shares = np.r_[np.full(10, 0.4), np.full(9, 0.02)]
         churned = np.concatenate([np.arange(1000) < 1000 * share for share in shares]).astype(int)
-        assert share_to_come(churned, days.repeat(1000), now=pd.Timestamp("2023-08-01")) == pytest.approx(
+        assert share_to_come(churned, days.repeat(1000), now=pd.Timestamp("2023-12-01")) == pytest.approx(
             0.02, abs=2e-3
         )
+
+    def test_growth_is_that_of_the_last_year(self):
+        """It went on for three years, and for two as many left each time."""
+        law = lambda day: 0.05 * 1.6 ** min(years_since_2024(day) + 5, 3)  # noqa: E731
+        assert 0.17 < told_of(law, now="2024-06-01", months=60) < 0.05 * 1.6**3
+
+    @pytest.mark.parametrize(("factors", "share"), [((1.5, 1.5), 0.94), ((2.4, 0.6), 0.25)])
+    def test_growth_lasts_as_far_as_it_is_the_same_from_cutoff_to_cutoff(self, factors, share):
+        """Half as many more left than in the year before; or many more and fewer by turns, half as many more in all."""
+        days = pd.date_range("2022-01-01", periods=24, freq=pd.Timedelta(days=365.25 / 12))
+        shares = pd.Series(np.r_[np.full(12, 0.1), np.tile(np.multiply(factors, 0.1), 6)], index=days)
+        passing = np.log(np.array(factors)).var() + 0.01
+        growth = np.log(1.5)
+        assert growth**2 / (growth**2 + passing) == pytest.approx(share, abs=0.01)
+        assert calibration._growth(shares) == pytest.approx(growth * growth**2 / (growth**2 + passing), rel=0.05)
 
     @given(
         seen=st.lists(st.tuples(st.integers(1, 900), st.integers(1, 50), st.floats(0, 1)), min_size=1, max_size=14),
