@@ -241,9 +241,9 @@ class TestClocksOfContracts:
         assert clocks_of_periods(panel[["other"]], pd.Timedelta(days=30), 3) == {}
 
 
-def paid_once_a_year(clients=1500, *, seed=0):
+def paid_once_a_year(clients=1500, *, chance=0.1, seed=0):
     """Draw contracts paid and ended once a year, by chance one in ten times, of 120 or 240 a year."""
-    _, contracts, _ = ending_at(clients, terms=[365], chance=0.1, seed=seed)
+    _, contracts, _ = ending_at(clients, terms=[365], chance=chance, seed=seed)
     fee = np.where(contracts["client_id"] % 2 == 0, 120.0, 240.0)
     last = contracts["end"].fillna(UNTIL) - pd.Timedelta(days=1)
     paid = [pd.date_range(a, b, freq="365D") for a, b in zip(contracts["start"], last, strict=True)]
@@ -278,10 +278,14 @@ class TestPaceOfContracts:
         assert (carried[~due] == 0).all()
 
     def test_it_is_learned_of_years_that_were_over_at_the_cutoff(self):
-        """Payments and ends from the cutoff on are told otherwise, or not at all: nothing changes."""
+        """Payments and ends from the cutoff on, or reported then, are told otherwise or not at all: nothing changes."""
         bills, contracts, _ = paid_once_a_year(600)
         cutoff = pd.Timestamp("2023-10-01")
-        later = bills.assign(amount=bills["amount"].where(bills["event_time"] < cutoff, 1e6))
+        later = bills.assign(
+            amount=bills["amount"].where(bills["event_time"] < cutoff, 1e6), known_at=bills["event_time"]
+        )
+        late = later[later["event_time"] < cutoff].assign(amount=1e6, known_at=cutoff)  # reported then
+        later = pd.concat([later, late])
         known = contracts.assign(end=contracts["end"].where(contracts["end"] < cutoff))
         known = known[known["start"] < cutoff]
         told = []
@@ -296,6 +300,8 @@ class TestPaceOfContracts:
         [
             ({"at_most": 10}, False, True),  # the first of ten lies 270 days before the last, and 360 before the cutoff
             ({"at_most": 11}, True, False),
+            ({"at_most": 11, "horizon": "65d"}, True, False),  # 300 days before the last, and 365 before the cutoff
+            ({"at_most": 10, "horizon": "65d"}, False, True),
             ({"horizon": "365d"}, False, False),
             ({"horizon": "364d", "at_most": 2}, True, False),
             ({"horizon": "364d", "at_most": 1}, False, True),
@@ -308,6 +314,21 @@ class TestPaceOfContracts:
         assert outlook.survival is not None
         assert (outlook.pace is not None) is there
         assert any(said.startswith("Nobody was seen under contract for a year") for said in outlook.notes()) is note
+
+    def test_it_is_that_of_those_who_stayed(self):
+        """Half leave each year, and pay nothing in it."""
+        bills, contracts, fee = paid_once_a_year(chance=0.5)
+        panels, lesson = self.lesson(bills, contracts)
+        pace = lesson.fit_outlook(panels, LongRunTerms()).pace
+        paid = fee[lesson.latest.index.get_level_values("client_id")]
+        told = pace.predict(lesson.latest[pace.feature_names_in_])
+        assert told.sum() / (paid * 90 / 365).sum() == pytest.approx(1, abs=0.1)
+
+    def test_cutoffs_are_taken_as_far_apart_as_asked(self):
+        days = pd.date_range("2024-01-01", periods=7, freq="30D")
+        assert fitting._spaced(days, pd.Timedelta(days=90)) == list(days[[0, 3, 6]])
+        assert fitting._spaced(days, pd.Timedelta(days=91)) == list(days[[2, 6]])
+        assert fitting._spaced(days[:1], pd.Timedelta(days=91)) == [days[0]]
 
     def test_of_few_who_stayed_nothing_is_learned(self, monkeypatch):
         bills, contracts, _ = paid_once_a_year(400)

@@ -275,7 +275,7 @@ class TestContracts:
         outlook = held(horizon=horizon, gap=gap, years=horizon / YEAR, discount_rate=0.0)
         assert outlook.predict(retained(retention), [spend])["long_run_value"].iloc[0] == pytest.approx(spend, rel=1e-9)
 
-    @given(st.floats(0.5, 0.99), st.floats(0, 1e4), st.floats(-10, 1e4), st.integers(0, 40))
+    @given(st.floats(0.5, 0.99), st.floats(0, 1e4), st.floats(0, 1e4), st.integers(0, 40))
     def test_begins_with_what_is_expected_and_goes_on_at_the_pace(self, retention, expected, a_horizon, gap):
         """What is paid in a horizon times the share of it for which the contract runs, discounted from its middle."""
         outlook = held(gap=gap, years=0.9, discount_rate=0.2, margin=0.5)
@@ -283,8 +283,8 @@ class TestContracts:
         told = paced.predict(retained(retention), [expected])["long_run_value"].iloc[0]
         running = outlook._held(outlook._curves(retained(retention)))[0]
         lengths = np.r_[np.full(10, 1.0), 0.9 * YEAR / 30 - 10]
-        pace = max(a_horizon, 0.0)  # of 12 horizons and a sixth in the first year, the first is known
-        rest = max(pace * 365 / 30 - expected / running[0], 0.0) / (365 / 30 - 1)
+        # Of 12 horizons and a sixth in the first year, the first is known.
+        rest = max(a_horizon * 365 / 30 - expected / running[0], 0.0) / (365 / 30 - 1)
         paid = np.r_[expected, rest * running[1:]] * lengths
         waits = (gap + 30 * (np.arange(11) + 0.5)) / YEAR
         assert told == pytest.approx(0.5 * (paid / 1.2**waits).sum(), rel=1e-9, abs=1e-9)

@@ -348,7 +348,7 @@ class Outlook:
         shares[:, 0] = 1.0
         spend = np.repeat(expected[:, None], held.shape[1], axis=1)
         if self.pace is not None:
-            pace = held[:, 0] * np.clip(self.pace.predict(panel[feature_names(self.pace)]), 0.0, None)
+            pace = held[:, 0] * self.pace.predict(panel[feature_names(self.pace)])
             a_year = _DAYS_OF_A_PACE / self.horizon_days
             rest = np.clip(pace * a_year - expected, 0.0, None) / (a_year - 1)
             of_first_year = np.clip(a_year - np.arange(1, held.shape[1]), 0.0, 1.0)
