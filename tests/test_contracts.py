@@ -12,7 +12,7 @@ from sklearn.base import clone
 from loyalty import fitting
 from loyalty.fitting import Lesson, fit_models
 from loyalty.histories import Histories, HistoriesWarning
-from loyalty.histories.days import moved_renewals
+from loyalty.histories.exports import moved_renewals
 from loyalty.models.outlook import OUTLOOK_FILES, LongRunTerms, Outlook, clocks_of_periods, season_of_periods
 from loyalty.models.uncertainty import too_little_history
 from loyalty.panels import Panels

@@ -34,7 +34,7 @@ from loyalty.models.uncertainty import Uncertainty, too_little_history
 from loyalty.models.value import ValueModel
 from loyalty.panels import Panels
 from loyalty.scoring import MANIFEST, Bundle, measurable, retire
-from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, segment_movement
+from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, in_english, segment_movement
 from loyalty.setting import Setting
 from loyalty.tracking import log_experiment, tracking_uri
 from loyalty.voice import client_voice, missing_voice
@@ -152,7 +152,7 @@ def run_experiment(
     panel = panels.at(config.score_cutoff, learned=fitted.learned)
     bundle = Bundle.of(fitted, panel, setting, _about(config, fitted, setting, fingerprints))
     told = bundle.score_panel(panel, language=config.language)
-    scores = _in_english(told, bundle, panel)
+    scores = told.assign(**{name: in_english(told[name]) for name in ("segment", "rfm_segment")})
     watch.step("scores and reasons")
     notes = _notes(config, histories, fitted, result)
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
@@ -174,12 +174,6 @@ def run_experiment(
             _move(made, out)
     watch.step("MLflow")
     return Run(out, result, told, run_id, tuple(notes))
-
-
-def _in_english(told: pd.DataFrame, bundle: Bundle, panel: pd.DataFrame) -> pd.DataFrame:
-    """Give scores in any language the names of segments by which ``metrics.json`` counts."""
-    english = bundle.measure_panel(panel).reset_index()
-    return told.assign(segment=english["segment"], rfm_segment=english["rfm_segment"])
 
 
 def _about(config: Config, fitted: Fitted, setting: Setting, fingerprints: Mapping[str, str]) -> dict[str, Any]:

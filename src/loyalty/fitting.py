@@ -8,7 +8,7 @@ import pandas as pd
 
 from loyalty.features import CATALOGUE, Learned
 from loyalty.features.learned import learn_buying
-from loyalty.labels import build_durations, build_labels
+from loyalty.labels import build_durations
 from loyalty.models.churn import ChurnModel
 from loyalty.models.outlook import LongRunTerms, Outlook, clocks_of_periods, season_of_periods
 from loyalty.models.parameters import ModelParameters
@@ -171,7 +171,8 @@ class Lesson:
         Raises
         ------
         ValueError
-            If the training outcomes are all alike, or no feature is left to learn from.
+            If the training outcomes are all alike, no feature is left to learn from, or nobody stands at the test
+            cutoff.
         """
         share = panels.share(split.train)
         labels = panels.labels(split.train, known_before=split.test, share=share)
@@ -179,30 +180,7 @@ class Lesson:
         learned = panels.learn(split.train[-1])
         panel = panels.at(*split.train, learned=learned, share=share)
         names = _usable(panels, split, panel, learned)
-        if labels.empty and share < 1:
-            raise ValueError(
-                f"there is nothing to learn for {split.test:%Y-%m-%d}: no client is among the {share:.2%} drawn. Raise "
-                "`rows_at_most`."
-            )
-        if labels.empty:
-            raise ValueError(
-                f"there is nothing to learn for {split.test:%Y-%m-%d}: no client stands at its training cutoffs, "
-                f"{split.train[0]:%Y-%m-%d} to {split.train[-1]:%Y-%m-%d}. Choose a longer `active` or a later cutoff."
-            )
-        if labels["churned"].nunique() < 2:
-            left = bool(labels["churned"].iloc[0])
-            bought = panels.setting.kind == "non-contractual"
-            if not bought and "end" not in panels.histories.columns["contracts"]:
-                raise ValueError(
-                    f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: contracts have no "
-                    "`end`, so that nobody ever leaves. Map the column that tells when each stopped being in force."
-                )
-            raise ValueError(
-                f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client "
-                f"{'left' if left else 'stayed'}. Choose another `horizon` or `active`"
-                f"{f', or raise `rows_at_most` ({share:.2%} of the clients were drawn)' if share < 1 else ''}"
-                f"{', and see whether what was paid stands as amounts above 0' if left and bought else ''}."
-            )
+        _check_outcomes(panels, split, labels, share)
         renewed = panels.renew(learned, split.test)
         latest = panels.at(split.test, learned=renewed)[names]
         if latest.empty:
@@ -320,22 +298,12 @@ class Lesson:
 
     def _fit_pace(self, panels: Panels, *, seed: int) -> ValueModel | None:
         """Learn what those who stayed for a year paid a horizon, at cutoffs of a year ago and more."""
-        setting = self.setting
-        outcome = setting.outcome
+        outcome = self.setting.outcome
         past = [cutoff for cutoff in self.split.train if cutoff + outcome.gap + _YEAR <= self.split.test]
         if not past or outcome.horizon >= _YEAR:
             return None
         followed = _spaced(past, min(outcome.horizon, _LONGEST_PERIOD))
-        labels = build_labels(
-            panels.histories,
-            cutoffs=followed,
-            horizon=_YEAR,
-            gap=outcome.gap,
-            kind=setting.kind,
-            active=setting.active,
-            known_before=self.split.test,
-            clients=panels.drawn(self.share),
-        )
+        labels = panels.labels(followed, known_before=self.split.test, share=self.share, horizon=_YEAR)
         stayed = labels[labels["churned"] == 0]
         if len(stayed) < _FEW_CLIENTS:
             return None
@@ -431,6 +399,34 @@ def _strange(X: pd.DataFrame, latest: pd.DataFrame) -> list[str]:
     beyond = (now < before.min()) | (now > before.max())
     asked = [name for name in map(str, X) if "btyd" in CATALOGUE[name].models]
     return asked if beyond.sum() > now.notna().sum() / 2 and len(asked) < X.shape[1] else []
+
+
+def _check_outcomes(panels: Panels, split: Split, labels: pd.DataFrame, share: float) -> None:
+    """Refuse outcomes from which nothing can be learned: none, or all alike."""
+    if labels.empty and share < 1:
+        raise ValueError(
+            f"there is nothing to learn for {split.test:%Y-%m-%d}: no client is among the {share:.2%} drawn. Raise "
+            "`rows_at_most`."
+        )
+    if labels.empty:
+        raise ValueError(
+            f"there is nothing to learn for {split.test:%Y-%m-%d}: no client stands at its training cutoffs, "
+            f"{split.train[0]:%Y-%m-%d} to {split.train[-1]:%Y-%m-%d}. Choose a longer `active` or a later cutoff."
+        )
+    if labels["churned"].nunique() < 2:
+        left = bool(labels["churned"].iloc[0])
+        bought = panels.setting.kind == "non-contractual"
+        if not bought and "end" not in panels.histories.columns["contracts"]:
+            raise ValueError(
+                f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: contracts have no "
+                "`end`, so that nobody ever leaves. Map the column that tells when each stopped being in force."
+            )
+        raise ValueError(
+            f"all {len(labels):,} training outcomes before {split.test:%Y-%m-%d} are alike: every client "
+            f"{'left' if left else 'stayed'}. Choose another `horizon` or `active`"
+            f"{f', or raise `rows_at_most` ({share:.2%} of the clients were drawn)' if share < 1 else ''}"
+            f"{', and see whether what was paid stands as amounts above 0' if left and bought else ''}."
+        )
 
 
 def _usable(panels: Panels, split: Split, panel: pd.DataFrame, learned: Learned | None) -> list[str]:

@@ -155,13 +155,18 @@ class Panels:
         return known
 
     def labels(
-        self, cutoffs: Sequence[pd.Timestamp], *, known_before: pd.Timestamp | None, share: float = 1.0
+        self,
+        cutoffs: Sequence[pd.Timestamp],
+        *,
+        known_before: pd.Timestamp | None,
+        share: float = 1.0,
+        horizon: pd.Timedelta | None = None,
     ) -> pd.DataFrame:
-        """Outcomes of a share of the clients at these cutoffs."""
+        """Outcomes of a share of the clients at these cutoffs, within the setting's horizon or another."""
         return build_labels(
             self.histories,
             cutoffs=cutoffs,
-            horizon=self.setting.outcome.horizon,
+            horizon=self.setting.outcome.horizon if horizon is None else horizon,
             gap=self.setting.outcome.gap,
             kind=self.setting.kind,
             active=self.setting.active,

@@ -447,6 +447,25 @@ def value_risk_segments(scores: pd.DataFrame, *, cuts: ValueRiskCuts, language: 
     )
 
 
+#: What a segment is called in English, by its name in another language; no two have one name.
+_IN_ENGLISH = {
+    name[language]: name["en"]
+    for name in (*RFM_SEGMENTS.values(), *(cell.name for cell in VALUE_RISK_SEGMENTS.values()))
+    for language in name
+}
+
+
+def in_english(segment: pd.Series) -> pd.Series:
+    """Call segments by their English names, by which they are counted, in whichever language they were named.
+
+    Examples
+    --------
+    >>> in_english(pd.Series(["성장 고객", "champions"])).tolist()
+    ['growing clients', 'champions']
+    """
+    return segment.map(_IN_ENGLISH, na_action="ignore").astype(segment.dtype)
+
+
 def segment_movement(before: pd.DataFrame, after: pd.DataFrame, *, language: Language = "en") -> pd.DataFrame:
     """Count who moved from which segment to which between two cutoffs, and what they are worth.
 

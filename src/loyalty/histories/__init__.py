@@ -17,17 +17,15 @@ from numpy.typing import NDArray
 from loyalty.checks import is_whole_number
 from loyalty.histories.border import Admission, admit
 from loyalty.histories.days import (
-    LATE,
     MONTH,
     YEAR,
     closed_days,
     distinct_days,
-    late_ends,
-    moved_renewals,
     odd_days,
     stale_days,
     uneven_days,
 )
+from loyalty.histories.exports import doubts_about_contracts, strangers
 from loyalty.histories.expressions import nearest
 from loyalty.histories.joining import Join
 from loyalty.histories.problems import HistoriesError, HistoriesWarning, Problem
@@ -53,8 +51,6 @@ __all__ = [
     "at_instant",
 ]
 
-#: Of so many clients or more, fewer than this share in purchases are hardly any.
-_SEVERAL_CLIENTS, _HARDLY_ANY = 20, 0.05
 #: What leaving means: no purchase within the horizon, or the end of the last contract.
 OutcomeKind = Literal["non-contractual", "contractual"]
 
@@ -230,8 +226,9 @@ class Histories:
             warned += odd
         else:
             self.observed_until = as_instant(observed_until, name="observed_until")
-        odd = [*self._late_ends(), *self._moved_renewals()]
-        self.notes += (*odd, *self._strangers())
+        contracts = self._store.tables.get("contracts")
+        odd = [] if contracts is None else doubts_about_contracts(contracts)
+        self.notes += (*odd, *strangers(self._store.tables))
         warned += odd
         for warning in warned:
             warnings.warn(warning, HistoriesWarning, stacklevel=2)
@@ -339,29 +336,6 @@ class Histories:
                 found.append(distinct_days(times.filter(pc.less(times, at)).cast(pa.int64()).to_numpy()))
         return pd.Series(np.unique(np.concatenate(found)).astype("datetime64[D]").astype("datetime64[us]"))
 
-    def _late_ends(self) -> list[str]:
-        """Tell of contracts that seem to become known with their end, as if their clients had not been there before."""
-        if "end" not in self.columns.get("contracts", ()):
-            return []
-        late, ended = [], []
-        for rows in self._store.tables["contracts"].all(["start", "known_at", "end"]):
-            start, known, end = (rows.column(name).cast(pa.int64()).to_numpy() for name in ("start", "known_at", "end"))
-            there = ~np.isnan(end)
-            after = known - start
-            late.append((after > LATE) & ~(there & (np.abs(end - known) > after)))
-            ended.append(there)
-        return late_ends(np.concatenate(late), np.concatenate(ended))
-
-    def _moved_renewals(self) -> list[str]:
-        """Tell of dates of renewal that seem to be those of the day of the export."""
-        if not {"end", "renews_at"} <= set(self.columns.get("contracts", ())):
-            return []
-        found = []
-        for rows in self._store.tables["contracts"].all(["start", "end", "renews_at"]):
-            ended = rows.filter(pc.and_(pc.is_valid(rows.column("end")), pc.is_valid(rows.column("renews_at"))))
-            found.append([ended.column(name).cast(pa.int64()).to_numpy() for name in ("start", "end", "renews_at")])
-        return moved_renewals(*(np.concatenate(column) for column in zip(*found, strict=True)))
-
     def closed(self, cutoff: Instant) -> "tuple[pd.Timestamp, pd.Timestamp] | None":
         """Find a time without any purchase that is none of the shop's own rhythm, as far as was known at a cutoff.
 
@@ -426,31 +400,6 @@ class Histories:
         windows = [outcome.window(cutoff) for cutoff in as_cutoffs(cutoffs)]
         known = [window for window in windows if window[1] <= self.observed_until]
         return uneven_days(self._days("purchases"), known, rows=self._store.tables["purchases"].rows)
-
-    def _clients_of(self, table: str) -> pa.ChunkedArray:
-        """List the clients of a table; of each part, since no client is in two."""
-        stored = self._store.tables[table]
-        kind = pa.string() if stored.text_ids else pa.int64()
-        return pa.chunked_array(
-            [rows.column("client_id").unique().cast(kind) for rows in stored.all(["client_id"])], kind
-        )
-
-    def _strangers(self) -> list[str]:
-        """Say so if hardly a client of a table ever bought, as where ids are written otherwise there."""
-        others = {name: self._clients_of(name) for name in self._store.tables if name != "purchases"}
-        others = {name: clients for name, clients in others.items() if len(clients) >= _SEVERAL_CLIENTS}
-        if not others:
-            return []
-        said, bought = [], self._clients_of("purchases")
-        for name, clients in others.items():
-            known = pc.sum(pc.is_in(clients, bought)).as_py()
-            if known < _HARDLY_ANY * len(clients):
-                said.append(
-                    f"{name}: of its {len(clients):,} clients {known:,} are in purchases. If the ids are written "
-                    f"otherwise there, such as {clients[0].as_py()!r} here and {bought[0].as_py()!r} there, map "
-                    "`client_id` so that they are alike."
-                )
-        return said
 
     @property
     def purchases(self) -> "ibis.Table":
@@ -674,7 +623,7 @@ class Histories:
             gaps = days.diff().dt.days
             described[name] = {
                 "rows": self._store.tables[name].rows,
-                "clients": len(self._clients_of(name)),
+                "clients": len(self._store.tables[name].clients()),
                 "first": days.min(),
                 "last": days.max(),
                 "refunds": int((table.amount < 0).sum().execute()) if name == "purchases" else 0,
@@ -694,7 +643,7 @@ class Histories:
         tables = {
             name: {
                 "rows": table.rows,
-                "clients": len(self._clients_of(name)),
+                "clients": len(self._store.tables[name].clients()),
                 "first": days[name].min(),
                 "last": days[name].max(),
                 "columns": self.columns[name],

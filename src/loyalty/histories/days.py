@@ -21,15 +21,7 @@ _ALIKE = 0.8
 #: How far back the rhythm of a shop is looked for: long enough to hold what happens once a year.
 _LATELY = pd.Timedelta(days=2 * 366)
 
-_DAY = 86_400_000_000  # microseconds
-#: A contract that becomes known so long after its start, in microseconds, was not entered when it was made.
-LATE = MONTH * _DAY
-#: Of fewer contracts with an end, or without, nothing is told of when they become known.
-_FEW_CONTRACTS = 20
-#: A renewal is far from the start of a contract if it is so many times as far as the most that was left of any.
-_SEVERAL = 1.5
-#: So many dates may be wrong ones.
-_STRAY = 0.01
+DAY = 86_400_000_000  # microseconds
 #: Days between the first and the last that are ticked off and not sorted.
 _TICKED = 10_000_000
 
@@ -39,7 +31,7 @@ Days = pd.Series
 
 def distinct_days(times: NDArray[np.int64]) -> NDArray[np.int64]:
     """List the day of each of these times, in microseconds since 1970, once and in order."""
-    days = times // _DAY
+    days = times // DAY
     if len(days) == 0 or (span := int(days.max() - (least := int(days.min()))) + 1) > _TICKED:
         return np.unique(days)
     there = np.zeros(span, bool)
@@ -68,42 +60,6 @@ def odd_days(days: Days) -> list[str]:
             "wrong, their clients look older than they are; if nothing was sold then, all looked like leavers."
         )
     return said
-
-
-def late_ends(late: NDArray[np.bool_], ended: NDArray[np.bool_]) -> list[str]:
-    """Say so if contracts with an end mostly became known late, towards the end, and the others did not."""
-    if min(ended.sum(), (~ended).sum()) < _FEW_CONTRACTS or late[ended].mean() < 0.5 or late[~ended].mean() > 0.1:
-        return []
-    others = int(late[~ended].sum())
-    return [
-        f"contracts: {int(late[ended].sum()):,} of {int(ended.sum()):,} with an end became known more than a month "
-        f"after their start and nearer to their end, of the others {others:,} late: until then their clients are not "
-        "there. If `known_at` is when notice was given, leave it out here and tell the notice as a row of contacts or "
-        "events."
-    ]
-
-
-def moved_renewals(start: NDArray[np.int64], end: NDArray[np.int64], renews: NDArray[np.int64]) -> list[str]:
-    """Say so if the renewals of ended contracts, in microseconds, seem to have been moved on for as long as they ran.
-
-    Then no more is left of any than a term, however long ago it started: of those who left within their first term, and
-    of those whose renewal lies several terms after the start. One in a hundred may be otherwise. Those that ended on
-    the day of their renewal say nothing.
-    """
-    agreed, left = renews - start, renews - end
-    far = np.abs(left) > _WEEK * _DAY
-    if not far.any() or np.quantile(left[far], _STRAY) < 0:
-        return []
-    most = np.quantile(left[far], 1 - _STRAY)
-    between = far & (left > 0) & (left <= most)
-    moved = between & (agreed > _SEVERAL * most)
-    if min(moved.sum(), (between & ~moved).sum()) < _FEW_CONTRACTS:
-        return []
-    return [
-        f"contracts: {int(moved.sum()):,} ended before a `renews_at` far from their start, and of none was more left "
-        f"than {most / _DAY:.0f} days: if the date is moved on at each renewal, it tells who stayed, and at the "
-        "next cutoff it will not. Bring it as it was agreed when the row began, or leave it out."
-    ]
 
 
 def closed_days(days: Days, *, at_least: int = 0) -> tuple[pd.Timestamp, pd.Timestamp] | None:

@@ -125,6 +125,12 @@ class StoredTable:
         """Read columns of all rows, run by run."""
         return (self._shown(run.table(), columns) for run in self.runs)
 
+    def clients(self) -> pa.ChunkedArray:
+        """List the clients, each once: those of every run, since no client is in two."""
+        kind = pa.string() if self.text_ids else pa.int64()
+        ids = (rows.column("client_id") for rows in self.all(["client_id"]))
+        return pa.chunked_array([some.unique().cast(kind) for some in ids], kind)
+
     @property
     def _client(self) -> str:
         return self.columns["client_id"]
