@@ -61,9 +61,9 @@ NEWER: dict[str, Any] = {
         _strength(2.0, actionable=False, drivers=1, strongest="month", share=0.18),
     ],
     "drivers_by_segment": [
-        _strength(8.0, segment="top clients, safe", driver="refunds", feature="refund_share_365d", theme="service"),
-        _strength(3.0, segment="top clients, safe", driver="days_since_last", feature="days_since_last"),
-        _strength(7.0, segment="small clients, safe", driver="days_since_last", feature="days_since_last"),
+        _strength(8.0, segment="top clients, low risk", driver="refunds", feature="refund_share_365d", theme="service"),
+        _strength(3.0, segment="top clients, low risk", driver="days_since_last", feature="days_since_last"),
+        _strength(7.0, segment="small clients, low risk", driver="days_since_last", feature="days_since_last"),
     ],
     "driver_stability": [
         {"cutoff": "2011-06-01", "previous": "2011-03-01", "drivers": 9, "rank_correlation": 0.92}

@@ -25,7 +25,7 @@ FIVE_TOTALS = {
     "expected_value": [{"segment": "all", "clients": 5, "expected": 5e6, "lower": 4e6, "upper": 6.5e6}],
     "value_at_risk": [
         {"segment": "all", "clients": 5, "expected": 5.5e9, "lower": 4e9, "upper": 7e9},
-        {"segment": "top clients, about to leave", "clients": 2, "expected": 4.1e9, "lower": 3e9, "upper": 5.2e9},
+        {"segment": "top clients, high risk", "clients": 2, "expected": 4.1e9, "lower": 3e9, "upper": 5.2e9},
     ],
 }
 FIVE_MOVED = {
@@ -33,12 +33,12 @@ FIVE_MOVED = {
     "days": 30,
     "loyalty_score": 51.25,
     "segment": [
-        {"from": "top clients, safe", "to": "top clients, about to leave", "clients": 1}
+        {"from": "top clients, low risk", "to": "top clients, high risk", "clients": 1}
         | {"value_before": 1e9, "value_after": 3e9},
-        {"from": "top clients, wavering", "to": "small clients, safe", "clients": 1, "value_after": 1e8},
-        {"from": "solid clients, wavering", "to": "solid clients, wavering", "clients": 2, "value_after": 9e9},
-        {"from": "new", "to": "top clients, about to leave", "clients": 1, "value_after": 2e9},
-        {"from": "small clients, safe", "to": "gone", "clients": 4, "value_before": 5e7},
+        {"from": "top clients, medium risk", "to": "small clients, low risk", "clients": 1, "value_after": 1e8},
+        {"from": "solid clients, medium risk", "to": "solid clients, medium risk", "clients": 2, "value_after": 9e9},
+        {"from": "new", "to": "top clients, high risk", "clients": 1, "value_after": 2e9},
+        {"from": "small clients, low risk", "to": "gone", "clients": 4, "value_before": 5e7},
     ],
     "rfm_segment": [
         {"from": "champions", "to": "strong clients cooling off", "clients": 1, "value_after": 4e9},
@@ -86,8 +86,8 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "value_lower": [0.0, 0.0, 0.0, 0.0, float("nan")],
             "value_upper": [9e6, 8e6, 7e6, 6e6, float("nan")],
             "too_little_history": [False, False, False, False, True],
-            "segment": ["small clients, safe", "solid clients, wavering", "solid clients, wavering"]
-            + 2 * ["top clients, about to leave"],
+            "segment": ["small clients, low risk", "solid clients, medium risk", "solid clients, medium risk"]
+            + 2 * ["top clients, high risk"],
             "loyalty_score": [90.0, 70.0, 69.9, 20.0, 0.1],
             "loyalty_staying": [90.0, 80.0, 70.0, 60.0, 50.0],
             "loyalty_spend": [10.0, float("nan"), float("nan"), float("nan"), 40.0],
@@ -125,18 +125,18 @@ def test_english_headlines_carry_the_numbers(five):
     assert "2 top clients are in the highest band of risk; about 1 of them are expected to leave" in text
     assert "Top over ₩1.5 M" in text
     assert "Solid to ₩1.5 M" in text
-    assert "Safe to 15% Wavering to 35% About to leave over 35%" in text
-    assert "75% of the money at risk lies with one segment: top clients, about to leave" in text
-    assert "Top clients, about to leave 2 45% ₩4.1 B ₩3 B to ₩5.2 B 75%" in text
-    assert "Top clients, about to leave 2 Premium service, and a senior contact" in text
+    assert "Low to 15% Medium to 35% High over 35%" in text
+    assert "75% of the money at risk lies with one segment: top clients, high risk" in text
+    assert "Top clients, high risk 2 45% ₩4.1 B ₩3 B to ₩5.2 B 75%" in text
+    assert "Top clients, high risk 2 Premium service, and a senior contact" in text
     assert "All clients 5 30% ₩5.5 B ₩4 B to ₩7 B" in text
     assert "Of the top clients 1 slid to a higher risk in 30 days; 1 moved to a lower one" in text
     assert "on 2 Oct 2026 and on 1 Nov 2026" in text
-    assert "Top clients, about to leave 0 2 2 0" in text  # before, now, came in, went out
-    assert "Small clients, safe 4 1 1 4" in text
-    assert "From To Clients Money at risk Top clients, safe Top clients, about to leave 1 ₩3 B" in text
-    assert "new Top clients, about to leave 1 ₩2 B" in text
-    assert "Small clients, safe gone 4 ₩50 M" in text
+    assert "Top clients, high risk 0 2 2 0" in text  # before, now, came in, went out
+    assert "Small clients, low risk 4 1 1 4" in text
+    assert "From To Clients Money at risk Top clients, low risk Top clients, high risk 1 ₩3 B" in text
+    assert "new Top clients, high risk 1 ₩2 B" in text
+    assert "Small clients, low risk gone 4 ₩50 M" in text
     assert "1 strong client is cooling off or has gone quiet" in text
     assert "Champions 5 4 −1 ₩11 B" in text
     # (90 + 70 + 69.9 + 20 + .1) / 5; 70 and 90 are 70 or more.
@@ -168,9 +168,9 @@ def test_korean_headlines_carry_the_numbers(five):
     assert "예상 구매액 500만 원 향후 90일, 90% 범위 400만 원~650만 원" in text
     assert "고객 1명(20%)은 구매일이 이틀 미만이어서" in text
     assert "최상위 고객 2명이 위험 상위 구간에 속하며, 그중 약 1명이 이탈할 것으로 예상됩니다" in text
-    assert "위험 금액의 75%가 한 구간에 있습니다: 최상위 고객(이탈 임박)" in text
+    assert "위험 금액의 75%가 한 구간에 있습니다: 최상위 고객(고위험)" in text
     assert "최근 30일 동안 최상위 고객 중 1명의 위험이 높아졌고 1명은 낮아졌습니다" in text
-    assert "소액 고객(안정) 이탈 4 5,000만 원" in text
+    assert "소액 고객(저위험) 이탈 4 5,000만 원" in text
     assert "우수 고객 1명이 뜸해졌거나 구매가 끊겼습니다" in text
     assert "충성도 점수는 평균 100점 만점에 50점이며, 70점 이상 고객은 40%입니다" in text
     assert "점수에서 제외한 항목: 구매 규칙성, 가격 독립성, 참여와 추천, 만족도." in text
@@ -338,12 +338,12 @@ def test_signs_stand_apart_from_the_tilde():
 @pytest.mark.parametrize(
     ("risk", "said"),
     [
-        ((0.0072, 0.0074), "Safe to 0.72% Wavering to 0.74% About to leave over 0.74%"),
-        ((0.352, 0.354), "Safe to 35.2% Wavering to 35.4% About to leave over 35.4%"),
-        ((0.0001, 0.0003), "Safe to 0.01% Wavering to 0.03% About to leave over 0.03%"),
-        ((0.0072, 0.35), "Safe to 0.7% Wavering to 35% About to leave over 35%"),
-        ((0.35, 0.35 + 1e-9), "Safe to 35% Wavering to 35% About to leave over 35%"),
-        ((0.2, 0.2), "Safe to 20% Wavering to 20% About to leave over 20%"),
+        ((0.0072, 0.0074), "Low to 0.72% Medium to 0.74% High over 0.74%"),
+        ((0.352, 0.354), "Low to 35.2% Medium to 35.4% High over 35.4%"),
+        ((0.0001, 0.0003), "Low to 0.01% Medium to 0.03% High over 0.03%"),
+        ((0.0072, 0.35), "Low to 0.7% Medium to 35% High over 35%"),
+        ((0.35, 0.35 + 1e-9), "Low to 35% Medium to 35% High over 35%"),
+        ((0.2, 0.2), "Low to 20% Medium to 20% High over 20%"),
     ],
 )
 def test_cut_points_of_risk_are_told_apart_by_a_few_digits(tmp_path, risk, said):

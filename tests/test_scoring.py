@@ -246,7 +246,7 @@ class TestWhatIsMeasuredBesideTheModels:
         scores = served.score(free, cutoff="2025-10-01")
         assert served.uncertainty.totals == {}
         assert (scores[["expected_value", "value_lower", "value_upper", "value_at_risk"]] == 0).all(axis=None)
-        assert set(scores["segment"]) <= {f"small clients, {risk}" for risk in ("safe", "wavering", "about to leave")}
+        assert set(scores["segment"]) <= {f"small clients, {risk}" for risk in ("low risk", "medium risk", "high risk")}
 
     def test_nobody_ever_bought(self, bundle, histories):
         """Without a purchase there is no recency to cut, and no such segment."""

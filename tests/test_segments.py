@@ -19,6 +19,7 @@ from loyalty.segments import (
     VALUE_RISK_SEGMENTS,
     RfmCuts,
     ValueRiskCuts,
+    pays_by_bill,
     rfm_segments,
     segment_movement,
     value_risk_segments,
@@ -47,6 +48,32 @@ def scores_of(*rows):
 
 
 # RFM
+
+
+def bills(late, of, *, gap=30.0, silence=45.0):
+    """`of` clients who pay every `gap` days; `late` of them are silent for longer than one and a half of it."""
+    days = np.where(np.arange(of) < late, np.nextafter(silence, np.inf), silence)
+    return pd.DataFrame({"days_since_last": days, "gap_days_median": gap})
+
+
+def test_a_silence_of_one_and_a_half_usual_gaps_is_none_yet():
+    assert pays_by_bill(bills(0, of=10))
+
+
+def test_one_in_twenty_who_are_silent_is_a_shop():
+    assert pays_by_bill(bills(1, of=21))
+    assert not pays_by_bill(bills(1, of=20))
+
+
+def test_who_bought_once_says_nothing_of_how_clients_pay():
+    once = pd.DataFrame({"days_since_last": [400.0], "gap_days_median": [np.nan]})
+    assert not pays_by_bill(once)
+    assert pays_by_bill(pd.concat([bills(0, of=1), *[once] * 30]))
+
+
+def test_without_a_usual_gap_measured_clients_do_not_pay_by_bill():
+    assert not pays_by_bill(bills(0, of=10)[["days_since_last"]])
+    assert not pays_by_bill(bills(0, of=10)[["gap_days_median"]])
 
 
 def test_a_value_at_a_cut_point_counts_as_below_it():

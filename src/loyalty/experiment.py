@@ -34,7 +34,7 @@ from loyalty.models.uncertainty import Uncertainty, too_little_history
 from loyalty.models.value import ValueModel
 from loyalty.panels import Panels
 from loyalty.scoring import MANIFEST, Bundle, measurable, retire
-from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, in_english, segment_movement
+from loyalty.segments import RFM_SEGMENTS, VALUE_RISK_SEGMENTS, in_english, pays_by_bill, segment_movement
 from loyalty.setting import Setting
 from loyalty.tracking import log_experiment, tracking_uri
 from loyalty.voice import client_voice, missing_voice
@@ -53,6 +53,10 @@ ALERTS_FILE = "alerts.csv"
 _WRITTEN_UP = (
     *(f"{page}.{kind}" for page in ("report", "report-without-clients") for kind in ("html", "pdf")),
     "model_card.md",
+)
+_NO_RFM = (
+    "There are no segments of recency, frequency and monetary value: hardly anybody is silent for longer than usual, as "
+    "where clients pay by bill, and how recently they paid says on which day they are billed."
 )
 _PACKAGES = ("loyalty", "duckdb", "ibis-framework", "lightgbm", "mlflow", "numpy", "pandas", "scikit-learn")
 
@@ -154,7 +158,7 @@ def run_experiment(
     told = bundle.score_panel(panel, language=config.language)
     scores = told.assign(**{name: in_english(told[name]) for name in ("segment", "rfm_segment")})
     watch.step("scores and reasons")
-    notes = _notes(config, histories, fitted, result)
+    notes = _notes(config, histories, fitted, result, panel)
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
     metrics |= _standing(config, panels, fitted, bundle, panel, scores)
     metrics |= _why(bundle, panels, scores, config.score_cutoff, result)
@@ -187,10 +191,13 @@ def _about(config: Config, fitted: Fitted, setting: Setting, fingerprints: Mappi
     }
 
 
-def _notes(config: Config, histories: Histories, fitted: Fitted, result: Backtest) -> list[str]:
+def _notes(
+    config: Config, histories: Histories, fitted: Fitted, result: Backtest, panel: pd.DataFrame
+) -> list[str]:
     """Gather what is worth knowing of the data and the models, each once."""
     stale = histories.staleness(config.score_cutoff, kind=config.outcome.kind)
     lacking = [*missing_alerts(histories), *filter(None, [missing_voice(histories, fitted.learned)])]
+    lacking += [_NO_RFM] if pays_by_bill(panel) else []
     setting = setting_of(config)
     closed = [*setting.left_out(histories, [fitted.split]), *setting.reopened(histories, [config.score_cutoff])]
     notes = [*histories.notes, *([stale] if stale else []), *closed, *_notes_of(fitted), *result.notes, *lacking]

@@ -25,7 +25,15 @@ from loyalty.models.outlook import OUTLOOK_FILES, Outlook
 from loyalty.models.uncertainty import HISTORY_FEATURES, Uncertainty, too_little_history, value_at_risk
 from loyalty.models.value import ValueModel
 from loyalty.panels import Panels
-from loyalty.segments import RFM_FEATURES, RfmCuts, ValueRiskCuts, rfm_segments, value_risk_segments
+from loyalty.segments import (
+    RFM_FEATURES,
+    USUAL_GAP,
+    RfmCuts,
+    ValueRiskCuts,
+    pays_by_bill,
+    rfm_segments,
+    value_risk_segments,
+)
 from loyalty.setting import Setting
 from loyalty.timeline import Instant, as_instant
 from loyalty.wording import Language
@@ -44,7 +52,7 @@ _TEXT = pd.Index([""]).dtype
 
 def measurable(histories: Histories) -> list[str]:
     """Name the features of the loyalty score and the segments that the tables and columns of these histories allow."""
-    wanted = dict.fromkeys((*HISTORY_FEATURES, *RFM_FEATURES, *LOYALTY_FEATURES))
+    wanted = dict.fromkeys((*HISTORY_FEATURES, *RFM_FEATURES, USUAL_GAP, *LOYALTY_FEATURES))
     return [name for name in wanted if not missing(histories, CATALOGUE[name])]
 
 
@@ -60,8 +68,8 @@ class Yardsticks:
     value_risk : ValueRiskCuts
         Between the segments of value and risk, in the money and of the horizon of the models.
     rfm : RfmCuts or None
-        Between the segments of recency, frequency and monetary value; None where nobody had bought, or what they are
-        made from was not there.
+        Between the segments of recency, frequency and monetary value; None where nobody had bought, what they are
+        made from was not there, or clients pay by bill: there recency is nothing that a client does.
     """
 
     features: tuple[str, ...]
@@ -74,7 +82,8 @@ class Yardsticks:
         wanted = dict.fromkeys((*HISTORY_FEATURES, *RFM_FEATURES, *LOYALTY_FEATURES))
         features = tuple(name for name in wanted if name in panel)
         bought = set(RFM_FEATURES) <= set(features) and panel["days_since_last"].notna().any()
-        return cls(features, ValueRiskCuts.fit(predicted), RfmCuts.fit(panel) if bought else None)
+        rfm = RfmCuts.fit(panel) if bought and not pays_by_bill(panel) else None
+        return cls(features, ValueRiskCuts.fit(predicted), rfm)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON, for `from_dict` to read."""

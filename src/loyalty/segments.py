@@ -14,10 +14,12 @@ from loyalty.checks import float_columns
 __all__ = [
     "RFM_FEATURES",
     "RFM_SEGMENTS",
+    "USUAL_GAP",
     "VALUE_RISK_SEGMENTS",
     "RfmCuts",
     "ValueRiskCell",
     "ValueRiskCuts",
+    "pays_by_bill",
     "rfm_segments",
     "segment_movement",
     "value_risk_segments",
@@ -30,6 +32,10 @@ Words = Mapping[str, str]
 _RECENCY, _FREQUENCY, _MONETARY = "days_since_last", "purchase_days_count_365d", "amount_sum_365d"
 #: What the RFM segments are made from.
 RFM_FEATURES: tuple[str, ...] = (_RECENCY, _FREQUENCY, _MONETARY)
+#: By which it is known whether recency tells anything.
+USUAL_GAP = "gap_days_median"
+#: A silence of so many usual gaps is one; of so few clients it is nobody's habit.
+_SILENT_GAPS, _FEW_SILENT = 1.5, 0.05
 _FIFTHS = (0.2, 0.4, 0.6, 0.8)
 #: A half, three tenths, and the top fifth.
 _TIERS = (0.5, 0.8)
@@ -147,6 +153,35 @@ def _rfm_numbers(panel: pd.DataFrame) -> pd.DataFrame:
     return float_columns(panel, RFM_FEATURES)
 
 
+def pays_by_bill(panel: pd.DataFrame) -> bool:
+    """Tell whether hardly anybody is silent for longer than usual, so that recency is the day of the last bill.
+
+    Parameters
+    ----------
+    panel : DataFrame
+        With `days_since_last` and `gap_days_median`, of one cutoff.
+
+    Returns
+    -------
+    bool
+        Whether of the clients with a usual gap fewer than one in twenty have been silent for more than one and a half
+        of it; False where nobody has one, or it was not measured.
+
+    Examples
+    --------
+    Fees of every month, 3, 17 and 29 days ago. In a shop somebody is always late:
+
+    >>> bills = pd.DataFrame({"days_since_last": [3.0, 17.0, 29.0], "gap_days_median": 31.0})
+    >>> pays_by_bill(bills), pays_by_bill(bills.assign(days_since_last=[3.0, 17.0, 47.0]))
+    (True, False)
+    """
+    if not {_RECENCY, USUAL_GAP} <= set(panel.columns):
+        return False
+    known = float_columns(panel, (_RECENCY, USUAL_GAP)).dropna()
+    silent = known[_RECENCY] > _SILENT_GAPS * known[USUAL_GAP]
+    return len(known) > 0 and bool(silent.mean() < _FEW_SILENT)
+
+
 def rfm_segments(panel: pd.DataFrame, *, cuts: RfmCuts, language: Language = "en") -> pd.DataFrame:
     """Score how recently, how often and for how much each client bought, and name the segment.
 
@@ -261,58 +296,58 @@ def _cell(en: str, ko: str, *, service_en: str, service_ko: str) -> ValueRiskCel
 VALUE_RISK_SEGMENTS: Mapping[tuple[int, int], ValueRiskCell] = MappingProxyType(
     {
         (2, 0): _cell(
-            "top clients, safe",
-            "최상위 고객(안정)",
+            "top clients, low risk",
+            "최상위 고객(저위험)",
             service_en="premium service: a named contact, first in every queue, new products first; no discounts",
             service_ko="프리미엄 서비스: 전담 담당자, 우선 응대, 신상품 우선 안내. 할인은 불필요",
         ),
         (2, 1): _cell(
-            "top clients, wavering",
-            "최상위 고객(주의)",
+            "top clients, medium risk",
+            "최상위 고객(중위험)",
             service_en="premium service, and a personal call this month to ask what is missing",
             service_ko="프리미엄 서비스와 함께 이번 달 안에 직접 전화로 불편한 점 확인",
         ),
         (2, 2): _cell(
-            "top clients, about to leave",
-            "최상위 고객(이탈 임박)",
+            "top clients, high risk",
+            "최상위 고객(고위험)",
             service_en="premium service, and a senior contact within days: settle what is open before any offer",
             service_ko="프리미엄 서비스와 함께 며칠 내 책임자가 연락. 제안보다 미해결 문제부터 처리",
         ),
         (1, 0): _cell(
-            "solid clients, safe",
-            "중간 가치 고객(안정)",
+            "solid clients, low risk",
+            "중간 가치 고객(저위험)",
             service_en="prompt standard service, and suggestions of what goes with what they buy",
             service_ko="신속한 기본 서비스와 구매 상품에 맞는 추천",
         ),
         (1, 1): _cell(
-            "solid clients, wavering",
-            "중간 가치 고객(주의)",
+            "solid clients, medium risk",
+            "중간 가치 고객(중위험)",
             service_en="prompt standard service, and a question about their satisfaction, answered by a person",
             service_ko="신속한 기본 서비스와 만족도 확인. 답변은 담당자가 직접",
         ),
         (1, 2): _cell(
-            "solid clients, about to leave",
-            "중간 가치 고객(이탈 임박)",
+            "solid clients, high risk",
+            "중간 가치 고객(고위험)",
             service_en="a personal message, and an offer where it was tested to keep clients",
             service_ko="개인 메시지와 유지 효과가 검증된 제안",
         ),
         (0, 0): _cell(
-            "small clients, safe",
-            "소액 고객(안정)",
+            "small clients, low risk",
+            "소액 고객(저위험)",
             service_en="good self-service, and an invitation to try one thing more",
             service_ko="편리한 셀프서비스와 새로운 상품 체험 안내",
         ),
         (0, 1): _cell(
-            "small clients, wavering",
-            "소액 고객(주의)",
+            "small clients, medium risk",
+            "소액 고객(중위험)",
             service_en="good self-service, and the regular newsletter",
             service_ko="편리한 셀프서비스와 정기 소식지",
         ),
         (0, 2): _cell(
-            "small clients, about to leave",
-            "소액 고객(이탈 임박)",
-            service_en="good self-service; one low-cost message, then leave them in peace",
-            service_ko="편리한 셀프서비스. 저비용 메시지 한 번 이후에는 연락 자제",
+            "small clients, high risk",
+            "소액 고객(고위험)",
+            service_en="good self-service, and one low-cost message; a call where much is at risk with one of them",
+            service_ko="편리한 셀프서비스와 저비용 메시지 한 번. 개별 위험 금액이 크면 전화",
         ),
     }
 )
@@ -344,7 +379,7 @@ class ValueRiskCuts:
     value : tuple of float
         Two, ascending: from small to solid, and from solid to top, in money within the horizon if the client stays.
     risk : tuple of float
-        Two, ascending: from safe to wavering, and from wavering to about to leave, as probabilities. A value equal to
+        Two, ascending: from low to medium, and from medium to high, as probabilities. A value equal to
         a cut point counts as below it.
 
     Raises
@@ -425,8 +460,8 @@ def value_risk_segments(scores: pd.DataFrame, *, cuts: ValueRiskCuts, language: 
     >>> value_risk_segments(scores, cuts=cuts)[["value", "segment"]].round(0)
                 value                      segment
     client_id
-    ann         100.0          solid clients, safe
-    bob        1000.0  top clients, about to leave
+    ann         100.0          solid clients, low risk
+    bob        1000.0  top clients, high risk
     """
     _check_scores(scores)
     _check_language(language)

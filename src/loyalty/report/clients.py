@@ -37,7 +37,7 @@ def cell_of(segment: str) -> tuple[int, int]:
 
     Examples
     --------
-    >>> cell_of("top clients, safe"), cell_of("소액 고객(이탈 임박)")
+    >>> cell_of("top clients, low risk"), cell_of("소액 고객(고위험)")
     ((2, 0), (0, 2))
     """
     try:

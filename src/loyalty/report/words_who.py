@@ -65,9 +65,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "tier.2": ("Top", "최상위"),
     "tier.1": ("Solid", "중간"),
     "tier.0": ("Small", "소액"),
-    "risk.2": ("About to leave", "이탈 임박"),
-    "risk.1": ("Wavering", "주의"),
-    "risk.0": ("Safe", "안정"),
+    "risk.2": ("High", "높음"),
+    "risk.1": ("Medium", "중간"),
+    "risk.0": ("Low", "낮음"),
     "segments.headline": (
         "{share} of the money at risk lies with one segment: {segment}",
         "위험 금액의 {share}[이/가] 한 구간에 있습니다: {segment}",
