@@ -53,7 +53,8 @@ def make_hostile_folder(out: Path, **metrics: Any) -> Path:
         "themes": [amount | {"theme": name, "drivers": 1, "strongest": name} for name in HOSTILE],
         "actionable": [amount | {"actionable": True, "drivers": 1, "strongest": HOSTILE[0], "share": 0.5}],
         "drivers_by_segment": [
-            amount | {"segment": "top clients, low risk", "driver": HOSTILE[1], "feature": HOSTILE[1], "meaning_en": name}
+            amount
+            | {"segment": "top clients, low risk", "driver": HOSTILE[1], "feature": HOSTILE[1], "meaning_en": name}
             for name in HOSTILE
         ],
         "voice": {

@@ -48,7 +48,12 @@ def test_gain_is_read_between_its_points():
 
 
 def test_segments_count_every_client_once():
-    names = ["top clients, low risk", "중간 가치 고객(중위험)", "solid clients, medium risk", "small clients, high risk"]
+    names = [
+        "top clients, low risk",
+        "중간 가치 고객(중위험)",
+        "solid clients, medium risk",
+        "small clients, high risk",
+    ]
     scores = pd.DataFrame(
         {
             "segment": [names[0], names[0], names[1], names[2], names[3], names[3]],

@@ -321,8 +321,8 @@ class TestFolder:
     @pytest.mark.parametrize(
         ("change", "remedy"),
         [
-            ({"format": 15}, "Update loyalty, or run the experiment again."),
-            ({"format": 13}, "Run the experiment again."),
+            ({"format": 16}, "Update loyalty, or run the experiment again."),
+            ({"format": 14}, "Run the experiment again."),
             ({"format": None}, "Run the experiment again."),
             (None, "Run the experiment again."),
         ],
@@ -333,7 +333,7 @@ class TestFolder:
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match=f"this version reads format 14. {remedy}$"):
+        with pytest.raises(ValueError, match=f"this version reads format 15. {remedy}$"):
             load(tmp_path)
 
     def test_a_damaged_file_is_named(self, bundle, tmp_path):

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from loyalty.explanation import driver_table, drivers_over_time, sample_clients
 from loyalty.features import build_panel, choose_features
 from loyalty.features.feature import WINDOWS
 from loyalty.fitting import DEFAULTS, Fitted, fit_models
+from loyalty.hindsight import can_look_back, look_back, nothing_seen
 from loyalty.histories import Histories, OutcomeKind
 from loyalty.judging import (
     DRAWS,
@@ -29,6 +30,7 @@ from loyalty.judging import (
     judge,
     value_frame,
 )
+from loyalty.models.outlook import LongRunTerms
 from loyalty.models.parameters import ModelParameters
 from loyalty.panels import BTYD_INPUTS, OnStep, Panels, say_nothing
 from loyalty.setting import Setting
@@ -138,6 +140,9 @@ class Backtest:
     driver_tables : mapping of cutoff to DataFrame
         From `driver_table`, of LightGBM's model of each test cutoff and at most 2,000 clients who stood there: those
         whose id has the smallest hash, whatever the order of rows.
+    hindsight : DataFrame
+        What the models of the first test cutoff told of the time beyond the horizon, held against what came: from
+        `loyalty.hindsight.look_back`. Empty where `long_run` was not asked for, or nothing beyond the horizon is over.
 
     Notes
     -----
@@ -153,6 +158,7 @@ class Backtest:
     draws: int = DRAWS
     seed: int = 0
     driver_tables: Mapping[pd.Timestamp, pd.DataFrame] = field(default_factory=dict)
+    hindsight: pd.DataFrame = field(default_factory=nothing_seen)
 
     @cached_property
     def judgement(self) -> Judgement:
@@ -272,6 +278,7 @@ def backtest(
     rows_at_most: int = ROWS_AT_MOST,
     seed: int = 0,
     parameters: ModelParameters = DEFAULTS,
+    long_run: LongRunTerms | None = None,
     draws: int = DRAWS,
     on_step: OnStep = say_nothing,
 ) -> Backtest:
@@ -294,6 +301,9 @@ def backtest(
         Seed of the models and of the draws.
     parameters : ModelParameters, optional
         Of the models, where they are not to be the defaults.
+    long_run : LongRunTerms, optional
+        On these terms the time beyond the horizon is told at the first test cutoff, and held against what came; not by
+        default.
     draws : int, default=1000
         How many times clients are drawn with replacement for the intervals of the figures.
     on_step : callable, optional
@@ -323,7 +333,15 @@ def backtest(
         rows_at_most=rows_at_most,
     )
     panels = Panels(histories, setting, on_step=on_step)
-    return run_backtest(panels, as_cutoffs(cutoffs), seed=seed, parameters=parameters, draws=draws, on_step=on_step)
+    return run_backtest(
+        panels,
+        as_cutoffs(cutoffs),
+        seed=seed,
+        parameters=parameters,
+        long_run=long_run,
+        draws=draws,
+        on_step=on_step,
+    )
 
 
 def run_backtest(
@@ -332,12 +350,14 @@ def run_backtest(
     *,
     seed: int = 0,
     parameters: ModelParameters = DEFAULTS,
+    long_run: LongRunTerms | None = None,
     draws: int = DRAWS,
     on_step: OnStep = say_nothing,
 ) -> Backtest:
     """Backtest on panels that serve other work as well."""
     parts, fitted, btyd, drivers = [], [], {}, {}
     churned: dict[pd.Timestamp, pd.Series] = {}
+    seen = nothing_seen()
     splits = panels.setting.splits(panels.histories, cutoffs)
     notes = [*filter(None, [panels.setting.unevenness(panels.histories, splits)])]
     notes += panels.setting.left_out(panels.histories, splits)
@@ -349,7 +369,11 @@ def run_backtest(
             )
         predictions, btyd[split.test], said = predict_baselines(panels, split)
         on_step(f"baselines at {split.test:%Y-%m-%d}")
-        fitted.append(fit_models(panels, split, seed=seed, parameters=parameters))
+        terms = long_run if split is splits[0] and can_look_back(panels, split.test) else None
+        models = fit_models(panels, split, seed=seed, parameters=parameters, long_run=terms)
+        if terms is not None:
+            seen = look_back(panels, models)
+        fitted.append(replace(models, outlook=None))  # what it says of itself is of no further use
         panel = panels.at(split.test, learned=fitted[-1].learned)
         predictions["lightgbm"] = fitted[-1].predict(panel)
         drivers[split.test] = driver_table(fitted[-1].churn, sample_clients(panel, _CLIENTS_FOR_DRIVERS))
@@ -364,7 +388,7 @@ def run_backtest(
     columns = ["model", "client_id", "cutoff", "churn_probability", "expected_value", "churned", "value"]
     columns += [name for name in ("value_lower", "value_upper") if name in joined]
     notes += _few_leavers(churned)
-    return Backtest(joined[columns], tuple(fitted), btyd, tuple(notes), draws, seed, drivers)
+    return Backtest(joined[columns], tuple(fitted), btyd, tuple(notes), draws, seed, drivers, seen)
 
 
 def _few_leavers(churned: Mapping[pd.Timestamp, pd.Series]) -> list[str]:

@@ -55,8 +55,8 @@ _WRITTEN_UP = (
     "model_card.md",
 )
 _NO_RFM = (
-    "There are no segments of recency, frequency and monetary value: hardly anybody is silent for longer than usual, as "
-    "where clients pay by bill, and how recently they paid says on which day they are billed."
+    "There are no segments of recency, frequency and monetary value: hardly anybody is silent for longer than usual, "
+    "as where clients pay by bill, and how recently they paid says on which day they are billed."
 )
 _PACKAGES = ("loyalty", "duckdb", "ibis-framework", "lightgbm", "mlflow", "numpy", "pandas", "scikit-learn")
 
@@ -148,8 +148,10 @@ def run_experiment(
     watch.begin(_count_steps(panels, config))
     watch.step("histories")
     chosen = ModelParameters(churn=config.churn.given(), value=config.value.given())
-    result = run_backtest(panels, config.test_cutoffs, seed=config.seed, parameters=chosen, on_step=watch.step)
     terms = LongRunTerms(**config.long_run.given())
+    result = run_backtest(
+        panels, config.test_cutoffs, seed=config.seed, parameters=chosen, long_run=terms, on_step=watch.step
+    )
     fitted = fit_models(panels, final, seed=config.seed, parameters=chosen, long_run=terms)
     watch.step("models for scoring")
     fingerprints = {"data": histories.fingerprint(), "labels": _fingerprint(fitted.labels)}
@@ -162,8 +164,8 @@ def run_experiment(
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
     metrics |= _standing(config, panels, fitted, bundle, panel, scores)
     metrics |= _why(bundle, panels, scores, config.score_cutoff, result)
-    metrics |= {"intervals": _intervals(result), "groups": _groups(config, panels, result)}
-    metrics |= {"data": _tables(histories), "model": _model(fitted)}
+    metrics |= {"intervals": _intervals(result), "hindsight": _hindsight(result)}
+    metrics |= {"groups": _groups(config, panels, result), "data": _tables(histories), "model": _model(fitted)}
     metrics["voice"] = _voice(config, histories, scores, fitted)
     metrics["alerts"], alerts = _alerts(config, histories, scores)
     watch.step("voice and alerts")
@@ -191,9 +193,7 @@ def _about(config: Config, fitted: Fitted, setting: Setting, fingerprints: Mappi
     }
 
 
-def _notes(
-    config: Config, histories: Histories, fitted: Fitted, result: Backtest, panel: pd.DataFrame
-) -> list[str]:
+def _notes(config: Config, histories: Histories, fitted: Fitted, result: Backtest, panel: pd.DataFrame) -> list[str]:
     """Gather what is worth knowing of the data and the models, each once."""
     stale = histories.staleness(config.score_cutoff, kind=config.outcome.kind)
     lacking = [*missing_alerts(histories), *filter(None, [missing_voice(histories, fitted.learned)])]
@@ -372,6 +372,12 @@ def _intervals(result: Backtest) -> list[dict[str, Any]]:
             row |= {name: float(total[name]) for name in ("expected", "lower", "upper")}
         rows.append(row)
     return rows
+
+
+def _hindsight(result: Backtest) -> list[dict[str, Any]]:
+    """Set what was told of the time beyond the horizon beside what came."""
+    rows = _records(result.hindsight)
+    return [row | {"cutoff": f"{row['cutoff']:%Y-%m-%d}", "naive": _finite(row["naive"])} for row in rows]
 
 
 def _movement(bundle: Bundle, panels: Panels, scores: pd.DataFrame, cutoff: pd.Timestamp) -> dict[str, Any] | None:

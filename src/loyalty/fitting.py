@@ -260,7 +260,38 @@ class Lesson:
         if buying is None:  # no feature asks it
             buying, why_not = learn_buying(panels.histories, self.split.test, outcome)
         generations = None if buying is None else buying.generations
-        return Outlook(terms, *days, buying=generations, missing=why_not, seen_days=seen)
+        outlook = Outlook(terms, *days, buying=generations, missing=why_not, seen_days=seen)
+        return outlook if generations is None else self._learn_season(panels, outlook)
+
+    def _learn_season(self, panels: Panels, outlook: Outlook) -> Outlook:
+        """Learn what a year is of its first horizon at the training cutoffs a year ago, two years ago, and so on."""
+        outcome = self.setting.outcome
+        steps = {cutoff: self._horizons_of_year(cutoff) for cutoff in self._years_ago()}
+        horizons = min(steps.values(), default=0)
+        if horizons < 2:
+            return outlook
+        spend = [
+            panels.labels(
+                list(steps), known_before=self.split.test, share=self.share, horizon=(number + 1) * outcome.horizon
+            )["value"]
+            for number in range(horizons)
+        ]
+        X = panels.at(*steps, learned=self.taught, share=self.share).loc[spend[0].index]
+        if len(X) < _FEW_CLIENTS:
+            return outlook
+        return outlook.learn_season(X, np.diff(np.column_stack(spend), axis=1, prepend=0.0))
+
+    def _years_ago(self) -> list[pd.Timestamp]:
+        """Name the training cutoff next to each whole number of years ago, where one lies within half a step of it."""
+        train, test = pd.DatetimeIndex(self.split.train), self.split.test
+        years = pd.DatetimeIndex([test - year * _YEAR for year in range(1, round((test - train[0]) / _YEAR) + 1)])
+        at = train.get_indexer(years, method="nearest", tolerance=self.setting.every / 2)
+        return list(train[np.unique(at[at >= 0])])
+
+    def _horizons_of_year(self, cutoff: pd.Timestamp) -> int:
+        """Count the whole horizons of a year after a cutoff that are over."""
+        outcome = self.setting.outcome
+        return int((min(_YEAR, self.split.test - cutoff) - outcome.gap) // outcome.horizon)
 
     def _fit_survival(self, panels: Panels, terms: LongRunTerms, *, seed: int) -> tuple[SurvivalModel | None, str]:
         """Follow the contracts of some of the training cutoffs, or say why it cannot be.

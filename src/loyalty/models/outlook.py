@@ -1,8 +1,8 @@
 """The outlook beyond the horizon: how long clients stay, and what they are worth in the long run."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -31,8 +31,10 @@ _DAYS_OF_A_YEAR = 365.25
 #: From where the season and the year of a contract are seen, in degrees.
 _SIDES = (0, 45, 90, 135)
 _LONGEST_YEARS = 20.0
-#: The pace of payments is that of so many days.
+#: The pace of payments, and the season of spend, are of so many days.
 _DAYS_OF_A_PACE = 365
+#: Far less than any departure that could be told.
+_TINY = 1e-12
 #: Beyond what is known of contracts, the mean hazard of so many days before goes on.
 _DAYS_CARRIED_ON = 365
 #: Numbers of the table of clients x periods that exist at a time.
@@ -95,7 +97,8 @@ class Outlook:
     told in one of two ways:
 
     - non-contractual, by how purchases fade under Pareto/NBD, which holds that clients leave for good, relative to the
-      first horizon, so that who leaves within it is not taken off twice;
+      first horizon, so that who leaves within it is not taken off twice; and by what each horizon of a year was of the
+      first one, beyond fading, when such clients stood there a year ago;
     - contractual, by the mean share of each later horizon for which the contract is in force, and by what such clients
       paid a horizon, over a whole year in which they stayed. Who pays once a year pays nothing in most horizons, and a
       year's fee in one: what is expected of the first horizon is taken off that of the first year. Where no such year
@@ -109,6 +112,9 @@ class Outlook:
         The outcome window of the expected value.
     buying : Generations or None
         The rates at which clients buy, by when they came.
+    season : tuple of float
+        What is spent in each horizon of a year, fading aside, over what is spent in the first: begins with 1. Empty
+        where it is not known, and all horizons are then alike.
     survival : SurvivalModel or None
         Of contracts.
     pace : ValueModel or None
@@ -127,8 +133,9 @@ class Outlook:
     -----
     Value is Σ expected value × share of period k × margin, each discounted from the middle of its period; the last
     period counts for the part of it that lies within `terms.years`. At no discount the value over one horizon is the
-    expected value itself. Nothing is said of the season of spend: a shop's horizon before Christmas is carried on as if
-    it were always before Christmas. That of leaving is each period's own, where contracts tell and a year was seen.
+    expected value itself. Where no year was seen, nothing is known of the season of spend: a shop's horizon before
+    Christmas is carried on as if it were always before Christmas. One year tells season and growth alike, and is taken
+    to come again each year. That of leaving is each period's own, where contracts tell and a year was seen.
 
     Under Pareto/NBD the share of a later period depends on the time since the first purchase alone: frequency and
     recency tell whether the client still is one, which the first period holds already. When a client who may buy at any
@@ -165,6 +172,7 @@ class Outlook:
     horizon_days: int
     gap_days: int
     buying: Generations | None = None
+    season: tuple[float, ...] = ()
     survival: SurvivalModel | None = None
     pace: ValueModel | None = None
     missing: str = ""
@@ -197,10 +205,8 @@ class Outlook:
         told = pd.DataFrame(np.nan, index=panel.index, columns=list(OUTLOOK_COLUMNS))
         expected = np.asarray(expected_value, dtype=float)
         if self.buying is not None:
-            age = panel["T"].fillna(panel["days_since_first_record"]).fillna(0.0).to_numpy(dtype=float)
-            born = self._first_days(panel, age)
-            for habits, rows in self.buying.of(born):
-                told.loc[rows, "long_run_value"] = expected[rows] * self._worth_by_age(age[rows], habits)
+            told["long_run_value"] = expected * self._by_age(panel, self._worth_faded)
+            born = self._first_days(panel, _age(panel))
             told["alive_probability"] = self.buying.probability_alive(
                 panel["frequency"], panel["recency"], panel["T"], born
             )
@@ -209,6 +215,37 @@ class Outlook:
             told["long_run_value"] = self._worth_of_contracts(panel, expected, self._held(curves))
             told["median_remaining_days"] = _median_days(curves, self.period_days)
         return told
+
+    def learn_season(self, panel: pd.DataFrame, spend: Floats) -> Self:
+        """Learn what each horizon of a year is of the first, from clients who stood a year ago.
+
+        Parameters
+        ----------
+        panel : DataFrame of shape (n_clients,)
+            Who stood at cutoffs a whole number of years ago, with what `predict` asks.
+        spend : ndarray of shape (n_clients, n_horizons)
+            What they spent in each horizon of the year, the first first.
+
+        Returns
+        -------
+        Outlook
+            With `season`. The departure m of a horizon from what the spend of the first and its fading lead to expect
+            counts for m² / (m² + s²) of itself, with s its standard error over clients: what few clients did by chance
+            is no season. None is learned where nothing was spent in the first horizon.
+        """
+        faded = spend[:, :1] * self._by_age(panel, lambda ages, habits: self._fade(ages, habits)[:, : spend.shape[1]])
+        usual = faded.sum(axis=0)
+        if not (usual > 0).all():
+            return self
+        departure = spend.sum(axis=0) / usual - 1.0
+        error = np.sqrt(((spend - (1.0 + departure) * faded) ** 2).sum(axis=0)) / usual
+        certainty = departure**2 / np.maximum(departure**2 + error**2, _TINY)
+        return replace(self, season=tuple((1.0 + certainty * departure).clip(min=0.0).tolist()))
+
+    def spend_within(self, panel: pd.DataFrame, expected_value: ArrayLike, *, days: int) -> pd.Series:
+        """Tell what each client is expected to spend within so many days from the gap on: no discount, no margin."""
+        plain = replace(self, terms=LongRunTerms(years=days / _DAYS_OF_A_YEAR, discount_rate=0.0))
+        return plain.predict(panel, expected_value)["long_run_value"]
 
     def staying(self, panel: pd.DataFrame) -> pd.DataFrame:
         """Tell which share of these clients is expected to stay, by the number of days ahead.
@@ -254,6 +291,7 @@ class Outlook:
             "horizon_days": self.horizon_days,
             "gap_days": self.gap_days,
             "buying": None if self.buying is None else self.buying.to_json(),
+            "season": list(self.season),
             "survival": self.survival is not None,
             "pace": self.pace is not None,
             "missing": self.missing,
@@ -272,9 +310,9 @@ class Outlook:
         terms = LongRunTerms(**{name: kept.pop(name) for name in ("years", "discount_rate", "margin")})
         survival = SurvivalModel.load(folder) if kept.pop("survival") else None
         pace = ValueModel.load(folder, name="pace") if kept.pop("pace") else None
-        buying = kept.pop("buying")
+        buying, season = kept.pop("buying"), tuple(kept.pop("season"))
         generations = None if buying is None else Generations.from_json(buying)
-        return cls(terms, buying=generations, survival=survival, pace=pace, **kept)
+        return cls(terms, buying=generations, season=season, survival=survival, pace=pace, **kept)
 
     @property
     def period_days(self) -> int:
@@ -309,12 +347,32 @@ class Outlook:
             return np.full(len(panel), np.nan)
         return first_days(age, cutoffs)
 
-    def _worth_by_age(self, age: Floats, habits: Habits) -> Floats:
-        """Work it out once for each age, block by block."""
-        ages, inverse = np.unique(age, return_inverse=True)
-        rows = max(1, _BLOCK_NUMBERS // len(self._horizons))
-        parts = [self._worth(self._fade(ages[start : start + rows], habits)) for start in range(0, len(ages), rows)]
-        return np.concatenate([np.empty(0), *parts])[inverse]
+    def _by_age(self, panel: pd.DataFrame, tell: Callable[[Floats, Habits], Floats]) -> Floats:
+        """Ask once for each age, by generations and block by block; a row or a number a client."""
+        assert self.buying is not None  # noqa: S101 - asked by the callers
+        age = _age(panel)
+        told: list[tuple[NDArray[np.bool_], Floats]] = []
+        for habits, rows in self.buying.of(self._first_days(panel, age)):
+            ages, inverse = np.unique(age[rows], return_inverse=True)
+            step = max(1, _BLOCK_NUMBERS // len(self._horizons))
+            parts = [tell(ages[start : start + step], habits) for start in range(0, len(ages), step)]
+            if parts:
+                told.append((rows, np.concatenate(parts)[inverse]))
+        whole = np.full((len(panel), *(told[0][1].shape[1:] if told else ())), np.nan)
+        for rows, one in told:
+            whole[rows] = one
+        return whole
+
+    def _worth_faded(self, age: Floats, habits: Habits) -> Floats:
+        return self._worth(self._fade(age, habits), self._seasons)
+
+    @property
+    def _seasons(self) -> Floats:
+        """What each horizon is of the first by its season, which comes again each year."""
+        if not self.season:
+            return np.ones(len(self._horizons))
+        begins = self.horizon_days * np.arange(len(self._horizons)) % _DAYS_OF_A_PACE
+        return np.array(self.season)[np.minimum(begins // self.horizon_days, len(self.season) - 1)]
 
     def _fade(self, age: Floats, habits: Habits) -> Floats:
         # Of clients who have just bought again, or at age 0 for the first time: their chance of still being one, which
@@ -360,6 +418,11 @@ class Outlook:
         edges = self.gap_days + self.horizon_days * np.arange(len(self._horizons) + 1.0)
         days_held = _days_until(edges, _carried_on(curves, edges[-1], self.period_days), self.period_days)
         return np.diff(days_held, axis=1) / self.horizon_days
+
+
+def _age(panel: pd.DataFrame) -> Floats:
+    """Count the days since the first purchase; of who is known only by refunds, since the first record."""
+    return panel["T"].fillna(panel["days_since_first_record"]).fillna(0.0).to_numpy(dtype=float)
 
 
 def clocks_of_periods(panel: pd.DataFrame, period: pd.Timedelta, periods: int) -> dict[str, Floats]:

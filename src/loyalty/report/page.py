@@ -98,6 +98,7 @@ def _trust(run: RunFolder, speech: Speech) -> Section:
         "calibration": trust.calibration_section(run, speech),
         "models": trust.models_section(run.metrics, speech),
         "comparison": trust.comparison_section(run.metrics, speech),
+        "hindsight": trust.hindsight_section(run, speech),
         "groups": trust.groups_section(run, speech),
         "cutoffs": trust.cutoffs_section(run, speech),
         "notes": trust.notes_section(run, speech),

@@ -202,6 +202,18 @@ class Kept(_Record):
     upper: float | None = None
 
 
+class Hindsight(_Record):
+    """What was told of so many days beyond a past cutoff, naively and by the models, and what came."""
+
+    cutoff: datetime
+    clients: int
+    figure: Literal["value", "staying"]
+    days: int
+    told: float
+    naive: float | None = None
+    came: float
+
+
 class Cuts(_Record):
     """Where the segments of value and risk are cut."""
 
@@ -366,6 +378,7 @@ class Metrics(_Record):
     totals: dict[str, list[Total]] = Field(default_factory=dict)
     long_run: LongRun | None = None
     intervals: list[Kept] = Field(default_factory=list)
+    hindsight: list[Hindsight] = Field(default_factory=list)
     yardsticks: Yardsticks | None = None
     movement: Movement | None = None
     comparison: list[Difference] = Field(default_factory=list)

@@ -9,7 +9,7 @@ from loyalty.judging import FEWEST_LEAVERS
 from loyalty.report import figures
 from loyalty.report.figures import TOP_SHARE, rows_of
 from loyalty.report.pieces import COVERAGE, MODEL, Section, drawings, range_of, signed, signed_range
-from loyalty.report.run_folder import Difference, GroupFigure, Kept, Metrics, RunFolder
+from loyalty.report.run_folder import Difference, GroupFigure, Hindsight, Kept, Metrics, RunFolder
 from loyalty.report.small_cells import tellable
 from loyalty.report.text import Speech
 from loyalty.wording import MINUS, NONE, is_nought, sentence, shown
@@ -27,6 +27,8 @@ MOST_NOTES, LONGEST_NOTE = 40, 600
 _COMPARED = ("auc", "found_top_20", "log_loss", "brier", "mae", "gini", "total_error")
 """Measures by which the models are told from a baseline, of those in `MEASURES`."""
 _MOST_GROUPS = 40
+#: Of so many lengths of time a table tells at most.
+_MOST_LENGTHS = 6
 #: What is written as nothing: a difference of the totals of less than half a percent.
 _EVEN = 0.005
 
@@ -208,6 +210,53 @@ def intervals_section(run: RunFolder, speech: Speech) -> Section | None:
     }  # fmt: skip
 
 
+def hindsight_section(run: RunFolder, speech: Speech) -> Section | None:
+    """Set what was told of the time beyond the horizon beside what came; None where none of it is over."""
+    seen = [one for one in run.metrics.hindsight if run.clients or tellable(one.clients)]
+    if not seen:
+        return None
+    by: dict[tuple[str, int], Hindsight] = {(one.figure, one.days): one for one in seen}
+    told = [figure for figure in ("staying", "value") if any(one.figure == figure for one in seen)]
+    lengths = _spread(sorted({one.days for one in seen}))
+    last = max((one for one in seen if one.figure == told[0]), key=lambda one: one.days)
+    columns = [speech(f"hindsight.{figure}.{column}") for figure in told for column in ("told", "naive", "came")]
+    return {
+        "headline": _hindsight(last, speech),
+        "sub": " ".join((speech("hindsight.sub"), *(speech(f"hindsight.{figure}.sub") for figure in told))),
+        "columns": [speech("hindsight.days"), *columns],
+        "rows": [
+            [speech.days(days), *(cell for figure in told for cell in _seen(by.get((figure, days)), speech))]
+            for days in lengths
+        ],
+    }
+
+
+def _spread(lengths: Sequence[int]) -> list[int]:
+    """Take some of the lengths, evenly and the longest among them, where there are too many for a table."""
+    step = -(-len(lengths) // _MOST_LENGTHS)
+    return list(lengths[::-1][::step][::-1])
+
+
+def _hindsight(last: Hindsight, speech: Speech) -> str:
+    """Say what was told of the longest time that is over, and what came."""
+    words = {"date": speech.date(last.cutoff), "days": speech.days(last.days)}
+    if last.figure == "staying":
+        shares = {name: speech.percent(getattr(last, name)) for name in ("told", "came")}
+        return speech("hindsight.headline.staying", **words, **shares)
+    return speech(
+        "hindsight.headline.value", **words, total=_against(expected=last.told, value=last.came, speech=speech)
+    )
+
+
+def _seen(one: Hindsight | None, speech: Speech) -> list[str]:
+    if one is None:
+        return [NONE] * 3
+    numbers = (one.told, one.naive, one.came)
+    if one.figure == "value":
+        return [NONE if number is None else speech.money(number) for number in numbers]
+    return [NONE if number is None else speech.percent(number, digits=1) for number in numbers]
+
+
 def groups_section(run: RunFolder, speech: Speech) -> Section | None:
     """For which groups of clients risk was told too high or too low in the back-tests.
 
@@ -368,12 +417,17 @@ def _lift(lift: float, speech: Speech) -> str:
 def _last_total(last: Kept, speech: Speech) -> str:
     """Say what was predicted for all clients at the last test cutoff, and what came."""
     expected = last.expected if last.expected is not None else float("nan")
-    words = {"expected": speech.money(expected), "value": speech.money(last.value)}
-    off = expected / last.value - 1 if last.value > 0 else 0.0
+    return speech("intervals.headline.last", total=_against(expected=expected, value=last.value, speech=speech))
+
+
+def _against(*, expected: float, value: float, speech: Speech) -> str:
+    """Set what was predicted beside what came, and say by how much it was off."""
+    words = {"expected": speech.money(expected), "value": speech.money(value)}
+    off = expected / value - 1 if value > 0 else 0.0
     if abs(off) < _EVEN:
-        return speech("intervals.headline.even", **words)
-    side = speech("intervals.high" if off > 0 else "intervals.low")
-    return speech("intervals.headline.off", off=speech.percent(abs(off)), side=side, **words)
+        return speech("total.even", **words)
+    side = speech("total.high" if off > 0 else "total.low")
+    return speech("total.off", off=speech.percent(abs(off)), side=side, **words)
 
 
 def _totals_held(kept: Sequence[Kept], coverage: str, speech: Speech) -> list[str]:

@@ -115,16 +115,41 @@ WORDS: dict[str, tuple[str, str]] = {
     "intervals.value": ("Total actual", "총액 실제"),
     "gain.lift": ("That is {lift}× as many as by chance.", "무작위의 {lift}배입니다."),
     "gain.lift.weak": ("That is no better than chance.", "무작위와 다르지 않습니다."),
-    "intervals.headline.off": (
-        "Last time {expected} was predicted and {value} came: {off} too {side}",
-        "지난 예측은 {expected}, 실제는 {value}였습니다: {off} {side}",
+    "intervals.headline.last": ("Last time {total}", "지난 예측: {total}"),
+    "total.off": (
+        "{expected} was predicted and {value} came: {off} too {side}",
+        "예측 {expected}, 실제 {value}({off} {side})",
     ),
-    "intervals.high": ("high", "높음"),
-    "intervals.low": ("low", "낮음"),
-    "intervals.headline.even": (
-        "Last time {expected} was predicted and {value} came",
-        "지난 예측은 {expected}, 실제는 {value}였습니다",
+    "total.even": ("{expected} was predicted and {value} came", "예측 {expected}, 실제 {value}"),
+    "total.high": ("high", "높음"),
+    "total.low": ("low", "낮음"),
+    "hindsight.headline.staying": (
+        "Of those under contract on {date}, {told} were expected to be so {days} later; {came} were",
+        "{date}의 계약 고객 중 {days} 뒤 유효할 것으로 예측한 비율은 {told}, 실제는 {came}입니다",
     ),
+    "hindsight.headline.value": (
+        "For {days} from {date}, {total}",
+        "{date}부터 {days} 동안: {total}",
+    ),
+    "hindsight.sub": (
+        "What the first back-test told of the time beyond the horizon, which the long-run value rests on.",
+        "장기 가치의 바탕이 되는, 첫 백테스트의 예측 기간 이후 예측과 실제.",
+    ),
+    "hindsight.value.sub": (
+        "Spend of the clients of that day, not discounted; naive is the pace of the year before.",
+        "구매액은 그날 고객의 할인 전 합계이며, 단순 기준은 이전 1년의 속도입니다.",
+    ),
+    "hindsight.staying.sub": (
+        "Of contracts in force, naive is the share that lasted as long before.",
+        "계약 유지의 단순 기준은 그 이전 같은 기간의 유지 비율입니다.",
+    ),
+    "hindsight.days": ("Time ahead", "기간"),
+    "hindsight.value.told": ("Spend predicted", "구매액 예측"),
+    "hindsight.value.naive": ("Naive", "단순 기준"),
+    "hindsight.value.came": ("Spend actual", "구매액 실제"),
+    "hindsight.staying.told": ("In force, predicted", "계약 유지 예측"),
+    "hindsight.staying.naive": ("Naive", "단순 기준"),
+    "hindsight.staying.came": ("In force, actual", "계약 유지 실제"),
     "intervals.held": (
         "The total came out within its {coverage} range at {held} of {cutoffs} cutoffs.",
         "전체 구매액은 기준일 {cutoffs}개 중 {held}개에서 {coverage} 범위 안에 들었습니다.",
