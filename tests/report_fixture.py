@@ -295,6 +295,11 @@ def _portfolio(
             | {"lower": 6e5, "upper": 1.1e6}
             for cutoff in test_cutoffs
         ],
+        "hindsight": [
+            {"cutoff": test_cutoffs[0], "clients": len(scores), "figure": "value", "days": 90 * k}
+            | {"told": 9e5 * k, "naive": None if k == 1 else 7e5 * k, "came": 8e5 * k}
+            for k in (1, 2, 3)
+        ],
         "yardsticks": {"features": [], "value_risk": {"value": cuts.value, "risk": cuts.risk}, "rfm": None},
         "movement": movement,
     }

@@ -21,6 +21,7 @@ from loyalty.histories import HistoriesError, HistoriesWarning
 from loyalty.report import page_path, write_card, write_report
 from loyalty.report.run_folder import read_run_folder
 from loyalty.scoring import Yardsticks
+from subscriptions import gym
 
 METRICS = ["clients", "churn_rate", "auc", "log_loss", "brier", "mean_error", "lift_top_20", "found_top_20"]
 METRICS += ["mae", "spearman", "gini", "decile_mape", "total_error"]
@@ -247,6 +248,17 @@ class TestMetrics:
             assert row["expected"] == pytest.approx(here["expected_value"].sum())
             assert row["lower"] < row["expected"] < row["upper"]
 
+    def test_hindsight_is_that_of_the_first_test_cutoff(self, metrics, small_demo):
+        seen = metrics["hindsight"]
+        assert {row["cutoff"] for row in seen} == {TESTS[0]}
+        assert [row["days"] for row in seen] == list(range(90, 90 * len(seen) + 1, 90))
+        told = small_demo.run.backtest.of("lightgbm")
+        first = told[told["cutoff"] == TESTS[0]]
+        assert seen[0]["told"] == pytest.approx(first["expected_value"].sum())
+        assert seen[0]["came"] == pytest.approx(first["value"].sum())
+        assert all(row["clients"] == len(first) for row in seen)
+        assert not any("was never seen to come true" in note for note in small_demo.run.backtest.notes)
+
     def test_baselines_have_no_intervals(self, small_demo):
         predictions = small_demo.run.backtest.predictions.set_index("model")[["value_lower", "value_upper"]]
         assert predictions.loc["lightgbm"].notna().all(axis=None)
@@ -422,6 +434,36 @@ class TestOtherRuns:
         assert both["churn_probability_x"].tolist() == both["churn_probability_y"].tolist()  # one cutoff, one model
         assert "<html" in write_report(tmp_path / "out").read_text(encoding="utf-8")
         assert untracked[0]["metrics"] == []
+
+    def test_monthly_fees(self, tmp_path, untracked):
+        """Where clients pay by bill recency tells nothing, and no such segment is told; contracts are followed on."""
+        bills, contracts = gym(200)
+        bills.to_csv(tmp_path / "fees.csv", index=False)
+        contracts.to_csv(tmp_path / "contracts.csv", index=False)
+        given = {
+            "question": "Who cancels?",
+            "data": {"purchases": {"path": "fees.csv"}, "contracts": {"path": "contracts.csv"}},
+            "outcome": {"kind": "contractual", "horizon": "90d"},
+            "cutoffs": {"test": ["2024-04-01", "2024-07-01"], "score": "2025-01-01", "at_most": 4},
+            "features": ["days_since_last", "amount_sum_90d", "contract_running_days"],
+        }
+        progress = Counter()
+        run = run_experiment(Config.model_validate(given), data=tmp_path, out=tmp_path / "out", progress=progress)
+        assert len(progress.steps) == progress.total
+        assert any(note.startswith("There are no segments of recency") for note in run.notes)
+        assert run.scores["rfm_segment"].isna().all()
+        metrics = strict((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
+        assert metrics["yardsticks"]["rfm"] is None
+        assert metrics["movement"]["rfm_segment"] == []
+        seen = pd.DataFrame(metrics["hindsight"])
+        assert seen["cutoff"].unique().tolist() == ["2024-04-01"]
+        assert seen.groupby("figure")["days"].apply(list).to_dict() == {
+            "value": [90, 180, 270],
+            "staying": [90, 180],  # as far as the first of four cutoffs was followed
+        }
+        page = write_report(tmp_path / "out").read_text(encoding="utf-8")
+        assert "Recency" not in page
+        assert "Of those under contract on 1 Apr 2024" in page
 
     def test_too_short_to_calibrate_is_noted(self, small_demo, tmp_path, untracked):
         config = tiny(small_demo, cutoffs={"at_most": 1})

@@ -140,6 +140,58 @@ class TestBuyers:
         itself = model.discounted_purchases(np.log1p(yearly) / YEAR, *history)
         assert told.to_numpy() == pytest.approx(itself, rel=2e-3)
 
+    def test_the_season_comes_again_each_year(self):
+        """Of 90 days four and a bit make a year: the fifth horizon is in the season of the first, and so on."""
+        season = (1.0, 0.5, 2.0, 0.25)
+        outlook = replace(bought(years=3.0, discount_rate=0.1), season=season)
+        told = outlook.predict(PANEL, SPEND)["long_run_value"]
+        for client, value in enumerate(told):
+            history = [PANEL[name].iloc[[client]] for name in ("frequency", "recency", "T")]
+            expected = [expected_purchases(*history, parameters=CDNOW, horizon=90, gap=90.0 * k)[0] for k in range(13)]
+            of_year = [season[k % 4] for k in range(13)]
+            parts = 12 * [1.0] + [3 * YEAR / 90 - 12]
+            worth = sum(
+                SPEND[client] * e / expected[0] * season * part / 1.1 ** (90 * (k + 0.5) / YEAR)
+                for k, (e, season, part) in enumerate(zip(expected, of_year, parts, strict=True))
+            )
+            assert value == pytest.approx(worth, rel=1e-9)
+
+    def test_what_no_whole_horizon_of_the_year_holds_is_in_the_season_of_the_last(self):
+        outlook = replace(Outlook(LongRunTerms(years=2), 100, 0, buying=ALL_ALIKE), season=(1.0, 2.0, 3.0))
+        assert outlook._seasons.tolist() == [1, 2, 3, 3, 1, 2, 3, 1]
+
+    def test_a_season_that_all_clients_share_is_learned_whole(self):
+        fades = np.column_stack(
+            [
+                bought(years=90 * k / YEAR, discount_rate=0.0).predict(PANEL, np.ones(6))["long_run_value"]
+                for k in (1, 2, 3)
+            ]
+        )
+        spend = SPEND[:, None] * np.diff(fades, axis=1, prepend=0.0) * [1.0, 0.5, 2.0]
+        assert bought().learn_season(PANEL, spend).season == pytest.approx((1.0, 0.5, 2.0))
+
+    def test_a_season_of_few_counts_as_far_as_it_is_certain(self):
+        """Of ages at which nobody fades: three of four spent as before, one three times as much."""
+        old = panel_of([5] * 4, [1e7] * 4, [1e7] * 4)
+        spend = np.array([[10.0, 10.0], [10.0, 10.0], [10.0, 10.0], [10.0, 30.0]])
+        (first, second) = bought().learn_season(old, spend).season
+        off, error = 0.5, np.sqrt(3 * 5.0**2 + 15.0**2) / 40
+        assert first == 1.0
+        assert second == pytest.approx(1 + off * off**2 / (off**2 + error**2), rel=1e-3)
+
+    def test_refunds_of_a_season_are_nothing_and_not_less(self):
+        old = panel_of([5] * 2, [1e7] * 2, [1e7] * 2)
+        assert bought().learn_season(old, np.array([[10.0, -20.0], [10.0, -20.0]])).season == (1.0, 0.0)
+
+    @pytest.mark.parametrize("first", [0.0, -10.0])
+    def test_where_nothing_was_spent_at_first_there_is_no_season(self, first):
+        assert bought().learn_season(PANEL, np.column_stack([np.full(6, first), np.full(6, 5.0)])) == bought()
+
+    def test_the_season_comes_back(self, tmp_path):
+        outlook = replace(bought(), season=(1.0, 0.1 + 0.2))
+        outlook.save(tmp_path)
+        assert Outlook.load(tmp_path).season == outlook.season
+
     def test_one_client_alone_is_told_as_among_all_and_in_blocks(self, monkeypatch):
         whole = bought().predict(PANEL, SPEND)
         alone = [bought().predict(PANEL.iloc[[n]], SPEND[[n]]) for n in range(len(PANEL))]

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from loyalty.report import write_report
 from loyalty.report.clients import first_calls
 from report_fixture import NEWER, make_run_folder
 from report_page import NO_CURVES, Page, page_of, rewrite_scores, unchanged_page_of
@@ -280,6 +281,50 @@ def test_the_last_total_is_held_against_what_came(tmp_path, expected, value, sai
     assert said in text
     assert "The total came out within its 90% range at 1 of 2 cutoffs." in text
     assert "60% of clients spent what their 90% range said." in text  # (90 × .5 + 30 × .9) / 120
+
+
+def looked(figure, days, told, came, *, naive=None, clients=60):
+    return {"cutoff": "2011-03-01", "clients": clients, "figure": figure, "days": days} | {
+        "told": told, "naive": naive, "came": came,
+    }  # fmt: skip
+
+
+class TestHindsight:
+    def text(self, tmp_path, *seen, language="en", clients=True):
+        out = make_run_folder(tmp_path, clients=60, hindsight=list(seen), **NO_CURVES)
+        page = write_report(out, language=language, clients=clients).read_text(encoding="utf-8")
+        return Page(page).text
+
+    def test_spend_of_the_longest_time_that_is_over(self, tmp_path):
+        seen = looked("value", 90, 4e5, 5e5, naive=3e5), looked("value", 180, 8.4e5, 8e5)
+        text = self.text(tmp_path, *seen)
+        assert "For 180 days from 1 Mar 2011, £840,000 was predicted and £800,000 came: 5% too high" in text
+        assert "Time ahead Spend predicted Naive Spend actual 90 days £400,000 £300,000 £500,000" in text
+        assert "180 days £840,000 – £800,000" in text
+        korean = self.text(tmp_path, *seen, language="ko")
+        assert "2011년 3월 1일부터 180일 동안: 예측 840,000파운드, 실제 800,000파운드(5% 높음)" in korean
+
+    def test_contracts_come_first_and_need_not_be_told_of_the_same_days(self, tmp_path):
+        text = self.text(
+            tmp_path,
+            looked("value", 120, 8e5, 8e5),
+            looked("staying", 90, 0.91, 0.9),
+            looked("staying", 180, 0.84, 0.86),
+        )
+        assert "Of those under contract on 1 Mar 2011, 84% were expected to be so 180 days later; 86% were" in text
+        assert "In force, actual Spend predicted Naive Spend actual 90 days 91.0% – 90.0% – – –" in text
+        assert "120 days – – – £800,000 – £800,000" in text
+
+    def test_of_many_lengths_some_are_told_and_the_longest(self, tmp_path):
+        text = self.text(tmp_path, *(looked("value", 30 * k, 1e5, 2e5) for k in range(1, 13)))
+        told = [days for days in range(30, 361, 30) if f" {days} days £100,000" in text]
+        assert told == [60, 120, 180, 240, 300, 360]
+
+    def test_of_few_clients_nothing_is_told_without_clients(self, tmp_path):
+        few, many = (looked("value", 90, 4e5, 5e5, clients=clients) for clients in (9, 10))
+        assert "Time ahead" in self.text(tmp_path, few)
+        assert "Time ahead" not in self.text(tmp_path, few, clients=False)
+        assert "Time ahead" in self.text(tmp_path, many, clients=False)
 
 
 def test_what_the_data_held(folder):

@@ -371,8 +371,9 @@ class Outlook:
         """What each horizon is of the first by its season, which comes again each year."""
         if not self.season:
             return np.ones(len(self._horizons))
-        begins = self.horizon_days * np.arange(len(self._horizons)) % _DAYS_OF_A_PACE
-        return np.array(self.season)[np.minimum(begins // self.horizon_days, len(self.season) - 1)]
+        middle = self.horizon_days * (np.arange(len(self._horizons)) + 0.5) % _DAYS_OF_A_PACE
+        of_year = (middle // self.horizon_days).astype(np.int64)
+        return np.array(self.season)[np.minimum(of_year, len(self.season) - 1)]
 
     def _fade(self, age: Floats, habits: Habits) -> Floats:
         # Of clients who have just bought again, or at age 0 for the first time: their chance of still being one, which

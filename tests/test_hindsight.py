@@ -1,0 +1,213 @@
+"""Hindsight, and the season it looks for: what was told beyond the horizon, and that nobody had seen what came."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from loyalty import backtest
+from loyalty.fitting import Lesson, fit_models
+from loyalty.hindsight import HINDSIGHT_COLUMNS, can_look_back, look_back
+from loyalty.histories import Histories
+from loyalty.models.outlook import LongRunTerms
+from loyalty.panels import Panels
+from loyalty.setting import Setting
+from subscriptions import UNTIL, gym
+
+CUTOFF = pd.Timestamp("2024-01-01")
+FEATURES = ["days_since_last", "purchase_days_count_365d", "amount_sum_365d", "contract_running_days"]
+TERMS = LongRunTerms(years=3, discount_rate=0.1, margin=0.5)
+
+
+def shop(clients=400, *, christmas=1.0, seed=0, until=UNTIL):
+    """Draw three years of purchases, every 20 days, or of each fourth client every 150; before Christmas more often."""
+    rng = np.random.default_rng(seed)
+    days = (until - pd.Timestamp("2022-01-01")).days
+    of_year = pd.date_range("2022-01-01", periods=days, freq="D").dayofyear.to_numpy()
+    every = np.where(np.arange(clients) % 4 == 0, 150, 20)[:, None]
+    chance = np.where(of_year > 305, christmas, 1.0) / every
+    client, day = np.nonzero(rng.random((clients, days)) < chance)
+    when = pd.Timestamp("2022-01-01") + pd.to_timedelta(day, unit="D") + pd.Timedelta(hours=9)
+    return pd.DataFrame({"client_id": client, "event_time": when, "amount": 10.0})
+
+
+def fitted_at(histories, setting, cutoff=CUTOFF, terms=TERMS, features=FEATURES):
+    names = [name for name in features if name != "contract_running_days" or setting.kind == "contractual"]
+    panels = Panels(histories, setting, names)
+    (split,) = setting.splits(histories, [cutoff])
+    return panels, fit_models(panels, split, long_run=terms)
+
+
+@pytest.fixture(scope="module")
+def contracts():
+    bills, contracts = gym()
+    histories = Histories(bills, contracts=contracts, observed_until=UNTIL)
+    setting = Setting.of(horizon="60d", gap="7d", kind="contractual", every="30d", at_most=12)
+    return bills, contracts, *fitted_at(histories, setting)
+
+
+class TestLookBack:
+    def test_what_came_is_counted_by_hand(self, contracts):
+        """Spend from the gap on, and contracts from the cutoff on; the spend of who had none after the gap is left."""
+        bills, ends, panels, fitted = contracts
+        seen = look_back(panels, fitted)
+        there = ends[(ends["start"] < CUTOFF) & ~(ends["end"] < CUTOFF)]
+        opens = CUTOFF + pd.Timedelta(days=7)
+        held = there[~(there["end"] < opens)]["client_id"]
+        spend = bills[bills["client_id"].isin(held)]
+        value = seen[seen["figure"] == "value"].set_index("days")
+        assert value.index.tolist() == [60, 120, 180, 240, 300]  # and 7 of the 366 days are the gap
+        for days in value.index:
+            within = spend["event_time"].between(opens, opens + pd.Timedelta(days=days), inclusive="left")
+            assert value.loc[days, "came"] == spend["amount"][within].sum()
+        staying = seen[seen["figure"] == "staying"].set_index("days")
+        assert staying.index.tolist() == [60, 120, 180, 240, 300, 360]
+        for days in staying.index:
+            left = there["end"] < CUTOFF + pd.Timedelta(days=days)
+            assert staying.loc[days, "came"] == pytest.approx(1 - left.mean())
+        assert (seen["clients"] == len(there)).all()
+        assert (seen["cutoff"] == CUTOFF).all()
+        assert list(seen) == list(HINDSIGHT_COLUMNS)
+
+    def test_naive_is_the_year_before_and_who_stayed_as_long_before(self, contracts):
+        bills, ends, panels, fitted = contracts
+        seen = look_back(panels, fitted)
+        held = ends[(ends["start"] < CUTOFF) & ~(ends["end"] < CUTOFF + pd.Timedelta(days=7))]["client_id"]
+        year = bills["event_time"].between(CUTOFF - pd.Timedelta(days=365), CUTOFF, inclusive="left")
+        pace = bills["amount"][year & bills["client_id"].isin(held)].sum() / 365
+        value = seen[seen["figure"] == "value"]
+        assert value["naive"].to_numpy() == pytest.approx(pace * value["days"].to_numpy())
+        staying = seen[seen["figure"] == "staying"]
+        for row in staying.itertuples():
+            before = CUTOFF - pd.Timedelta(days=row.days)
+            there = ends[(ends["start"] < before) & ~(ends["end"] < before)]
+            assert row.naive == pytest.approx(1 - (there["end"] < CUTOFF).mean())
+
+    def test_it_comes_close_where_nothing_changes(self, contracts):
+        *_, panels, fitted = contracts
+        seen = look_back(panels, fitted)
+        assert seen["told"].to_numpy() == pytest.approx(seen["came"].to_numpy(), rel=0.1)
+
+    def test_the_first_horizon_is_what_the_models_expect_of_it(self, contracts):
+        """Neither margin nor discount is in it."""
+        *_, panels, fitted = contracts
+        first = look_back(panels, fitted).iloc[0]
+        panel = panels.at(CUTOFF, learned=fitted.learned)
+        labels = panels.labels([CUTOFF], known_before=None)
+        assert len(labels) < len(panel)
+        expected = fitted.predict(panel.loc[labels.index])["expected_value"].sum()
+        assert (first["figure"], first["days"]) == ("value", 60)
+        assert first["told"] == pytest.approx(expected)
+
+    @pytest.mark.parametrize("kind", ["contractual", "non-contractual"])
+    def test_what_is_told_has_not_seen_what_came(self, kind):
+        """Sums and ends from the cutoff on are others, or reported then: told is the same, and what came is not."""
+        bills, ends = gym(300) if kind == "contractual" else (shop(200, christmas=3.0), None)
+        later = bills.assign(amount=bills["amount"].where(bills["event_time"] < CUTOFF, 1e3))
+        late = bills[bills["event_time"] < CUTOFF].assign(amount=1e3, known_at=CUTOFF)
+        other = pd.concat([later.assign(known_at=later["event_time"]), late])
+        setting = Setting.of(horizon="90d", kind=kind, every="30d", at_most=16)
+        tables = [{}, {}] if ends is None else [{"contracts": ends}, {"contracts": ends.assign(
+            end=ends["end"].where(ends["end"] < CUTOFF, CUTOFF + pd.Timedelta(days=200)))}]  # fmt: skip
+        one, two = (
+            look_back(*fitted_at(Histories(some, observed_until=UNTIL, **more), setting))
+            for some, more in zip((bills, other), tables, strict=True)
+        )
+        assert_frame_equal(one[["figure", "days", "told", "naive"]], two[["figure", "days", "told", "naive"]])
+        assert (one["came"] != two["came"]).all()
+
+    def test_no_longer_than_the_years_of_the_outlook(self, contracts):
+        *_, panels, fitted = contracts
+        short = replace(fitted, outlook=replace(fitted.outlook, terms=LongRunTerms(years=130 / 365.25)))
+        seen = look_back(panels, short)
+        assert seen.groupby("figure")["days"].max().to_dict() == {"value": 120, "staying": 120}
+
+    def test_nothing_is_seen_without_an_outlook(self, contracts):
+        *_, panels, fitted = contracts
+        seen = look_back(panels, replace(fitted, outlook=None))
+        assert (len(seen), list(seen)) == (0, list(HINDSIGHT_COLUMNS))
+
+    def test_two_horizons_must_be_over(self):
+        bills = shop(50)
+        setting = Setting.of(horizon="90d", gap="10d")
+        last = UNTIL - pd.Timedelta(days=190)
+        panels = Panels(Histories(bills, observed_until=UNTIL), setting, FEATURES[:2])
+        assert can_look_back(panels, last)
+        assert not can_look_back(panels, last + pd.Timedelta(days=1))
+
+
+class TestBacktest:
+    def test_the_first_cutoff_is_looked_back_upon_where_it_is_asked_for(self):
+        histories = Histories(shop(150), observed_until=UNTIL)
+        asked = {"cutoffs": ["2024-04-01", "2024-01-01"], "horizon": "90d", "at_most": 6, "draws": 10}
+        result = backtest(histories, **asked, long_run=LongRunTerms())
+        assert result.hindsight["cutoff"].unique().tolist() == [CUTOFF]
+        assert result.hindsight["days"].tolist() == [90, 180, 270, 360]
+        bare = backtest(histories, **asked)
+        assert (len(bare.hindsight), list(bare.hindsight)) == (0, list(HINDSIGHT_COLUMNS))
+        assert_frame_equal(result.predictions, bare.predictions)
+        assert result.notes == bare.notes
+
+    def test_where_the_horizon_alone_is_over_nothing_is_fitted_for_it(self):
+        histories = Histories(shop(100), observed_until=UNTIL)
+        result = backtest(histories, cutoffs="2024-07-06", horizon="90d", at_most=4, draws=10, long_run=LongRunTerms())
+        assert result.hindsight.empty
+
+
+class TestSeason:
+    """Before Christmas the year is worth less than four times the horizon; after it, more."""
+
+    def outlook(self, cutoff, *, christmas=3.0, clients=400, horizon="90d", **options):
+        setting = Setting.of(horizon=horizon, active="365d", **({"every": "30d", "at_most": 24} | options))
+        panels = Panels(Histories(shop(clients, christmas=christmas), observed_until=UNTIL), setting, FEATURES[:3])
+        (split,) = setting.splits(panels.histories, [pd.Timestamp(cutoff)])
+        lesson = Lesson.of(panels, split)
+        return lesson.fit_outlook(panels, LongRunTerms(years=1, discount_rate=0.0))
+
+    def test_is_that_of_the_year_before(self):
+        """From 3 October 2023 the first 90 days hold 30 of 1 and 60 of 3 a day: each other is worth 3 of 7 of them."""
+        outlook = self.outlook("2023-10-03")
+        assert outlook.season == pytest.approx((1.0, 3 / 7, 3 / 7, 3 / 7), abs=0.07)
+
+    def test_spring_is_followed_by_autumn_and_christmas(self):
+        outlook = self.outlook("2023-04-01")
+        assert outlook.season == pytest.approx((1.0, 1.0, 7 / 3, 1.0), abs=0.35)
+
+    def test_where_there_is_none_none_is_learned(self):
+        outlook = self.outlook("2023-10-03", christmas=1.0)
+        assert outlook.season == pytest.approx((1.0, 1.0, 1.0, 1.0), abs=0.1)
+
+    def test_is_learned_of_years_that_were_over(self):
+        """What is bought from the cutoff on, or reported then, does not count."""
+        bills, cutoff = shop(200, christmas=3.0), pd.Timestamp("2023-10-03")
+        later = bills.assign(amount=bills["amount"].where(bills["event_time"] < cutoff, 500.0))
+        late = bills[bills["event_time"] < cutoff].assign(amount=500.0, known_at=cutoff)
+        other = pd.concat([later.assign(known_at=later["event_time"]), late])
+        told = []
+        for some in (bills, other):
+            setting = Setting.of(horizon="90d", active="365d", every="30d", at_most=24)
+            panels = Panels(Histories(some, observed_until=UNTIL), setting, FEATURES[:3])
+            (split,) = setting.splits(panels.histories, [cutoff])
+            told.append(Lesson.of(panels, split).fit_outlook(panels, TERMS).season)
+        assert told[0] == told[1]
+        assert len(told[0]) == 4
+
+    @pytest.mark.parametrize(
+        ("options", "horizons"),
+        [
+            ({"at_most": 9, "every": "30d"}, 0),  # the first lies 330 days before the cutoff
+            ({"at_most": 10, "every": "30d"}, 4),  # and here 360
+            ({"horizon": "120d", "at_most": 12}, 3),
+            ({"horizon": "30d", "at_most": 12}, 12),
+            ({"horizon": "100d", "at_most": 12}, 3),
+            ({"horizon": "190d", "at_most": 12}, 0),  # one in a year
+            ({"horizon": "90d", "at_most": 4, "every": "90d"}, 4),
+        ],
+    )
+    def test_as_many_horizons_as_a_year_holds_whole(self, options, horizons):
+        assert len(self.outlook("2023-10-03", clients=120, **options).season) == horizons
+
+    def test_of_few_clients_nothing_is_learned(self):
+        assert self.outlook("2023-10-03", clients=20).season == ()
