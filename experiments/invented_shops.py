@@ -1,16 +1,17 @@
 """See what the models say of invented shops, of which it is known what is true.
 
-    python experiments/invented_shops.py [--only decline ...] [--seed 1] [--rules]
+    python experiments/invented_shops.py [--only steady ...] [--seed 1] [--rules | --ahead]
 
 Each shop has three years of purchases. The models stand at five cutoffs of its last sixteen months, for 90 days. With
 `--rules`, nothing is fitted: only the error of buy till you die, the second opinion, is expected by several rules. What
-it means is said in `invented_shops.md`.
+it means is said in `invented_shops.md`. With `--ahead`, it is the year after three earlier cutoffs that is told, with
+the season of spend and without.
 """
 
 import argparse
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from unittest.mock import patch
 
@@ -23,6 +24,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from loyalty.fitting import Lesson
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models.calibration import YEAR, error_to_come, lasting_share
+from loyalty.models.outlook import LongRunTerms
 from loyalty.models.portfolio import portfolio_interval
 from loyalty.panels import Panels
 from loyalty.setting import Setting
@@ -33,6 +35,9 @@ ByDay = Callable[[Floats], Floats]
 
 START, DAYS = pd.Timestamp("2022-01-01"), 1096
 CUTOFFS = pd.to_datetime(["2023-09-01", "2023-12-01", "2024-03-01", "2024-06-01", "2024-09-01"])
+#: After each of which a year is known, and before it a year of cutoffs.
+A_YEAR_BEFORE_THE_END = pd.to_datetime(["2023-07-01", "2023-10-01", "2023-12-15"])
+YEAR_DAYS = 365
 SETTING = Setting.of(horizon="90d", active="365d")
 #: How fast errors fade and what passes at the least, by the name of the rule; None expects nothing.
 RULES: dict[str, tuple[pd.Timedelta, float] | None] = {
@@ -162,16 +167,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=SHOPS, default=list(SHOPS))
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rules", action="store_true", help="compare rules of what is expected to last")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--rules", action="store_true", help="compare rules of what is expected to last")
+    way.add_argument("--ahead", action="store_true", help="tell a whole year, with its season and without")
     given = parser.parse_args()
     warnings.simplefilter("ignore", HistoriesWarning)
+    see = expect_by_rules if given.rules else tell_a_year if given.ahead else judge
+    cutoffs = A_YEAR_BEFORE_THE_END if given.ahead else CUTOFFS
     told = []
     for name in given.only:
         print(f"{name} ...", flush=True)
         histories = Histories(SHOPS[name](given.seed))
         panels = Panels(histories, SETTING)
-        lessons = [Lesson.of(panels, split) for split in SETTING.splits(histories, CUTOFFS)]
-        see = expect_by_rules if given.rules else judge
+        lessons = [Lesson.of(panels, split) for split in SETTING.splits(histories, cutoffs)]
         told.append(summary(pd.DataFrame([row for lesson in lessons for row in see(panels, lesson)]), name))
     table = pd.concat(told, axis=1).T
     print(f"\n{table.round(3).to_string()}\n\nMean of {len(table)} shops\n{table.mean().round(3).to_string()}")
@@ -210,6 +218,22 @@ def judge(panels: Panels, lesson: Lesson) -> Iterator[dict[str, float]]:
         "total within": total["lower"] <= spent.sum() <= total["upper"],
         "upper/lower": total["upper"] / total["lower"],
     }
+
+
+def tell_a_year(panels: Panels, lesson: Lesson) -> Iterator[dict[str, float]]:
+    """Tell the year after the cutoff of a lesson, and how what is expected of its first 90 days goes on."""
+    came, first_came = (
+        panels.labels([lesson.split.test], known_before=None, horizon=horizon)["value"].sum()
+        for horizon in (pd.Timedelta(days=YEAR_DAYS), None)
+    )
+    first = lesson.fit_value(churn=lesson.fit_churn()).predict(lesson.latest)
+    outlook = lesson.fit_outlook(panels, LongRunTerms())
+    panel = panels.at(lesson.split.test, learned=lesson.learned)
+    told = {"off 90 days": first.sum() / first_came - 1}
+    for name, one in (("", outlook), (", no season", replace(outlook, season=()))):
+        year = one.spend_within(panel, first, days=YEAR_DAYS).sum()
+        told |= {f"off year{name}": year / came - 1, f"off after{name}": year / first.sum() / (came / first_came) - 1}
+    yield told
 
 
 def expect_by_rules(panels: Panels, lesson: Lesson) -> Iterator[dict[str, float]]:

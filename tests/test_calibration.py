@@ -13,11 +13,11 @@ from loyalty.models.calibration import (
     PlattScaling,
     fit_anchored,
     fit_platt,
-    halfway,
     lasting_error,
     level_errors,
     seasonal_error,
     share_to_come,
+    towards,
 )
 
 
@@ -281,7 +281,7 @@ def told_of(law, *, now, months=24, clients=2000):
     """Ask at `now` of cutoffs every 30 days, the last of them 90 days before, at which by law so many left."""
     days = pd.date_range(end=pd.Timestamp(now) - pd.Timedelta(days=90), periods=months, freq="30D")
     churned = np.concatenate([np.arange(clients) < round(clients * law(day)) for day in days]).astype(int)
-    return share_to_come(churned, days.repeat(clients), now=pd.Timestamp(now))
+    return share_to_come(churned, days.repeat(clients), now=pd.Timestamp(now))[0]
 
 
 def years_since_2024(day):
@@ -299,13 +299,14 @@ class TestShareToCome:
     def test_within_a_year_it_is_the_share_of_all(self):
         for shares in ([0.1, 0.1, 0.1, 0.3], [0.3, 0.1, 0.1, 0.1]):
             churned, cutoffs, days = shares_at(shares)
-            told = share_to_come(churned, cutoffs, now=days[-1] + pd.Timedelta(days=90))
+            told, sure = share_to_come(churned, cutoffs, now=days[-1] + pd.Timedelta(days=90))
             assert told == pytest.approx(0.15, abs=1e-3)
+            assert sure == 0
 
     def test_clients_count_and_not_cutoffs(self):
         days = pd.DatetimeIndex(["2024-01-01", "2024-02-01"]).repeat([900, 100])
         churned = np.r_[np.arange(900) < 90, np.arange(100) < 50].astype(int)
-        assert share_to_come(churned, days, now=pd.Timestamp("2024-05-01")) == pytest.approx(0.14, abs=2e-3)
+        assert share_to_come(churned, days, now=pd.Timestamp("2024-05-01"))[0] == pytest.approx(0.14, abs=2e-3)
 
     @pytest.mark.parametrize("months", MONTHS)
     @pytest.mark.parametrize("low", [0.0, 0.01, 0.03])
@@ -320,23 +321,48 @@ class TestShareToCome:
         assert told[in_season].min() > a_year + (0.3 - a_year) / 4
         assert told.max() < 0.3
 
-    def test_a_season_is_told_the_better_the_more_often_it_was_seen(self):
+    def test_a_strong_season_is_believed_at_once(self):
         law = lambda day: 0.3 if day.month >= 10 else 0.01  # noqa: E731
         told = [told_of(law, now="2024-11-15", months=months) for months in (13, 24, 36, 48, 60)]
+        assert 0.25 < min(told) < max(told) < 0.3
+
+    def test_a_slight_one_the_better_the_more_often_it_was_seen(self):
+        law = lambda day: 0.13 if day.month >= 10 else 0.1  # noqa: E731
+        told = [told_of(law, now="2024-11-15", months=months) for months in (13, 24, 36, 48, 60)]
         assert told == sorted(told)
-        assert 0.18 < told[0] < 0.2 < told[1]
-        assert 0.24 < told[-1] < 0.3
+        assert 0.112 < told[0] < 0.12 < told[-1] < 0.13
 
     @pytest.mark.parametrize("years", [1, 2, 3])
     @pytest.mark.parametrize("level", [0.01, 0.1])
-    def test_of_n_years_of_a_season_n_of_n_plus_1_is_told(self, years, level):
-        """December has three times the share of other months, whose year has 14 twelfths of it in the mean."""
+    @pytest.mark.parametrize("times", [1.3, 3.0])
+    def test_of_n_years_of_a_season_n_of_n_plus_1_is_told_or_more_if_it_is_sure(self, years, level, times):
+        """December has three times the share of other months, or a little more; all years alike."""
         days = pd.date_range(end="2024-08-15", periods=12 * years, freq=pd.Timedelta(days=365.25 / 12))
-        shares = np.where(days.month == 12, 3 * level, level)
+        shares = np.where(days.month == 12, times * level, level)
         churned = np.concatenate([np.arange(5000) < 5000 * each for each in shares]).astype(int)
-        told = share_to_come(churned, days.repeat(5000), now=pd.Timestamp("2024-12-15"))
-        usual = level * 14 / 12
-        assert told == pytest.approx(usual * (1 + (3 * level / usual - 1) * years / (years + 1)), rel=0.05)
+        told, sure = share_to_come(churned, days.repeat(5000), now=pd.Timestamp("2024-12-15"))
+        usual = level * (11 + times) / 12
+        departure = times * level / usual - 1
+        agreed = years * departure**2
+        assert sure == pytest.approx(agreed / (agreed + 0.4**2), rel=0.05)
+        assert (sure > years / (years + 1)) == (times == 3)
+        assert told == pytest.approx(usual * (1 + departure * max(sure, years / (years + 1))), rel=0.05)
+
+    def test_years_that_differ_are_not_sure(self):
+        """Five times as many left in one December, and as many as ever in the next."""
+        days = pd.date_range(end="2024-08-15", periods=24, freq=pd.Timedelta(days=365.25 / 12))
+        busy = np.where((days.month == 12) & (days.year == 2022), 0.1, 0.02)
+        both = np.where(days.month == 12, 0.1, 0.02)
+        sure = [
+            share_to_come(
+                np.concatenate([np.arange(5000) < 5000 * each for each in shares]).astype(int),
+                days.repeat(5000),
+                now=pd.Timestamp("2024-12-15"),
+            )[1]
+            for shares in (busy, both)
+        ]
+        assert sure[0] < 0.75
+        assert sure[1] > 0.98
 
     @pytest.mark.parametrize("a_year", [2 ** (1 / 1.5), 0.5 ** (1 / 1.5), 1.2])
     @pytest.mark.parametrize("months", [20, 24, 36, 60])
@@ -378,9 +404,9 @@ class TestShareToCome:
         days = before.append(pd.date_range("2023-01-01", periods=9, freq="30D"))
         shares = np.r_[np.full(10, 0.4), np.full(9, 0.02)]
         churned = np.concatenate([np.arange(1000) < 1000 * share for share in shares]).astype(int)
-        assert share_to_come(churned, days.repeat(1000), now=pd.Timestamp("2023-12-01")) == pytest.approx(
-            0.02, abs=2e-3
-        )
+        told, sure = share_to_come(churned, days.repeat(1000), now=pd.Timestamp("2023-12-01"))
+        assert told == pytest.approx(0.02, abs=2e-3)
+        assert sure == 0
 
     def test_growth_is_that_of_the_last_year(self):
         """It went on for three years, and for two as many left each time."""
@@ -409,16 +435,19 @@ class TestShareToCome:
             int
         )
         now = days[-1] + pd.Timedelta(days=ahead)
-        told = share_to_come(churned, cutoffs, now=now)
+        told, sure = share_to_come(churned, cutoffs, now=now)
         assert 0 < told < 1
-        assert share_to_come(churned[::-1], cutoffs[::-1], now=now) == told
+        assert 0 <= sure < 1
+        assert share_to_come(churned[::-1], cutoffs[::-1], now=now) == (told, sure)
 
 
-@given(slope=st.floats(0.2, 2), level=st.floats(-3, 3), share=st.floats(0.001, 0.999))
-def test_half_way_between_two_levels(slope, level, share):
+@given(slope=st.floats(0.2, 2), level=st.floats(-3, 3), share=st.floats(0.001, 0.999), sure=st.floats(0, 1))
+def test_half_way_between_two_levels_or_nearer_to_the_surer(slope, level, share, sure):
     margin = np.linspace(-4, 4, 50)
     before = PlattScaling(slope, level)
-    found = halfway(before, margin, share)
-    assert found(margin).mean() == pytest.approx((before(margin).mean() + share) / 2)
+    found = towards(before, margin, share, sure=sure)
+    own = before(margin).mean()
+    assert found(margin).mean() == pytest.approx((own + share) / 2 + sure * (share - own) / 2)
+    assert towards(before, margin, share)(margin).mean() == pytest.approx((own + share) / 2)
     assert found.slope == slope
     assert found.weight == 0

@@ -360,7 +360,8 @@ class TestChurnModelFiles:
         )
         cutoffs = pd.DatetimeIndex(X.index.get_level_values("cutoff"))
         latest = X[cutoffs == cutoffs.max()]
-        share = share_to_come(left.to_numpy(), cutoffs, now=cutoffs.max())
+        share, sure = share_to_come(left.to_numpy(), cutoffs, now=cutoffs.max())
+        assert sure == 0  # of half a year
         halfway = (alone.predict_proba(latest)[:, 1].mean() + share) / 2
         assert model.predict_proba(latest)[:, 1].mean() == pytest.approx(halfway, rel=1e-9)
         assert abs(share - halfway) > 0.001
@@ -379,9 +380,11 @@ class TestChurnModelFiles:
         alone = ChurnModel(n_estimators=40).fit(X, left)
         cutoffs = pd.DatetimeIndex(X.index.get_level_values("cutoff"))
         now = latest.index.get_level_values("cutoff").max()
-        share = share_to_come(left.to_numpy(), cutoffs, now=now)
-        halfway = (alone.predict_proba(latest)[:, 1].mean() + share) / 2
-        assert model.predict_proba(latest)[:, 1].mean() == pytest.approx(halfway, rel=1e-9)
+        share, sure = share_to_come(left.to_numpy(), cutoffs, now=now)
+        own = alone.predict_proba(latest)[:, 1].mean()
+        assert sure > 0
+        nearer = (own + share) / 2 + sure * (share - own) / 2
+        assert model.predict_proba(latest)[:, 1].mean() == pytest.approx(nearer, rel=1e-9)
 
     def test_past_shares_are_of_a_panel_and_no_anchor_stands_beside_them(self):
         X, left, _ = anchored_panel()

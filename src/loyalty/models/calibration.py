@@ -23,6 +23,8 @@ YEAR = pd.Timedelta(days=365.25)
 #: An error of so long ago counts e times less, since what an anchor is off by drifts; and what it is off by for one
 #: cutoff alone, at the least (standard deviation, in log-odds or logarithms). See experiments/invented_shops.md.
 _FADING, _PASSING = YEAR / 2, 0.1
+#: By how much, of the mean of its year, a time of the year may differ for once.
+_ONCE = 0.4
 #: A season was seen if a cutoff lies this close to it; training cutoffs usually lie a month apart.
 _SAME_SEASON = pd.Timedelta(days=15)
 #: Cutoffs so many times as far apart as usual have a hole between them.
@@ -148,8 +150,8 @@ def fit_anchored(
     return PlattScaling(slope=float(slope), level=level, weight=float(weight))
 
 
-def halfway(scaling: PlattScaling, latest: Floats, share: float) -> PlattScaling:
-    """Move the level half way from what a calibrator says of the clients as they stand now to another share of them.
+def towards(scaling: PlattScaling, latest: Floats, share: float, *, sure: float = 0.0) -> PlattScaling:
+    """Move the level from what a calibrator says of the clients as they stand now towards another share of them.
 
     Parameters
     ----------
@@ -159,14 +161,17 @@ def halfway(scaling: PlattScaling, latest: Floats, share: float) -> PlattScaling
         Margins of the clients as they stand now.
     share : float
         How many of them another forecast says will leave.
+    sure : float, default=0
+        How sure that forecast is, 0 to 1: at 0 the level is moved half way, and at 1 all the way.
 
     Examples
     --------
     >>> margins = np.zeros(10)
-    >>> round(float(halfway(PlattScaling(), margins, 0.1)(margins).mean()), 3)
-    0.3
+    >>> [round(float(towards(PlattScaling(), margins, 0.1, sure=sure)(margins).mean()), 3) for sure in (0, 0.5, 1)]
+    [0.3, 0.2, 0.1]
     """
-    wanted = (float(scaling(latest).mean()) + share) / 2
+    weight = (1 + sure) / 2
+    wanted = (1 - weight) * float(scaling(latest).mean()) + weight * share
     return replace(scaling, level=_level_of(scaling.slope * latest, wanted))
 
 
@@ -282,7 +287,7 @@ def seasonal_error(errors: pd.Series, *, now: pd.Timestamp) -> float:
         since = (cutoffs - then) / YEAR
         around = errors[(since >= -_SAME_SEASON / YEAR) & (since < 1)]
         departures.append(_at(errors, then) - float(around.mean()))
-    return _as_far_as_told(departures)
+    return float(np.mean(departures)) * _lasting(departures) if departures else 0.0
 
 
 def _same_seasons(cutoffs: pd.DatetimeIndex, now: pd.Timestamp) -> list[pd.Timestamp]:
@@ -303,9 +308,17 @@ def _at(values: pd.Series, when: pd.Timestamp) -> float:
     return float(np.interp(0.0, since.to_numpy(), values.to_numpy()))
 
 
-def _as_far_as_told(departures: list[float]) -> float:
-    """Take of a mean over n years n / (n + 1)."""
-    return float(np.mean(departures)) * len(departures) / (len(departures) + 1) if departures else 0.0
+def _lasting(departures: list[float]) -> float:
+    """Tell how much of a mean over n years is to come again: n / (n + 1)."""
+    return len(departures) / (len(departures) + 1)
+
+
+def _sureness(departures: list[float]) -> float:
+    """Tell how sure it is that years depart alike: the more, the farther and the more often they do."""
+    if not departures:
+        return 0.0
+    agreed = len(departures) * float(np.mean(departures)) ** 2
+    return agreed / (agreed + float(np.var(departures)) + _ONCE**2)
 
 
 def _in_a_hole(cutoffs: pd.DatetimeIndex, when: pd.Timestamp) -> bool:
@@ -333,15 +346,17 @@ def level_errors(opinion: Floats, churned: NDArray[np.int_], cutoffs: pd.Datetim
     return pd.Series(found, dtype=float)
 
 
-def share_to_come(churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex, *, now: pd.Timestamp) -> float:
-    """Expect the share who will leave from the shares who left, whoever they were.
+def share_to_come(churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex, *, now: pd.Timestamp) -> tuple[float, float]:
+    """Expect the share who will leave from the shares who left, whoever they were, and say how sure its season is.
 
     It is the share of the last year of cutoffs, times what the same season of years past was to the mean of its year,
-    of which `n` years tell n / (n + 1). Before, all shares are brought to the level of today: if by `g` in logarithms
-    more left than at the same time of the year before, they grow so on, by g² / (g² + v) of it, where `v` is the
-    variance of that from cutoff to cutoff, and of what passes at the least (.1²). Growth is seen over half a year or
-    more, or there is none, and is never more than a doubling a year. All is reckoned in shares and not in log-odds,
-    whose mean lies below the share of a year with a season.
+    of which `n` years tell n / (n + 1), or more if it is sure: n m² / (n m² + v), for a mean departure of `m` and a
+    variance `v` of it from year to year and of what may pass (.4²). Where all leave in one month of a year they will in
+    that of the next; whether half as many more were a season cannot be known of one year. Before, all shares are
+    brought to the level of today: if by `g` in logarithms more left than at the same time of the year before, they grow
+    so on, by g² / (g² + v) of it, where `v` is the variance of that from cutoff to cutoff, and of what passes at the
+    least (.1²). Growth is seen over half a year or more, or there is none, and is never more than a doubling a year.
+    All is reckoned in shares and not in log-odds, whose mean lies below the share of a year with a season.
 
     Parameters
     ----------
@@ -352,17 +367,24 @@ def share_to_come(churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex, *, now: 
     now : Timestamp
         The cutoff to come.
 
+    Returns
+    -------
+    share, sure : float
+        The share, and how sure the season is, 0 to 1; 0 where no earlier year was seen.
+
     Examples
     --------
     A tenth left each time, and then three tenths:
 
     >>> cutoffs = pd.date_range("2024-01-01", periods=4, freq="91D").repeat(1000)
     >>> churned = np.tile(np.arange(1000) < 100, 4).astype(int)
-    >>> round(share_to_come(churned, cutoffs, now=pd.Timestamp("2024-12-31")), 2)
-    0.1
+    >>> share, sure = share_to_come(churned, cutoffs, now=pd.Timestamp("2024-12-31"))
+    >>> round(share, 2), round(sure, 2)
+    (0.1, 0.0)
     >>> churned[-1000:][:300] = 1
-    >>> round(share_to_come(churned, cutoffs, now=pd.Timestamp("2024-12-31")), 2)
-    0.13
+    >>> share, sure = share_to_come(churned, cutoffs, now=pd.Timestamp("2024-12-31"))
+    >>> round(share, 2), round(sure, 2)
+    (0.13, 0.41)
     """
     left = pd.DataFrame({"left": churned, "clients": 1}).groupby(cutoffs).sum()
     days = pd.DatetimeIndex(left.index)
@@ -372,7 +394,9 @@ def share_to_come(churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex, *, now: 
     departures = [_at(shares, then) / float(year.mean()) - 1 for then, year in years if len(year)]
     last = _year_of(shares, days[-1])
     usual = float(np.average(last, weights=left["clients"][last.index]))
-    return float(np.clip(usual * (1 + _as_far_as_told(departures)), _SURE, 1 - _SURE))
+    sure = _sureness(departures)
+    season = float(np.mean(departures)) * max(_lasting(departures), sure) if departures else 0.0
+    return float(np.clip(usual * (1 + season), _SURE, 1 - _SURE)), sure
 
 
 def _year_of(shares: pd.Series, when: pd.Timestamp) -> pd.Series:

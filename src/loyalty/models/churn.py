@@ -22,10 +22,10 @@ from loyalty.models.calibration import (
     error_to_come,
     fit_anchored,
     fit_platt,
-    halfway,
     level_errors,
     log_odds,
     share_to_come,
+    towards,
 )
 from loyalty.models.categories import as_they_stand, freeze_columns, read_columns, restore_columns, written_columns
 from loyalty.models.line import Line, fit_line
@@ -64,7 +64,8 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
 
     Where there is none, as of contracts, the shares who left at the cutoffs before may be the second opinion, of the
     level alone (`past_shares`). It is set half way between that of the trees and what is to be expected by the last
-    year of those shares, the season of years past, and how they grew (`share_to_come`).
+    year of those shares, the season of years past, and how they grew (`share_to_come`); nearer to the latter the surer
+    its season is, since trees know a season by the two or three cutoffs that they saw in it.
 
     Trees stand still beyond what they have seen, and a client base that grows older goes beyond it: a panel of half a
     year knows nobody who has been silent for ten months. So trees may start from a line in the logarithms of the
@@ -248,7 +249,8 @@ class ChurnModel(ClassifierMixin, BaseEstimator):
             self.calibration_ = fit_platt(margin, codes[rows], group, through_time=cutoffs is not None)
         if self.past_shares and cutoffs is not None:
             when, _, own = self._as_they_stand(X, values, latest)
-            self.calibration_ = halfway(self.calibration_, own, share_to_come(codes, cutoffs, now=when))
+            share, sure = share_to_come(codes, cutoffs, now=when)
+            self.calibration_ = towards(self.calibration_, own, share, sure=sure)
         self.calibration_cutoffs_ = () if cutoffs is None else tuple(cutoffs[held_out[0]] for held_out in held_out_rows)
         self.typical_ = self.columns_.typical(values)
         return self
