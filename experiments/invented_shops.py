@@ -38,6 +38,7 @@ CUTOFFS = pd.to_datetime(["2023-09-01", "2023-12-01", "2024-03-01", "2024-06-01"
 #: After each of which a year is known, and before it a year of cutoffs.
 A_YEAR_BEFORE_THE_END = pd.to_datetime(["2023-07-01", "2023-10-01", "2023-12-15"])
 YEAR_DAYS = 365
+A_YEAR = LongRunTerms(years=YEAR_DAYS / 365.25, discount_rate=0.0)
 SETTING = Setting.of(horizon="90d", active="365d")
 #: How fast errors fade and what passes at the least, by the name of the rule; None expects nothing.
 RULES: dict[str, tuple[pd.Timedelta, float] | None] = {
@@ -227,11 +228,11 @@ def tell_a_year(panels: Panels, lesson: Lesson) -> Iterator[dict[str, float]]:
         for horizon in (pd.Timedelta(days=YEAR_DAYS), None)
     )
     first = lesson.fit_value(churn=lesson.fit_churn()).predict(lesson.latest)
-    outlook = lesson.fit_outlook(panels, LongRunTerms())
+    outlook = lesson.fit_outlook(panels, A_YEAR)
     panel = panels.at(lesson.split.test, learned=lesson.learned)
     told = {"off 90 days": first.sum() / first_came - 1}
     for name, one in (("", outlook), (", no season", replace(outlook, season=()))):
-        year = one.spend_within(panel, first, days=YEAR_DAYS).sum()
+        year = one.predict(panel, first)["long_run_value"].sum()
         told |= {f"off year{name}": year / came - 1, f"off after{name}": year / first.sum() / (came / first_came) - 1}
     yield told
 

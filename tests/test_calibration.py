@@ -343,10 +343,26 @@ class TestShareToCome:
         told, sure = share_to_come(churned, days.repeat(5000), now=pd.Timestamp("2024-12-15"))
         usual = level * (11 + times) / 12
         departure = times * level / usual - 1
-        agreed = years * departure**2
-        assert sure == pytest.approx(agreed / (agreed + 0.4**2), rel=0.05)
+        agreed, chance = years * departure**2, (1 + departure) / (5000 * usual)
+        assert sure == pytest.approx(agreed / (agreed + chance + 0.4**2), rel=0.05)
         assert (sure > years / (years + 1)) == (times == 3)
         assert told == pytest.approx(usual * (1 + departure * max(sure, years / (years + 1))), rel=0.05)
+
+    def test_of_few_clients_a_season_may_be_chance(self):
+        """Three times as many leave in December: 15 of 50, or 1,500 of 5,000."""
+        days = pd.date_range(end="2024-08-15", periods=12, freq=pd.Timedelta(days=365.25 / 12))
+        shares = np.where(days.month == 12, 0.3, 0.1)
+        few, many = (
+            share_to_come(
+                np.concatenate([np.arange(n) < n * each for each in shares]).astype(int),
+                days.repeat(n),
+                now=pd.Timestamp("2024-12-15"),
+            )[1]
+            for n in (50, 5000)
+        )
+        departure, usual = 1.57, 0.1167
+        told = [departure**2 / (departure**2 + (1 + departure) / (n * usual) + 0.4**2) for n in (50, 5000)]
+        assert [few, many] == pytest.approx(told, abs=0.02)
 
     def test_years_that_differ_are_not_sure(self):
         """Five times as many left in one December, and as many as ever in the next."""

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from loyalty import backtest
+from loyalty import backtest, fitting
 from loyalty.fitting import Lesson, fit_models
 from loyalty.hindsight import HINDSIGHT_COLUMNS, can_look_back, look_back
 from loyalty.histories import Histories
@@ -93,12 +93,13 @@ class TestLookBack:
     def test_the_first_horizon_is_what_the_models_expect_of_it(self, contracts):
         """Neither margin nor discount is in it."""
         *_, panels, fitted = contracts
-        first = look_back(panels, fitted).iloc[0]
+        seen = look_back(panels, fitted)
+        first = seen[seen["figure"] == "value"].iloc[0]
         panel = panels.at(CUTOFF, learned=fitted.learned)
         labels = panels.labels([CUTOFF], known_before=None)
         assert len(labels) < len(panel)
         expected = fitted.predict(panel.loc[labels.index])["expected_value"].sum()
-        assert (first["figure"], first["days"]) == ("value", 60)
+        assert first["days"] == 60
         assert first["told"] == pytest.approx(expected)
 
     @pytest.mark.parametrize("kind", ["contractual", "non-contractual"])
@@ -118,16 +119,46 @@ class TestLookBack:
         assert_frame_equal(one[["figure", "days", "told", "naive"]], two[["figure", "days", "told", "naive"]])
         assert (one["came"] != two["came"]).all()
 
+    def test_who_comes_back_has_left(self):
+        """All who leave begin again after 100 days: the curve is of contracts that run on, and so is what came."""
+        bills, ends = gym(300)
+        again = ends.dropna()
+        begun = again["end"] + pd.Timedelta(days=100)
+        back = pd.DataFrame({"client_id": again["client_id"], "start": begun, "end": pd.NaT})[begun < UNTIL]
+        both = pd.concat([ends, back.astype({"end": "datetime64[us]"})], ignore_index=True)
+        setting = Setting.of(horizon="90d", kind="contractual", every="30d", at_most=12)
+        panels, fitted = fitted_at(Histories(bills, contracts=both, observed_until=UNTIL), setting)
+        seen = look_back(panels, fitted)
+        staying = seen[seen["figure"] == "staying"]
+        days = [CUTOFF + pd.Timedelta(days=number) for number in (0, 90, 180, 270, 360)]
+        held = [set(both[(both["start"] < day) & ~(both["end"] < day)]["client_id"]) for day in days]
+        left = [held[0].intersection(*held[1 : number + 1]) for number in range(1, 5)]
+        assert staying["came"].to_numpy() == pytest.approx([len(some) / len(held[0]) for some in left])
+        in_force = [len(held[0] & some) / len(held[0]) for some in held[1:]]
+        assert in_force[3] > staying["came"].iloc[3] + 0.1
+
     def test_no_longer_than_the_years_of_the_outlook(self, contracts):
         *_, panels, fitted = contracts
-        short = replace(fitted, outlook=replace(fitted.outlook, terms=LongRunTerms(years=130 / 365.25)))
-        seen = look_back(panels, short)
-        assert seen.groupby("figure")["days"].max().to_dict() == {"value": 120, "staying": 120}
+        within = {
+            years: look_back(panels, replace(fitted, outlook=replace(fitted.outlook, terms=LongRunTerms(years=years))))
+            for years in (120 / 365.25, 119 / 365.25)
+        }
+        assert [seen.groupby("figure")["days"].max().to_dict() for seen in within.values()] == [
+            {"value": 120, "staying": 120},
+            {},  # one horizon is told elsewhere
+        ]
 
     def test_nothing_is_seen_without_an_outlook(self, contracts):
         *_, panels, fitted = contracts
         seen = look_back(panels, replace(fitted, outlook=None))
         assert (len(seen), list(seen)) == (0, list(HINDSIGHT_COLUMNS))
+
+    def test_contracts_can_be_followed_sooner_than_two_long_horizons(self):
+        bills, ends = gym(20)
+        histories = Histories(bills, contracts=ends, observed_until=UNTIL)
+        panels = Panels(histories, Setting.of(horizon="365d", kind="contractual"), FEATURES[:1])
+        assert can_look_back(panels, UNTIL - pd.Timedelta(days=180))
+        assert not can_look_back(panels, UNTIL - pd.Timedelta(days=179))
 
     def test_two_horizons_must_be_over(self):
         bills = shop(50)
@@ -168,16 +199,15 @@ class TestSeason:
 
     def test_is_that_of_the_year_before(self):
         """From 3 October 2023 the first 90 days hold 30 of 1 and 60 of 3 a day: each other is worth 3 of 7 of them."""
-        outlook = self.outlook("2023-10-03")
-        assert outlook.season == pytest.approx((1.0, 3 / 7, 3 / 7, 3 / 7), abs=0.07)
+        season = self.outlook("2023-10-03").season
+        assert season[:4] == pytest.approx((1.0, 3 / 7, 3 / 7, 3 / 7), abs=0.07)
+        assert len(season) == 5  # and five days
 
     def test_spring_is_followed_by_autumn_and_christmas(self):
-        outlook = self.outlook("2023-04-01")
-        assert outlook.season == pytest.approx((1.0, 1.0, 7 / 3, 1.0), abs=0.35)
+        assert self.outlook("2023-04-01").season[:4] == pytest.approx((1.0, 1.0, 7 / 3, 1.0), abs=0.35)
 
     def test_where_there_is_none_none_is_learned(self):
-        outlook = self.outlook("2023-10-03", christmas=1.0)
-        assert outlook.season == pytest.approx((1.0, 1.0, 1.0, 1.0), abs=0.1)
+        assert self.outlook("2023-10-03", christmas=1.0).season[:4] == pytest.approx((1.0, 1.0, 1.0, 1.0), abs=0.1)
 
     def test_is_learned_of_years_that_were_over(self):
         """What is bought from the cutoff on, or reported then, does not count."""
@@ -192,22 +222,73 @@ class TestSeason:
             (split,) = setting.splits(panels.histories, [cutoff])
             told.append(Lesson.of(panels, split).fit_outlook(panels, TERMS).season)
         assert told[0] == told[1]
-        assert len(told[0]) == 4
+        assert len(told[0]) == 5
 
     @pytest.mark.parametrize(
         ("options", "horizons"),
         [
-            ({"at_most": 9, "every": "30d"}, 0),  # the first lies 330 days before the cutoff
-            ({"at_most": 10, "every": "30d"}, 4),  # and here 360
-            ({"horizon": "120d", "at_most": 12}, 3),
-            ({"horizon": "30d", "at_most": 12}, 12),
-            ({"horizon": "100d", "at_most": 12}, 3),
-            ({"horizon": "190d", "at_most": 12}, 0),  # one in a year
-            ({"horizon": "90d", "at_most": 4, "every": "90d"}, 4),
+            ({"at_most": 2}, 5),  # however few training cutoffs there are
+            ({"every": "7d", "at_most": 3}, 5),
+            ({"horizon": "30d", "at_most": 4}, 13),
+            ({"horizon": "73d", "at_most": 4}, 5),
+            ({"horizon": "190d", "at_most": 4}, 2),
+            ({"gap": "20d", "at_most": 4}, 5),
+            ({"first": "2022-10-03", "at_most": 4}, 5),
+            ({"first": "2022-10-04", "at_most": 4}, 0),  # no client a year ago is to be learned from
         ],
     )
-    def test_as_many_horizons_as_a_year_holds_whole(self, options, horizons):
+    def test_as_many_horizons_as_a_year_has(self, options, horizons):
         assert len(self.outlook("2023-10-03", clients=120, **options).season) == horizons
+
+    def test_a_year_must_have_been_seen(self):
+        """60 days after the first purchase, at nine in the morning of the first of January, and a year."""
+        assert self.outlook("2023-03-02", clients=120, at_most=4).season == ()
+        assert len(self.outlook("2023-03-03", clients=120, at_most=4).season) == 5
+
+    @pytest.mark.parametrize("gap", ["0d", "20d"])
+    def test_what_lies_within_the_gap_of_the_anniversary_is_as_the_rest(self, gap):
+        """With a gap the last days of a year are not over yet."""
+        season = self.outlook("2023-10-03", gap=gap).season
+        known = season[:3] if gap == "20d" else season[:4]
+        if gap == "20d":  # the fourth of 90 days and the last five end after the cutoff
+            assert season[3] == season[4] == pytest.approx(np.mean(known))
+
+    def test_beyond_the_end_of_what_was_recorded_nothing_is_learned(self):
+        """The cutoff may lie days later."""
+        setting = Setting.of(horizon="90d", active="365d", every="7d", at_most=60)
+        bills = shop(120, christmas=3.0)
+        until = pd.Timestamp("2024-06-01")
+        histories = Histories(bills[bills["event_time"] < until], observed_until=until)
+        panels = Panels(histories, setting, FEATURES[:3])
+        (split,) = setting.splits(histories, [until + pd.Timedelta(days=10)])
+        season = Lesson.of(panels, split).fit_outlook(panels, LongRunTerms(years=0.2)).season
+        assert len(season) == 5
+        spend = panels.spend(
+            [split.test - pd.Timedelta(days=365)], until=pd.Timedelta(days=365), known_before=split.test
+        )
+        assert spend.isna().all().tolist() == [False, False, False, True, True]
+
+    def test_a_time_when_the_shop_was_closed_is_no_season(self):
+        bills = shop(400)
+        day = bills["event_time"]
+        closed = bills[~day.between("2023-02-01", "2023-03-20")]
+        seasons = []
+        for some in (bills, closed):
+            setting = Setting.of(horizon="60d", active="365d", at_most=6)
+            panels = Panels(Histories(some, observed_until=UNTIL), setting, FEATURES[:3])
+            (split,) = setting.splits(panels.histories, [pd.Timestamp("2023-11-01")])
+            seasons.append(Lesson.of(panels, split).fit_outlook(panels, TERMS).season)
+        assert len(seasons[1]) == 7
+        assert seasons[1] == pytest.approx(seasons[0], abs=0.15)
 
     def test_of_few_clients_nothing_is_learned(self):
         assert self.outlook("2023-10-03", clients=20).season == ()
+
+    def test_is_learned_of_the_clients_who_were_drawn(self, monkeypatch):
+        asked = []
+        told = fitting.build_panel
+        monkeypatch.setattr(fitting, "build_panel", lambda *args, **more: asked.append(more) or told(*args, **more))
+        season = self.outlook("2023-10-03", rows_at_most=3000).season
+        assert season[:4] == pytest.approx((1.0, 3 / 7, 3 / 7, 3 / 7), abs=0.15)
+        assert 50 < len(asked[0]["clients"]) < 300
+        assert asked[0]["cutoffs"] == [pd.Timestamp("2022-10-03")]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from loyalty.histories import Histories, HistoriesWarning
-from loyalty.labels import CensoredHorizonWarning, build_durations, build_labels
+from loyalty.labels import CensoredHorizonWarning, build_durations, build_labels, build_spend
 
 DAY = pd.Timedelta(days=1)
 TICK = pd.Timedelta(microseconds=1)
@@ -352,6 +352,64 @@ def test_labels_do_not_see_what_was_not_known_before(drawn, cutoff, horizon, lat
     unseen = [(who, at, amount, max(at, stand) + delay) for who, at, amount, delay in later]
     options = {"cutoffs": cutoff, "horizon": f"{horizon}d", "known_before": stand}
     assert_frame_equal(build_labels(world(*purchases), **options), build_labels(world(*purchases, *unseen), **options))
+
+
+# Spend, period by period ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::loyalty.histories.HistoriesWarning")
+@pytest.mark.parametrize("kind", ["non-contractual", "contractual"])
+@settings(max_examples=25)
+@given(
+    drawn=purchases_drawn,
+    bound=contracts_drawn,
+    cutoffs=st.lists(hours, min_size=1, max_size=2, unique=True),
+    gap=st.integers(0, 5),
+    period=st.integers(1, 9),
+    whole=st.integers(1, 25),
+    active=st.one_of(st.none(), st.integers(0, 30)),
+    wait=st.one_of(st.none(), st.integers(0, 30)),
+    seen=st.integers(0, 40),
+)
+def test_spend_of_periods_adds_up_to_that_of_labels(
+    kind, drawn, bound, cutoffs, gap, period, whole, active, wait, seen
+):
+    """One after another they come to the labels of as long a horizon; of a period that is not over nothing is told."""
+    purchases = [(who, at, amount, at + delay) for who, at, amount, delay in drawn]
+    contracts = [
+        (who, start, None if days is None else start + days * DAY, start + delay) for who, start, days, delay in bound
+    ]
+    until = max([at for _, at, *_ in drawn] + [max(cutoffs) + seen * DAY]) + TICK
+    histories = world(*purchases, contracts=contracts, until=until)
+    known_before = None if wait is None else max(cutoffs) + wait * DAY
+    options = {"gap": f"{gap}d", "kind": kind, "active": None if active is None else f"{active}d"}
+    options["known_before"] = known_before
+    found = build_spend(histories, cutoffs=cutoffs, period=f"{period}d", until=f"{whole}d", **options)
+    ends = [*range(period, whole, period), whole]
+    assert found.columns.tolist() == ends
+    told = found.cumsum(axis=1)
+    seen_to = until if known_before is None else min(until, known_before)
+    for end in ends:
+        over = [cutoff for cutoff in sorted(cutoffs) if cutoff + (gap + end) * DAY <= seen_to]
+        at = found.index.get_level_values("cutoff")
+        assert found.loc[~at.isin(over), end].isna().all()
+        if over:
+            labels = build_labels(histories, cutoffs=over, horizon=f"{end}d", **options)
+            assert told.loc[at.isin(over), end].index.tolist() == labels.index.tolist()
+            assert told.loc[at.isin(over), end].tolist() == pytest.approx(labels["value"].tolist())
+
+
+def test_spend_of_some_clients():
+    histories = world(*past("ann", "bob", "cem"), ("bob", CUTOFF + DAY, 7.0))
+    found = build_spend(histories, cutoffs=CUTOFF, period="2d", until="2d", clients=["bob", "cem"])
+    assert found[2].tolist() == [7.0, 0.0]
+    assert found.index.tolist() == [("bob", CUTOFF), ("cem", CUTOFF)]
+
+
+def test_spend_where_nobody_stands():
+    histories = world(("ann", CUTOFF + DAY, 7.0))
+    found = build_spend(histories, cutoffs=CUTOFF, period="2d", until="3d")
+    assert (len(found), found.columns.tolist(), found.index.names) == (0, [2, 3], ["client_id", "cutoff"])
 
 
 # Durations -----------------------------------------------------------------------------------------------------------

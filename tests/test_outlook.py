@@ -140,52 +140,89 @@ class TestBuyers:
         itself = model.discounted_purchases(np.log1p(yearly) / YEAR, *history)
         assert told.to_numpy() == pytest.approx(itself, rel=2e-3)
 
-    def test_the_season_comes_again_each_year(self):
-        """Of 90 days four and a bit make a year: the fifth horizon is in the season of the first, and so on."""
-        season = (1.0, 0.5, 2.0, 0.25)
-        outlook = replace(bought(years=3.0, discount_rate=0.1), season=season)
+    @pytest.mark.parametrize("days", [7, 30, 61, 90, 120, 190, 364])
+    def test_the_season_comes_again_each_year(self, days):
+        """A horizon spends what its days do, each at the pace of the time of the year in which it lies."""
+        bins = -(-365 // days)
+        season = np.r_[1.0, np.random.default_rng(days).uniform(0, 3, bins - 1)]
+        a_day = np.repeat(season, np.diff(np.minimum(np.arange(bins + 1) * days, 365)))
+        plain = Outlook(LongRunTerms(years=3.0, discount_rate=0.1), days, 0, buying=ALL_ALIKE)
+        outlook = replace(plain, season=tuple(season))
         told = outlook.predict(PANEL, SPEND)["long_run_value"]
+        many = int(np.ceil(3 * YEAR / days))
+        of_days = [np.mean([a_day[(days * k + day) % 365] for day in range(days)]) for k in range(many)]
+        parts = np.minimum(3 * YEAR / days - np.arange(many), 1.0)
+        discount = 1.1 ** (-days * (np.arange(many) + 0.5) / YEAR)
         for client, value in enumerate(told):
             history = [PANEL[name].iloc[[client]] for name in ("frequency", "recency", "T")]
-            expected = [expected_purchases(*history, parameters=CDNOW, horizon=90, gap=90.0 * k)[0] for k in range(13)]
-            of_year = [season[k % 4] for k in range(13)]
-            parts = 12 * [1.0] + [3 * YEAR / 90 - 12]
-            worth = sum(
-                SPEND[client] * e / expected[0] * season * part / 1.1 ** (90 * (k + 0.5) / YEAR)
-                for k, (e, season, part) in enumerate(zip(expected, of_year, parts, strict=True))
+            expected = np.array(
+                [
+                    expected_purchases(*history, parameters=CDNOW, horizon=days, gap=float(days * k))[0]
+                    for k in range(many)
+                ]
             )
-            assert value == pytest.approx(worth, rel=1e-9)
+            worth = SPEND[client] * (expected / expected[0] * of_days * parts * discount).sum()
+            assert value == pytest.approx(worth, rel=1e-6)
+        ahead = outlook.spend_ahead(PANEL, SPEND, horizons=many)
+        assert ahead == pytest.approx(plain.spend_ahead(PANEL, SPEND, horizons=many) * of_days)
 
-    def test_what_no_whole_horizon_of_the_year_holds_is_in_the_season_of_the_last(self):
-        outlook = replace(Outlook(LongRunTerms(years=2), 100, 0, buying=ALL_ALIKE), season=(1.0, 2.0, 3.0))
-        assert outlook._seasons.tolist() == [1, 2, 3, 3, 1, 2, 3, 1]
+    def test_ahead_is_the_long_run_value_on_plain_terms_horizon_by_horizon(self, monkeypatch):
+        outlook = replace(bought(margin=0.3), season=(1.0, 0.5, 2.0, 0.25, 3.0))
+        ahead = outlook.spend_ahead(PANEL, SPEND, horizons=20)
+        assert ahead[0] == pytest.approx(SPEND.sum())
+        for many in (1, 2, 5, 20):
+            plain = replace(outlook, terms=LongRunTerms(years=90 * many / YEAR, discount_rate=0.0))
+            assert ahead[:many].sum() == pytest.approx(plain.predict(PANEL, SPEND)["long_run_value"].sum())
+        monkeypatch.setattr(outlook_module, "_BLOCK_NUMBERS", 1)
+        assert outlook.spend_ahead(PANEL, SPEND, horizons=20) == pytest.approx(ahead)
+        assert np.isnan(Outlook(LongRunTerms(), 90, 0, missing="Few.").spend_ahead(PANEL, SPEND, horizons=2)).all()
 
-    def test_a_season_that_all_clients_share_is_learned_whole(self):
-        fades = np.column_stack(
-            [
-                bought(years=90 * k / YEAR, discount_rate=0.0).predict(PANEL, np.ones(6))["long_run_value"]
-                for k in (1, 2, 3)
-            ]
-        )
-        spend = SPEND[:, None] * np.diff(fades, axis=1, prepend=0.0) * [1.0, 0.5, 2.0]
-        assert bought().learn_season(PANEL, spend).season == pytest.approx((1.0, 0.5, 2.0))
+    @pytest.mark.parametrize("years", [0.1, 3.0])
+    def test_a_season_that_all_clients_share_is_learned_whole(self, years):
+        """The last of the four is 95 days of a year and not 90."""
+        fade = np.column_stack(
+            [bought().spend_ahead(PANEL.iloc[[n]], [1.0], horizons=5) for n in range(6)]
+        ).T  # fmt: skip
+        spend = SPEND[:, None] * fade * [1.0, 0.5, 2.0, 1.0, 4.0 * 5 / 90]
+        ends = [90, 180, 270, 360, 365]
+        learned = bought(years=years).learn_season(PANEL, pd.DataFrame(spend, columns=ends))
+        assert learned.season == pytest.approx((1.0, 0.5, 2.0, 1.0, 4.0))
+
+    def season_of(self, *spend, ends=(90, 180)):
+        """Of ages at which nobody fades."""
+        many = len(spend)
+        old = panel_of([5] * many, [1e7] * many, [1e7] * many)
+        return bought().learn_season(old, pd.DataFrame(spend, columns=list(ends), dtype=float)).season
 
     def test_a_season_of_few_counts_as_far_as_it_is_certain(self):
-        """Of ages at which nobody fades: three of four spent as before, one three times as much."""
-        old = panel_of([5] * 4, [1e7] * 4, [1e7] * 4)
-        spend = np.array([[10.0, 10.0], [10.0, 10.0], [10.0, 10.0], [10.0, 30.0]])
-        (first, second) = bought().learn_season(old, spend).season
+        """Three of four spent as before, one three times as much."""
+        (first, second) = self.season_of((10, 10), (10, 10), (10, 10), (10, 30))
         off, error = 0.5, np.sqrt(3 * 5.0**2 + 15.0**2) / 40
         assert first == 1.0
         assert second == pytest.approx(1 + off * off**2 / (off**2 + error**2), rel=1e-3)
 
-    def test_refunds_of_a_season_are_nothing_and_not_less(self):
-        old = panel_of([5] * 2, [1e7] * 2, [1e7] * 2)
-        assert bought().learn_season(old, np.array([[10.0, -20.0], [10.0, -20.0]])).season == (1.0, 0.0)
+    def test_of_what_is_not_known_nothing_counts(self):
+        """Neither a horizon that was not over for some, nor those whose first is not known."""
+        nan = float("nan")
+        season = self.season_of((10, 20), (10, 20), (10, nan), (nan, 500))
+        assert season == pytest.approx((1.0, 2.0), rel=1e-3)
 
-    @pytest.mark.parametrize("first", [0.0, -10.0])
-    def test_where_nothing_was_spent_at_first_there_is_no_season(self, first):
-        assert bought().learn_season(PANEL, np.column_stack([np.full(6, first), np.full(6, 5.0)])) == bought()
+    def test_what_nobody_saw_is_as_the_mean_of_what_was_seen(self):
+        nan = float("nan")
+        season = self.season_of((10, 30, nan), (10, 30, nan), ends=(90, 180, 200))
+        assert season == pytest.approx((1.0, 3.0, 2.0), rel=1e-3)
+
+    def test_refunds_of_a_season_are_nothing_and_not_less(self):
+        assert self.season_of((10, -20), (10, -20)) == (1.0, 0.0)
+
+    @pytest.mark.parametrize("spend", [(0, 5), (-10, 5), (10, float("nan"))])
+    def test_where_nothing_was_spent_at_first_or_seen_after_it_there_is_no_season(self, spend):
+        assert self.season_of(spend, spend) == ()
+
+    def test_without_a_season_it_is_said(self):
+        (note,) = bought().notes()
+        assert "knows no season of spend" in note
+        assert Outlook(LongRunTerms(), 365, 0, buying=ALL_ALIKE).notes() == []
 
     def test_the_season_comes_back(self, tmp_path):
         outlook = replace(bought(), season=(1.0, 0.1 + 0.2))
@@ -218,19 +255,19 @@ class TestBuyers:
 
     def test_nobody_seen_to_leave_is_said(self):
         stay = CDNOW | {"s": 0.01, "beta": 1e6}
-        (note,) = Outlook(LongRunTerms(years=5), 90, 0, buying=Generations(0, (Habits(stay, None),))).notes()
+        known = {"season": (1.0,)}
+        (note,) = Outlook(LongRunTerms(years=5), 90, 0, buying=Generations(0, (Habits(stay, None),)), **known).notes()
         assert "nobody is seen to leave for good" in note
         assert "unchanged for 5 years" in note
         some = Generations(0, (Habits(stay, None), Habits(CDNOW, None)), (60,))
-        assert Outlook(LongRunTerms(years=5), 90, 0, buying=some).notes() == []
-        assert bought().notes() == []
+        assert Outlook(LongRunTerms(years=5), 90, 0, buying=some, **known).notes() == []
 
     @pytest.mark.parametrize(
         ("seen", "said"), [(None, ""), (548, ""), (547, " go back 18 months: "), (40, " 1 month: "), (3, " 1 month: ")]
     )
     def test_looking_far_beyond_what_was_seen_is_said(self, seen, said, tmp_path):
         generations = Generations(0, (Habits(CDNOW, None),))
-        outlook = Outlook(LongRunTerms(years=3), 90, 0, buying=generations, seen_days=seen)
+        outlook = Outlook(LongRunTerms(years=3), 90, 0, buying=generations, season=(1.0,), seen_days=seen)
         outlook.save(tmp_path)
         for one in (outlook, Outlook.load(tmp_path)):
             assert [said in note for note in one.notes()] == [True] * bool(said)

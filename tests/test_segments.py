@@ -57,7 +57,7 @@ def bills(late, of, *, gap=30.0, silence=45.0):
 
 
 def test_a_silence_of_one_and_a_half_usual_gaps_is_none_yet():
-    assert pays_by_bill(bills(0, of=10))
+    assert pays_by_bill(bills(0, of=40))
 
 
 def test_one_in_twenty_who_are_silent_is_a_shop():
@@ -65,15 +65,23 @@ def test_one_in_twenty_who_are_silent_is_a_shop():
     assert not pays_by_bill(bills(1, of=20))
 
 
-def test_who_bought_once_says_nothing_of_how_clients_pay():
+def test_of_fewer_than_twenty_none_need_be_silent_by_chance():
     once = pd.DataFrame({"days_since_last": [400.0], "gap_days_median": [np.nan]})
-    assert not pays_by_bill(once)
-    assert pays_by_bill(pd.concat([bills(0, of=1), *[once] * 30]))
+    assert pays_by_bill(pd.concat([bills(0, of=20), *[once] * 30]))
+    assert not pays_by_bill(pd.concat([bills(0, of=19), *[once] * 30]))
+
+
+def test_who_could_not_be_seen_silent_says_nothing():
+    """Of a gap of 30 days 46 would be silence; whoever was silent for longer than 45 is left out of such a panel."""
+    assert not pays_by_bill(bills(0, of=40), active=pd.Timedelta(days=45))
+    assert pays_by_bill(bills(0, of=40), active=pd.Timedelta(days=46))
+    both = pd.concat([bills(0, of=19), bills(21, of=21, gap=20.0)])  # the latter are, and could be, silent
+    assert not pays_by_bill(both, active=pd.Timedelta(days=45))
 
 
 def test_without_a_usual_gap_measured_clients_do_not_pay_by_bill():
-    assert not pays_by_bill(bills(0, of=10)[["days_since_last"]])
-    assert not pays_by_bill(bills(0, of=10)[["gap_days_median"]])
+    assert not pays_by_bill(bills(0, of=40)[["days_since_last"]])
+    assert not pays_by_bill(bills(0, of=40)[["gap_days_median"]])
 
 
 def test_a_value_at_a_cut_point_counts_as_below_it():

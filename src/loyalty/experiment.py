@@ -197,8 +197,8 @@ def _notes(config: Config, histories: Histories, fitted: Fitted, result: Backtes
     """Gather what is worth knowing of the data and the models, each once."""
     stale = histories.staleness(config.score_cutoff, kind=config.outcome.kind)
     lacking = [*missing_alerts(histories), *filter(None, [missing_voice(histories, fitted.learned)])]
-    lacking += [_NO_RFM] if pays_by_bill(panel) else []
     setting = setting_of(config)
+    lacking += [_NO_RFM] if pays_by_bill(panel, active=setting.active) else []
     closed = [*setting.left_out(histories, [fitted.split]), *setting.reopened(histories, [config.score_cutoff])]
     notes = [*histories.notes, *([stale] if stale else []), *closed, *_notes_of(fitted), *result.notes, *lacking]
     return list(dict.fromkeys(notes))

@@ -2,22 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
-from loyalty.features import CATALOGUE, Learned
+from loyalty.features import CATALOGUE, Learned, build_panel, choose_features
 from loyalty.features.learned import learn_buying
 from loyalty.labels import build_durations
 from loyalty.models.churn import ChurnModel
-from loyalty.models.outlook import LongRunTerms, Outlook, clocks_of_periods, season_of_periods
+from loyalty.models.clocks import clocks_of_periods, season_of_periods
+from loyalty.models.outlook import LongRunTerms, Outlook
 from loyalty.models.parameters import ModelParameters
 from loyalty.models.survival import SurvivalModel
 from loyalty.models.uncertainty import Uncertainty
 from loyalty.models.value import ValueModel
 from loyalty.panels import Panels
-from loyalty.setting import Setting, first_known
-from loyalty.timeline import Split
+from loyalty.setting import YEAR, Setting, first_known
+from loyalty.timeline import Outcome, Split
 
 __all__ = ["DEFAULTS", "Fitted", "Lesson", "fit_models"]
 
@@ -25,7 +27,8 @@ __all__ = ["DEFAULTS", "Fitted", "Lesson", "fit_models"]
 _SILENCE, _IF_BUYING = "silence_probability", "amount_expected_if_buying"
 #: What goes on beyond what a panel has seen while a client base grows older: recency, frequency and age.
 _EXTRAPOLATED = ("days_since_last", "frequency", "T")
-_YEAR = pd.Timedelta(days=365)
+#: How long somebody has been a client, by which purchases fade.
+_AGES = ("T", "days_since_first_record")
 #: Contracts are followed in periods of the horizon, but of no more than this.
 _LONGEST_PERIOD = pd.Timedelta(days=90)
 #: Fewer trees of larger steps than `SurvivalModel` has: as good at the airline's earlier cutoffs, in half the time.
@@ -259,39 +262,41 @@ class Lesson:
         buying, why_not = None if self.learned is None else self.learned.buying, ""
         if buying is None:  # no feature asks it
             buying, why_not = learn_buying(panels.histories, self.split.test, outcome)
-        generations = None if buying is None else buying.generations
-        outlook = Outlook(terms, *days, buying=generations, missing=why_not, seen_days=seen)
-        return outlook if generations is None else self._learn_season(panels, outlook)
+        if buying is None:
+            return Outlook(terms, *days, missing=why_not, seen_days=seen)
+        return self._learn_season(panels, Outlook(terms, *days, buying=buying.generations, seen_days=seen))
 
     def _learn_season(self, panels: Panels, outlook: Outlook) -> Outlook:
-        """Learn what a year is of its first horizon at the training cutoffs a year ago, two years ago, and so on."""
-        outcome = self.setting.outcome
-        steps = {cutoff: self._horizons_of_year(cutoff) for cutoff in self._years_ago()}
-        horizons = min(steps.values(), default=0)
-        if horizons < 2:
-            return outlook
-        spend = [
-            panels.labels(
-                list(steps), known_before=self.split.test, share=self.share, horizon=(number + 1) * outcome.horizon
-            )["value"]
-            for number in range(horizons)
-        ]
-        X = panels.at(*steps, learned=self.taught, share=self.share).loc[spend[0].index]
-        if len(X) < _FEW_CLIENTS:
-            return outlook
-        return outlook.learn_season(X, np.diff(np.column_stack(spend), axis=1, prepend=0.0))
+        """Learn what a year is of its first horizon from who stood a year ago, two years ago, and so on.
 
-    def _years_ago(self) -> list[pd.Timestamp]:
-        """Name the training cutoff next to each whole number of years ago, where one lies within half a step of it."""
-        train, test = pd.DatetimeIndex(self.split.train), self.split.test
-        years = pd.DatetimeIndex([test - year * _YEAR for year in range(1, round((test - train[0]) / _YEAR) + 1)])
-        at = train.get_indexer(years, method="nearest", tolerance=self.setting.every / 2)
-        return list(train[np.unique(at[at >= 0])])
-
-    def _horizons_of_year(self, cutoff: pd.Timestamp) -> int:
-        """Count the whole horizons of a year after a cutoff that are over."""
-        outcome = self.setting.outcome
-        return int((min(_YEAR, self.split.test - cutoff) - outcome.gap) // outcome.horizon)
+        Not the training cutoffs nearest to that: a few days more or less of a busy month would count.
+        """
+        setting, test, outcome = self.setting, self.split.test, self.setting.outcome
+        years = setting.anniversaries(panels.histories, test)
+        if not years or outcome.horizon >= YEAR:
+            return outlook
+        spend = panels.spend(years, until=YEAR, known_before=test, share=self.share)
+        ends = [0, *map(int, spend.columns)]
+        for cutoff in years:
+            opens = cutoff + outcome.gap
+            spells = [
+                (opens + pd.Timedelta(days=start), opens + pd.Timedelta(days=end)) for start, end in pairwise(ends)
+            ]
+            was_open = np.array(setting.was_open(panels.histories, spells, cutoff=test))
+            here = spend.index.get_level_values("cutoff") == cutoff
+            unknown = ~was_open if was_open[0] and here.sum() >= _FEW_CLIENTS else np.ones_like(was_open)
+            spend.loc[here, spend.columns[unknown]] = np.nan
+        asked = build_panel(
+            panels.histories,
+            cutoffs=years,
+            horizon=outcome.horizon,
+            gap=outcome.gap,
+            kind=setting.kind,
+            active=setting.active,
+            features=choose_features(panels.histories, _AGES),
+            clients=panels.drawn(self.share),
+        )
+        return outlook.learn_season(asked.loc[spend.index], spend)
 
     def _fit_survival(self, panels: Panels, terms: LongRunTerms, *, seed: int) -> tuple[SurvivalModel | None, str]:
         """Follow the contracts of some of the training cutoffs, or say why it cannot be.
@@ -301,7 +306,7 @@ class Lesson:
         of the season at the cutoff says nothing of later periods, and each period has a season of its own.
         """
         setting = self.setting
-        period = min(setting.outcome.horizon, _LONGEST_PERIOD)
+        period = period_of(setting.outcome)
         learns_season = len(self._own) < self.X.shape[1]
         followed = _spaced(self.split.train, period / 3 if learns_season else period)
         lives = build_durations(
@@ -330,16 +335,16 @@ class Lesson:
     def _fit_pace(self, panels: Panels, *, seed: int) -> ValueModel | None:
         """Learn what those who stayed for a year paid a horizon, at cutoffs of a year ago and more."""
         outcome = self.setting.outcome
-        past = [cutoff for cutoff in self.split.train if cutoff + outcome.gap + _YEAR <= self.split.test]
-        if not past or outcome.horizon >= _YEAR:
+        past = [cutoff for cutoff in self.split.train if cutoff + outcome.gap + YEAR <= self.split.test]
+        if not past or outcome.horizon >= YEAR:
             return None
-        followed = _spaced(past, min(outcome.horizon, _LONGEST_PERIOD))
-        labels = panels.labels(followed, known_before=self.split.test, share=self.share, horizon=_YEAR)
+        followed = _spaced(past, period_of(outcome))
+        labels = panels.labels(followed, known_before=self.split.test, share=self.share, horizon=YEAR)
         stayed = labels[labels["churned"] == 0]
         if len(stayed) < _FEW_CLIENTS:
             return None
         X = panels.at(*followed, learned=self.taught, share=self.share).loc[stayed.index, self._own]
-        return ValueModel(law="tweedie", random_state=seed).fit(X, stayed["value"] * (outcome.horizon / _YEAR))
+        return ValueModel(law="tweedie", random_state=seed).fit(X, stayed["value"] * (outcome.horizon / YEAR))
 
     @property
     def _own(self) -> list[str]:
@@ -379,6 +384,11 @@ def fit_models(
         lesson.strange,
         outlook,
     )
+
+
+def period_of(outcome: Outcome) -> pd.Timedelta:
+    """Tell in periods of which length contracts are followed."""
+    return min(outcome.horizon, _LONGEST_PERIOD)
 
 
 def _spaced(cutoffs: Sequence[pd.Timestamp], apart: pd.Timedelta) -> list[pd.Timestamp]:
@@ -462,7 +472,7 @@ def _check_outcomes(panels: Panels, split: Split, labels: pd.DataFrame, share: f
 
 def _usable(panels: Panels, split: Split, panel: pd.DataFrame, learned: Learned | None) -> list[str]:
     """Name the features that were computed and can be learned from."""
-    learns_season = split.train[-1] - split.train[0] >= _YEAR
+    learns_season = split.train[-1] - split.train[0] >= YEAR
     names = [name for name in panels.names if name in panel and (learns_season or not CATALOGUE[name].shared)]
     if not names and learned is not None:
         raise ValueError(

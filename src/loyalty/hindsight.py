@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
-from loyalty.fitting import Fitted
-from loyalty.labels import build_labels
+from loyalty.fitting import Fitted, period_of
+from loyalty.labels import build_durations
 from loyalty.models.outlook import Outlook
 from loyalty.panels import Panels
 from loyalty.setting import first_known
@@ -38,74 +39,85 @@ def look_back(panels: Panels, fitted: Fitted) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each number of days that is over: `cutoff`; `clients`, how many stood there; `figure`; `days`; what
-        was `told` then, what somebody without a model would have said (`naive`), and what `came`. The figure ``value``
-        is the net spend of these clients in so many days from the gap on, without discount and margin; naively, at the
-        pace of the year before. ``staying`` is the share of them with a contract in force so many days after the
-        cutoff; naively, what was left at the cutoff of those who stood so long before, NaN where nobody did. Told is
-        of whole horizons, of two at least, within the years of the outlook.
+        A row for each number of days that is over, within the years of the outlook: `cutoff`; `clients`, how many stood
+        there; `figure`; `days`; what was `told` then, what somebody without a model would have said (`naive`), and what
+        `came`. The figure ``value`` is the net spend of these clients in one, two, three horizons from the gap on,
+        without discount and margin; naively, at the pace of the year before. ``staying`` is the share of them whose
+        contracts had run on through one, two, three periods after the cutoff, so that one who comes back has left;
+        naively, what was left at the cutoff of those who stood so long before, NaN where nobody did. A figure of which
+        less than two steps are over is left out.
     """
-    outlook = fitted.outlook
-    if outlook is None:
+    outlook, cutoff = fitted.outlook, fitted.split.test
+    if outlook is None or outlook.missing:
         return nothing_seen()
-    rows = pd.DataFrame([*_values(panels, fitted, outlook), *_staying(panels, fitted, outlook)])
-    clients = len(panels.at(fitted.split.test))
-    return rows.assign(cutoff=fitted.split.test, clients=clients).reindex(columns=list(HINDSIGHT_COLUMNS))
+    rows = pd.DataFrame([*_staying(panels, fitted, outlook), *_values(panels, fitted, outlook)])
+    return rows.assign(cutoff=cutoff, clients=len(panels.at(cutoff))).reindex(columns=list(HINDSIGHT_COLUMNS))
 
 
 def can_look_back(panels: Panels, cutoff: pd.Timestamp) -> bool:
-    """Tell whether more than the horizon of a cutoff is over, so that there is something to hold an outlook against."""
-    outcome = panels.setting.outcome
-    return cutoff + outcome.gap + _BEYOND * outcome.horizon <= panels.histories.observed_until
+    """Tell whether so much is over since a cutoff that there is something to hold an outlook against."""
+    outcome, until = panels.setting.outcome, panels.histories.observed_until
+    if panels.setting.kind == "contractual" and cutoff + _BEYOND * period_of(outcome) <= until:
+        return True
+    return cutoff + outcome.gap + _BEYOND * outcome.horizon <= until
 
 
 def _values(panels: Panels, fitted: Fitted, outlook: Outlook) -> Iterator[dict[str, object]]:
-    cutoff = fitted.split.test
-    if outlook.missing or not can_look_back(panels, cutoff):
+    cutoff, length = fitted.split.test, outlook.horizon_days
+    many = _steps(panels, outlook, cutoff, gap=outlook.gap_days, length=length)
+    if many == 0:
         return
-    panel = panels.at(cutoff, learned=fitted.learned)
-    expected = fitted.predict(panel)["expected_value"]
-    recorded = (cutoff - first_known(panels.histories, cutoff)).days
-    a_day = panel["amount_sum_365d"].clip(lower=0.0) / min(max(recorded, 1), _DAYS_OF_A_PACE)
-    for days in _lengths(panels, outlook, cutoff, gap=outlook.gap_days, length=outlook.horizon_days):
-        came = panels.labels([cutoff], known_before=None, horizon=pd.Timedelta(days=days))["value"]
-        told = outlook.spend_within(panel.loc[came.index], expected.loc[came.index], days=days)
-        naive = days * a_day.loc[came.index]
-        yield {"figure": "value", "days": days} | _sums(told=told, naive=naive, came=came)
+    came = panels.spend([cutoff], until=pd.Timedelta(days=many * length), known_before=None)
+    panel = panels.at(cutoff, learned=fitted.learned).loc[came.index]
+    told = np.cumsum(outlook.spend_ahead(panel, fitted.predict(panel)["expected_value"], horizons=many))
+    recorded = min(max((cutoff - first_known(panels.histories, cutoff)).days, 1), _DAYS_OF_A_PACE)
+    a_day = float(panel["amount_sum_365d"].clip(lower=0.0).sum()) / recorded
+    spent = np.cumsum(came.sum().to_numpy())
+    for number in range(many):
+        days = (number + 1) * length
+        yield {"figure": "value", "days": days, "told": told[number], "naive": days * a_day, "came": spent[number]}
 
 
 def _staying(panels: Panels, fitted: Fitted, outlook: Outlook) -> Iterator[dict[str, object]]:
     if outlook.survival is None:
         return
-    cutoff = fitted.split.test
-    shares = outlook.staying(panels.at(cutoff, learned=fitted.learned)).set_index("days")["share"]
-    for days in _lengths(panels, outlook, cutoff, gap=0, length=outlook.period_days):
-        if days in shares.index:
-            before = cutoff - pd.Timedelta(days=days)
-            naive, came = (
-                _left_of(panels, at, days, known_before=known) for at, known in ((before, cutoff), (cutoff, None))
-            )
-            yield {"figure": "staying", "days": days, "told": float(shares[days]), "naive": naive, "came": came}
+    cutoff, length = fitted.split.test, outlook.period_days
+    shares = outlook.staying(panels.at(cutoff, learned=fitted.learned))["share"].to_numpy()
+    many = _steps(panels, outlook, cutoff, gap=0, length=length, at_most=len(shares))
+    if many == 0:
+        return
+    came = _left_of(panels, cutoff, length, many, known_before=None)
+    for number in range(1, many + 1):
+        before = cutoff - pd.Timedelta(days=number * length)
+        naive = _left_of(panels, before, length, number, known_before=cutoff)[-1]
+        yield {"figure": "staying", "days": number * length, "told": shares[number - 1]} | {
+            "naive": naive,
+            "came": came[number - 1],
+        }
 
 
-def _left_of(panels: Panels, cutoff: pd.Timestamp, days: int, *, known_before: pd.Timestamp | None) -> float:
-    """Tell which share of those who stood at a cutoff had a contract so many days later."""
-    left = build_labels(
+def _left_of(
+    panels: Panels, cutoff: pd.Timestamp, length: int, periods: int, *, known_before: pd.Timestamp | None
+) -> list[float]:
+    """Tell which share of those who stood at a cutoff was left after each period."""
+    lives = build_durations(
         panels.histories,
         cutoffs=cutoff,
-        horizon=f"{days}d",
+        period=f"{length}d",
+        periods=periods,
         kind=panels.setting.kind,
         active=panels.setting.active,
         known_before=known_before,
-    )["churned"]
-    return 1.0 - float(left.mean())
+    )
+    stayed = lives["churned"] == 0
+    return [float((stayed | (lives["duration"] > number)).mean()) for number in range(1, periods + 1)]
 
 
-def _sums(**money: pd.Series) -> dict[str, float]:
-    return {name: float(amounts.sum()) for name, amounts in money.items()}
-
-
-def _lengths(panels: Panels, outlook: Outlook, cutoff: pd.Timestamp, *, gap: int, length: int) -> range:
-    """Count days in steps of `length`, as far as they are over, within the years of the outlook."""
+def _steps(
+    panels: Panels, outlook: Outlook, cutoff: pd.Timestamp, *, gap: int, length: int, at_most: int | None = None
+) -> int:
+    """Count the steps of so many days that are over, within the years of the outlook; none if less than two are."""
     over = (panels.histories.observed_until - cutoff).days - gap
-    return range(length, int(min(over, outlook.terms.years * _DAYS_OF_A_YEAR)) + 1, length)
+    steps = int(min(over, outlook.terms.years * _DAYS_OF_A_YEAR)) // length
+    steps = steps if at_most is None else min(steps, at_most)
+    return steps if steps >= _BEYOND else 0

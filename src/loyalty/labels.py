@@ -12,7 +12,7 @@ from loyalty.checks import is_whole_number
 from loyalty.histories import Histories, OutcomeKind, at_instant
 from loyalty.timeline import Duration, Instant, Outcome, as_cutoffs, as_duration, as_instant
 
-__all__ = ["CensoredHorizonWarning", "build_durations", "build_labels"]
+__all__ = ["CensoredHorizonWarning", "build_durations", "build_labels", "build_spend"]
 
 
 class CensoredHorizonWarning(UserWarning):
@@ -110,6 +110,95 @@ def build_labels(
     joined = pd.concat(parts, ignore_index=True).astype({"churned": "int8", "value": "float64"})
     joined["cutoff"] = joined["cutoff"].astype("datetime64[us]")
     return joined.set_index(["client_id", "cutoff"])
+
+
+def build_spend(
+    histories: Histories,
+    *,
+    cutoffs: Instant | Iterable[Instant],
+    period: Duration,
+    until: Duration,
+    gap: Duration = "0d",
+    kind: OutcomeKind = "non-contractual",
+    active: Duration | None = None,
+    known_before: Instant | None = None,
+    clients: Iterable[Any] | None = None,
+) -> pd.DataFrame:
+    """Add up what every client at every cutoff spent in one period after another.
+
+    Period ``k`` of a cutoff begins `gap` and ``k - 1`` periods after it; the last ends at `until`, if that is sooner.
+
+    Parameters
+    ----------
+    histories : Histories
+        What was recorded, up to `Histories.observed_until`.
+    cutoffs : str, date, Timestamp or iterable of them
+        Where we stand.
+    period : str or timedelta
+        Length of a period.
+    until : str or timedelta
+        How long after the gap to follow a client.
+    gap, kind, active, known_before, clients
+        As in `build_labels`.
+
+    Returns
+    -------
+    DataFrame
+        Net spend, a column a period, named by the days from the gap to its end; NaN where the period is not over.
+        Indexed by `client_id` and `cutoff`, sorted by cutoff and client, in the rows of `build_labels`.
+
+    Examples
+    --------
+    Of 75 days the third period of 30 has 15. Bob's purchase on 2 March is the first of his second; the third is not
+    over:
+
+    >>> import pandas as pd
+    >>> bills = pd.DataFrame({
+    ...     "client_id": ["ann", "bob", "bob"], "event_time": ["2024-01-05", "2024-01-09", "2024-03-02"],
+    ...     "amount": [10.0, 5.0, 7.0],
+    ... })
+    >>> histories = Histories(bills, observed_until="2024-04-15")
+    >>> build_spend(histories, cutoffs="2024-02-01", period="30d", until="75d")
+                           30   60  75
+    client_id cutoff
+    ann       2024-02-01  0.0  0.0 NaN
+    bob       2024-02-01  0.0  7.0 NaN
+    """
+    length, whole = as_duration(period, name="period"), as_duration(until, name="until")
+    starts = [number * length for number in range(-(-whole // length))]
+    ends = [min(start + length, whole) for start in starts]
+    outcome = Outcome.of(horizon=period, gap=gap)
+    known = None if known_before is None else as_instant(known_before, name="known_before")
+    seen_to = histories.observed_until if known is None else min(histories.observed_until, known)
+    only = None if clients is None else histories.client_ids(clients)
+    parts = []
+    for cutoff in as_cutoffs(cutoffs):
+        rows = histories.population(cutoff=cutoff, kind=kind, active=active)
+        if kind == "contractual":
+            rows = rows.semi_join(_contract_ended(histories, cutoff, outcome, known), "client_id")
+        there = pd.Index(_of_clients(rows.order_by("client_id").select("client_id").execute(), only)["client_id"])
+        opens = outcome.window(cutoff)[0]
+        paid = _paid(histories, [opens + start for start in starts], opens + whole, known).execute()
+        spend = paid.pivot_table(index="client_id", columns="period", values="value", aggfunc="sum")
+        spend = spend.reindex(index=there, columns=range(1, len(starts) + 1)).fillna(0.0)
+        spend.columns = pd.Index([end.days for end in ends])
+        spend.loc[:, [opens + end > seen_to for end in ends]] = float("nan")
+        parts.append(spend.assign(cutoff=cutoff))
+    joined = pd.concat(parts).astype({"cutoff": "datetime64[us]"})
+    return joined.set_index("cutoff", append=True)
+
+
+def _paid(
+    histories: Histories, starts: list[pd.Timestamp], end: pd.Timestamp, known: pd.Timestamp | None
+) -> ibis.Table:
+    """Add up what each client spent from each of these instants to the next, the last ending at `end`."""
+    inside = histories.purchases.filter(
+        lambda t: (t.event_time >= at_instant(starts[0])) & (t.event_time < at_instant(end))
+    )
+    if known is not None:
+        inside = inside.filter(lambda t: t.known_at < at_instant(known))
+    begun = inside.mutate(period=lambda t: sum((t.event_time >= at_instant(one)).cast("int32") for one in starts))
+    return begun.group_by("client_id", "period").aggregate(value=lambda t: t.amount.sum())
 
 
 def _of_clients(rows: pd.DataFrame, only: NDArray[Any] | None) -> pd.DataFrame:

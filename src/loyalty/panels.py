@@ -13,7 +13,7 @@ from loyalty.features.feature import WINDOWS
 from loyalty.features.learned import MODELS
 from loyalty.features.panel import client_parts
 from loyalty.histories import Histories
-from loyalty.labels import build_labels
+from loyalty.labels import build_labels, build_spend
 from loyalty.setting import Setting
 from loyalty.timeline import Split
 
@@ -167,6 +167,27 @@ class Panels:
             self.histories,
             cutoffs=cutoffs,
             horizon=self.setting.outcome.horizon if horizon is None else horizon,
+            gap=self.setting.outcome.gap,
+            kind=self.setting.kind,
+            active=self.setting.active,
+            known_before=known_before,
+            clients=self.drawn(share),
+        )
+
+    def spend(
+        self,
+        cutoffs: Sequence[pd.Timestamp],
+        *,
+        until: pd.Timedelta,
+        known_before: pd.Timestamp | None,
+        share: float = 1.0,
+    ) -> pd.DataFrame:
+        """Add up what a share of the clients at these cutoffs spent in one horizon of the setting after another."""
+        return build_spend(
+            self.histories,
+            cutoffs=cutoffs,
+            period=self.setting.outcome.horizon,
+            until=until,
             gap=self.setting.outcome.gap,
             kind=self.setting.kind,
             active=self.setting.active,

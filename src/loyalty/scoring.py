@@ -77,12 +77,12 @@ class Yardsticks:
     rfm: RfmCuts | None
 
     @classmethod
-    def at(cls, panel: pd.DataFrame, predicted: pd.DataFrame) -> Self:
-        """Cut the clients who stand at one cutoff, in a panel and as the models predict them."""
+    def at(cls, panel: pd.DataFrame, predicted: pd.DataFrame, *, active: pd.Timedelta | None) -> Self:
+        """Cut the clients who stand at one cutoff, active for so long, in a panel and as the models predict them."""
         wanted = dict.fromkeys((*HISTORY_FEATURES, *RFM_FEATURES, *LOYALTY_FEATURES))
         features = tuple(name for name in wanted if name in panel)
         bought = set(RFM_FEATURES) <= set(features) and panel["days_since_last"].notna().any()
-        rfm = RfmCuts.fit(panel) if bought and not pays_by_bill(panel) else None
+        rfm = RfmCuts.fit(panel) if bought and not pays_by_bill(panel, active=active) else None
         return cls(features, ValueRiskCuts.fit(predicted), rfm)
 
     def to_dict(self) -> dict[str, Any]:
@@ -158,7 +158,8 @@ class Bundle:
         """
         if fitted.outlook is None:
             raise ValueError("`fitted` must have an outlook. Fit the models with `long_run`, such as LongRunTerms().")
-        yardsticks, learned = Yardsticks.at(panel, fitted.predict(panel)), fitted.learned or None
+        yardsticks = Yardsticks.at(panel, fitted.predict(panel), active=setting.active)
+        learned = fitted.learned or None
         return cls(fitted.churn, fitted.value, fitted.uncertainty, fitted.outlook, yardsticks, setting, learned, about)
 
     @property

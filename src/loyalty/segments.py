@@ -36,6 +36,8 @@ RFM_FEATURES: tuple[str, ...] = (_RECENCY, _FREQUENCY, _MONETARY)
 USUAL_GAP = "gap_days_median"
 #: A silence of so many usual gaps is one; of so few clients it is nobody's habit.
 _SILENT_GAPS, _FEW_SILENT = 1.5, 0.05
+#: Of fewer than these none need be silent by chance.
+_MANY_BILLED = 20
 _FIFTHS = (0.2, 0.4, 0.6, 0.8)
 #: A half, three tenths, and the top fifth.
 _TIERS = (0.5, 0.8)
@@ -153,33 +155,37 @@ def _rfm_numbers(panel: pd.DataFrame) -> pd.DataFrame:
     return float_columns(panel, RFM_FEATURES)
 
 
-def pays_by_bill(panel: pd.DataFrame) -> bool:
+def pays_by_bill(panel: pd.DataFrame, *, active: pd.Timedelta | None = None) -> bool:
     """Tell whether hardly anybody is silent for longer than usual, so that recency is the day of the last bill.
 
     Parameters
     ----------
     panel : DataFrame
         With `days_since_last` and `gap_days_median`, of one cutoff.
+    active : Timedelta, optional
+        Whoever has been silent for longer than this is not in the panel.
 
     Returns
     -------
     bool
-        Whether of the clients with a usual gap fewer than one in twenty have been silent for more than one and a half
-        of it; False where nobody has one, or it was not measured.
+        Whether fewer than one in twenty clients have been silent for more than one and a half of their usual gap, of
+        those who would still be in the panel if they had. False where these are fewer than twenty, or their usual gap
+        was not measured.
 
     Examples
     --------
-    Fees of every month, 3, 17 and 29 days ago. In a shop somebody is always late:
+    Fees of every month, 10 to 29 days ago. In a shop somebody is always late:
 
-    >>> bills = pd.DataFrame({"days_since_last": [3.0, 17.0, 29.0], "gap_days_median": 31.0})
-    >>> pays_by_bill(bills), pays_by_bill(bills.assign(days_since_last=[3.0, 17.0, 47.0]))
+    >>> bills = pd.DataFrame({"days_since_last": np.arange(10.0, 30.0), "gap_days_median": 31.0})
+    >>> pays_by_bill(bills), pays_by_bill(bills.replace({"days_since_last": {29.0: 47.0}}))
     (True, False)
     """
     if not {_RECENCY, USUAL_GAP} <= set(panel.columns):
         return False
     known = float_columns(panel, (_RECENCY, USUAL_GAP)).dropna()
-    silent = known[_RECENCY] > _SILENT_GAPS * known[USUAL_GAP]
-    return len(known) > 0 and bool(silent.mean() < _FEW_SILENT)
+    silence, late = known[_RECENCY].to_numpy(), _SILENT_GAPS * known[USUAL_GAP].to_numpy()
+    seen = np.full(len(known), True) if active is None else late < active / pd.Timedelta(days=1)
+    return int(seen.sum()) >= _MANY_BILLED and bool((silence > late)[seen].mean() < _FEW_SILENT)
 
 
 def rfm_segments(panel: pd.DataFrame, *, cuts: RfmCuts, language: Language = "en") -> pd.DataFrame:

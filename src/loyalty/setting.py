@@ -24,7 +24,9 @@ from loyalty.timeline import (
 if TYPE_CHECKING:
     import ibis
 
-__all__ = ["WARM_UP", "Setting", "first_known"]
+__all__ = ["WARM_UP", "YEAR", "Setting", "first_known"]
+
+YEAR = pd.Timedelta(days=365)
 
 #: Before a client base has a little history there is nothing to learn from.
 WARM_UP = pd.Timedelta(days=60)
@@ -119,6 +121,22 @@ class Setting:
         """
         # One by one: an early purchase reported after one test cutoff must not move its training cutoffs.
         return tuple(self._lay(histories, cutoff)[0] for cutoff in as_cutoffs(cutoffs))
+
+    def anniversaries(self, histories: Histories, cutoff: pd.Timestamp) -> list[pd.Timestamp]:
+        """Name the instants whole years before a cutoff, as far back as training cutoffs may lie; the first first."""
+        first = self._first(histories, cutoff) if self.first is None else self.first
+        years = range(1, max((cutoff - first) // YEAR, 0) + 1)
+        return [cutoff - number * YEAR for number in reversed(years)]
+
+    def was_open(
+        self, histories: Histories, spells: Iterable[tuple[pd.Timestamp, pd.Timestamp]], *, cutoff: pd.Timestamp
+    ) -> list[bool]:
+        """Tell in which spells clients could buy nearly all of the time, as far as was known at a cutoff."""
+        closed = self._closed(histories, cutoff)
+        return [
+            closed is None or _is_open(start, closed, Outcome(horizon=end - start, gap=pd.Timedelta(0)))
+            for start, end in spells
+        ]
 
     def unevenness(self, histories: Histories, splits: Iterable[Split]) -> str:
         """Say so if the horizons learned from and tested at hold more or fewer purchases by the calendar."""

@@ -313,12 +313,15 @@ def _lasting(departures: list[float]) -> float:
     return len(departures) / (len(departures) + 1)
 
 
-def _sureness(departures: list[float]) -> float:
-    """Tell how sure it is that years depart alike: the more, the farther and the more often they do."""
+def _sureness(departures: list[float], chance: list[float]) -> float:
+    """Tell how sure it is that years depart alike: the more, the farther and the more often they do.
+
+    `chance` is the variance of each of them that is of clients who left or not by chance.
+    """
     if not departures:
         return 0.0
     agreed = len(departures) * float(np.mean(departures)) ** 2
-    return agreed / (agreed + float(np.var(departures)) + _ONCE**2)
+    return agreed / (agreed + float(np.var(departures)) + float(np.mean(chance)) + _ONCE**2)
 
 
 def _in_a_hole(cutoffs: pd.DatetimeIndex, when: pd.Timestamp) -> bool:
@@ -351,12 +354,14 @@ def share_to_come(churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex, *, now: 
 
     It is the share of the last year of cutoffs, times what the same season of years past was to the mean of its year,
     of which `n` years tell n / (n + 1), or more if it is sure: n m² / (n m² + v), for a mean departure of `m` and a
-    variance `v` of it from year to year and of what may pass (.4²). Where all leave in one month of a year they will in
-    that of the next; whether half as many more were a season cannot be known of one year. Before, all shares are
-    brought to the level of today: if by `g` in logarithms more left than at the same time of the year before, they grow
-    so on, by g² / (g² + v) of it, where `v` is the variance of that from cutoff to cutoff, and of what passes at the
-    least (.1²). Growth is seen over half a year or more, or there is none, and is never more than a doubling a year.
-    All is reckoned in shares and not in log-odds, whose mean lies below the share of a year with a season.
+    variance `v` of it from year to year, of who leaves by chance, and of what may pass (.4²). Where all leave in one
+    month of a year they will in that of the next; whether half as many more were a season cannot be known of one year.
+
+    Before, all shares are brought to the level of today: if by `g` in logarithms more left than at the same time of the
+    year before, they grow so on, by g² / (g² + v) of it, where `v` is the variance of that from cutoff to cutoff, and of
+    what passes at the least (.1²). Growth is seen over half a year or more, or there is none, and is never more than a
+    doubling a year. All is reckoned in shares and not in log-odds, whose mean lies below the share of a year with a
+    season.
 
     Parameters
     ----------
@@ -391,10 +396,12 @@ def share_to_come(churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex, *, now: 
     shares = _share(left["left"], left["clients"])
     shares *= np.exp(_growth(shares) * ((now - days) / YEAR).to_numpy())
     years = [(then, _year_of(shares, then)) for then in _same_seasons(days, now)]
-    departures = [_at(shares, then) / float(year.mean()) - 1 for then, year in years if len(year)]
+    seen = [(_at(shares, then) / float(year.mean()), float(year.mean()), then) for then, year in years if len(year)]
+    departures = [ratio - 1 for ratio, *_ in seen]
+    chance = [ratio / (usual * _at(left["clients"], then)) for ratio, usual, then in seen]
     last = _year_of(shares, days[-1])
     usual = float(np.average(last, weights=left["clients"][last.index]))
-    sure = _sureness(departures)
+    sure = _sureness(departures, chance)
     season = float(np.mean(departures)) * max(_lasting(departures), sure) if departures else 0.0
     return float(np.clip(usual * (1 + season), _SURE, 1 - _SURE)), sure
 

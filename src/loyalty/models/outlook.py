@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from loyalty.btyd import Generations, Habits, expected_purchases, first_days
 from loyalty.checks import is_finite_number
+from loyalty.models.clocks import clocks_of_periods, season_of_periods
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
 from loyalty.models.survival import SurvivalModel
 from loyalty.models.trees import cutoffs_of, feature_names, write_json
@@ -28,8 +29,6 @@ OUTLOOK_COLUMNS = ("long_run_value", "alive_probability", "median_remaining_days
 OUTLOOK_FILES = ("outlook.json", "survival.json", "survival.txt", "pace.json", "pace.txt", "pace_whole.txt")
 
 _DAYS_OF_A_YEAR = 365.25
-#: From where the season and the year of a contract are seen, in degrees.
-_SIDES = (0, 45, 90, 135)
 _LONGEST_YEARS = 20.0
 #: The pace of payments, and the season of spend, are of so many days.
 _DAYS_OF_A_PACE = 365
@@ -113,8 +112,8 @@ class Outlook:
     buying : Generations or None
         The rates at which clients buy, by when they came.
     season : tuple of float
-        What is spent in each horizon of a year, fading aside, over what is spent in the first: begins with 1. Empty
-        where it is not known, and all horizons are then alike.
+        What is spent a day in each horizon of a year, fading aside, over what is spent in the first: begins with 1; the
+        last is what is left of 365 days. Empty where it is not known, and all horizons are then alike.
     survival : SurvivalModel or None
         Of contracts.
     pace : ValueModel or None
@@ -212,40 +211,76 @@ class Outlook:
             )
         if self.survival is not None:
             curves = self._curves(panel)
-            told["long_run_value"] = self._worth_of_contracts(panel, expected, self._held(curves))
+            paid = self._paid(panel, expected, self._held(curves))
+            told["long_run_value"] = self._worth(np.ones_like(paid), paid)
             told["median_remaining_days"] = _median_days(curves, self.period_days)
         return told
 
-    def learn_season(self, panel: pd.DataFrame, spend: Floats) -> Self:
-        """Learn what each horizon of a year is of the first, from clients who stood a year ago.
+    def learn_season(self, panel: pd.DataFrame, spend: pd.DataFrame) -> Self:
+        """Learn what each horizon of a year is of the first, from clients who stood whole years ago.
 
         Parameters
         ----------
         panel : DataFrame of shape (n_clients,)
-            Who stood at cutoffs a whole number of years ago, with what `predict` asks.
-        spend : ndarray of shape (n_clients, n_horizons)
-            What they spent in each horizon of the year, the first first.
+            Who stood at cutoffs whole years ago, with what `predict` asks.
+        spend : DataFrame of shape (n_clients, n_horizons)
+            What they spent in each horizon of 365 days, the first first, as from `loyalty.labels.build_spend`; NaN
+            where it is not known.
 
         Returns
         -------
         Outlook
             With `season`. The departure m of a horizon from what the spend of the first and its fading lead to expect
             counts for m² / (m² + s²) of itself, with s its standard error over clients: what few clients did by chance
-            is no season. None is learned where nothing was spent in the first horizon.
+            is no season. What nobody saw is as the mean of what was seen. None is learned where nothing was spent in
+            the first horizon, or in a year is only one.
         """
-        faded = spend[:, :1] * self._by_age(panel, lambda ages, habits: self._fade(ages, habits)[:, : spend.shape[1]])
+        money = spend.to_numpy(dtype=float)
+        lengths = np.diff([0.0, *map(float, spend.columns)]) / self.horizon_days
+        faded = (
+            money[:, :1] * self._by_age(panel, lambda ages, habits: self._fade(ages, habits, len(lengths))) * lengths
+        )
+        seen = ~np.isnan(money) & ~np.isnan(money[:, :1])
+        money, faded = np.where(seen, money, 0.0), np.where(seen, faded, 0.0)
         usual = faded.sum(axis=0)
-        if not (usual > 0).all():
+        if usual[0] <= 0 or (usual[1:] <= 0).all():
             return self
-        departure = spend.sum(axis=0) / usual - 1.0
-        error = np.sqrt(((spend - (1.0 + departure) * faded) ** 2).sum(axis=0)) / usual
+        told = usual > 0
+        usual = np.where(told, usual, 1.0)
+        departure = np.where(told, money.sum(axis=0) / usual - 1.0, 0.0)
+        error = np.sqrt(((money - (1.0 + departure) * faded) ** 2).sum(axis=0)) / usual
         certainty = departure**2 / np.maximum(departure**2 + error**2, _TINY)
-        return replace(self, season=tuple((1.0 + certainty * departure).clip(min=0.0).tolist()))
+        season = (1.0 + certainty * departure).clip(min=0.0)
+        season[~told] = np.average(season[told], weights=lengths[told])
+        return replace(self, season=tuple(season.tolist()))
 
-    def spend_within(self, panel: pd.DataFrame, expected_value: ArrayLike, *, days: int) -> pd.Series:
-        """Tell what each client is expected to spend within so many days from the gap on: no discount, no margin."""
-        plain = replace(self, terms=LongRunTerms(years=days / _DAYS_OF_A_YEAR, discount_rate=0.0))
-        return plain.predict(panel, expected_value)["long_run_value"]
+    def spend_ahead(self, panel: pd.DataFrame, expected_value: ArrayLike, *, horizons: int) -> Floats:
+        """Tell what all clients together will spend in each of so many horizons: no discount, no margin.
+
+        Parameters
+        ----------
+        panel, expected_value
+            As in `predict`.
+        horizons : int
+            How many, one after another from the gap on.
+
+        Returns
+        -------
+        ndarray of shape (horizons,)
+            The first is the sum of `expected_value`. NaN where there is no model.
+        """
+        expected = np.asarray(expected_value, dtype=float)
+        if self.survival is not None:
+            ahead = self._of_whole_horizons(horizons)
+            return ahead._paid(panel, expected, ahead._held(self._curves(panel))).sum(axis=0)
+        if self.buying is None:
+            return np.full(horizons, np.nan)
+        total, step = np.zeros(horizons), max(1, _BLOCK_NUMBERS // horizons)
+        for start in range(0, len(panel), step):
+            some = slice(start, start + step)
+            faded = self._by_age(panel.iloc[some], lambda ages, habits: self._fade(ages, habits, horizons))
+            total += expected[some] @ faded
+        return total * self._seasons(horizons)
 
     def staying(self, panel: pd.DataFrame) -> pd.DataFrame:
         """Tell which share of these clients is expected to stay, by the number of days ahead.
@@ -270,8 +305,13 @@ class Outlook:
                 "Nobody was seen under contract for a year after a training cutoff: the long-run value carries on what "
                 "is paid within the horizon, too much of who pays in it for longer, and too little of the others."
             )
+        if self.buying is not None and not self.season and self.horizon_days < _DAYS_OF_A_PACE:
+            notes.append(
+                "No client was seen for a year after a time like this: the long-run value knows no season of spend, "
+                "and carries on what is expected of the horizon as if the whole year were like it."
+            )
         if self.buying is not None and all(
-            self._fade(np.ones(1), habits)[0, -1] > _NO_FADE for habits in self.buying.habits
+            self._fade(np.ones(1), habits, len(self._horizons))[0, -1] > _NO_FADE for habits in self.buying.habits
         ):
             notes.append(
                 "In these purchases nobody is seen to leave for good: the long-run value carries today's pace on "
@@ -320,6 +360,12 @@ class Outlook:
         assert self.survival is not None and self.survival.period is not None  # noqa: PT018, S101 - fitted with one
         return as_duration(self.survival.period, name="period").days
 
+    def _of_whole_horizons(self, horizons: int) -> Self:
+        """Look so many horizons ahead, on plain terms."""
+        return replace(
+            self, terms=LongRunTerms(years=horizons * self.horizon_days / _DAYS_OF_A_YEAR, discount_rate=0.0)
+        )
+
     @property
     def _horizons(self) -> Floats:
         """How much of each horizon lies within the years: all of it, but for the last."""
@@ -355,32 +401,32 @@ class Outlook:
         for habits, rows in self.buying.of(self._first_days(panel, age)):
             ages, inverse = np.unique(age[rows], return_inverse=True)
             step = max(1, _BLOCK_NUMBERS // len(self._horizons))
-            parts = [tell(ages[start : start + step], habits) for start in range(0, len(ages), step)]
-            if parts:
-                told.append((rows, np.concatenate(parts)[inverse]))
-        whole = np.full((len(panel), *(told[0][1].shape[1:] if told else ())), np.nan)
+            parts = [tell(ages[start : start + step], habits) for start in range(0, max(len(ages), 1), step)]
+            told.append((rows, np.concatenate(parts)[inverse]))
+        whole = np.empty((len(panel), *told[0][1].shape[1:]))
         for rows, one in told:
             whole[rows] = one
         return whole
 
     def _worth_faded(self, age: Floats, habits: Habits) -> Floats:
-        return self._worth(self._fade(age, habits), self._seasons)
+        many = len(self._horizons)
+        return self._worth(self._fade(age, habits, many), self._seasons(many))
 
-    @property
-    def _seasons(self) -> Floats:
-        """What each horizon is of the first by its season, which comes again each year."""
+    def _seasons(self, horizons: int) -> Floats:
+        """Tell what each horizon is of the first by its season, the mean over its days, year after year."""
         if not self.season:
-            return np.ones(len(self._horizons))
-        middle = self.horizon_days * (np.arange(len(self._horizons)) + 0.5) % _DAYS_OF_A_PACE
-        of_year = (middle // self.horizon_days).astype(np.int64)
-        return np.array(self.season)[np.minimum(of_year, len(self.season) - 1)]
+            return np.ones(horizons)
+        begins = self.horizon_days * np.arange(len(self.season))
+        a_day = np.array(self.season)[np.searchsorted(begins, np.arange(_DAYS_OF_A_PACE), side="right") - 1]
+        days = (self.horizon_days * np.arange(horizons)[:, None] + np.arange(self.horizon_days)) % _DAYS_OF_A_PACE
+        return a_day[days].mean(axis=1)
 
-    def _fade(self, age: Floats, habits: Habits) -> Floats:
+    def _fade(self, age: Floats, habits: Habits, horizons: int) -> Floats:
         # Of clients who have just bought again, or at age 0 for the first time: their chance of still being one, which
         # divides out, is then simply 1.
         return relative_purchases(
             _Frozen(habits.purchases),
-            len(self._horizons),
+            horizons,
             length=self.horizon_days,
             gap=self.gap_days,
             frequency=np.where(age > 0, 1.0, 0.0),
@@ -397,10 +443,10 @@ class Outlook:
             changing |= season_of_periods(panel, length, model.periods_)
         return model.predict_survival(X, changing=changing or None)
 
-    def _worth_of_contracts(self, panel: pd.DataFrame, expected: Floats, held: Floats) -> Floats:
+    def _paid(self, panel: pd.DataFrame, expected: Floats, held: Floats) -> Floats:
         """Begin with what is expected of the first horizon, and go on at the pace of a year for as long as they run.
 
-        Who pays in the first horizon has paid it of the first year.
+        Who pays in the first horizon has paid it of the first year. A row a client, a column a whole horizon.
         """
         first = held[:, :1]
         shares = np.divide(held, first, out=np.zeros_like(held), where=first > 0)
@@ -412,7 +458,7 @@ class Outlook:
             rest = np.clip(pace * a_year - expected, 0.0, None) / (a_year - 1)
             of_first_year = np.clip(a_year - np.arange(1, held.shape[1]), 0.0, 1.0)
             spend[:, 1:] = rest[:, None] * of_first_year + pace[:, None] * (1 - of_first_year)
-        return self._worth(np.clip(np.minimum.accumulate(shares, axis=1), 0.0, 1.0), spend)  # what rounding leaves
+        return spend * np.clip(np.minimum.accumulate(shares, axis=1), 0.0, 1.0)  # what rounding leaves
 
     def _held(self, curves: Floats) -> Floats:
         """Tell for which share of each horizon contracts are in force."""
@@ -424,79 +470,6 @@ class Outlook:
 def _age(panel: pd.DataFrame) -> Floats:
     """Count the days since the first purchase; of who is known only by refunds, since the first record."""
     return panel["T"].fillna(panel["days_since_first_record"]).fillna(0.0).to_numpy(dtype=float)
-
-
-def clocks_of_periods(panel: pd.DataFrame, period: pd.Timedelta, periods: int) -> dict[str, Floats]:
-    """Tell how old the contract will be in the middle of each period, and how far its renewal is.
-
-    Minimum terms end, and yearly payers decide, at an age that is known beforehand: what lies two periods ahead of one
-    client lies one ahead of another, and is the same. Where contracts run from year to year, the age is a place on a
-    circle, seen from four sides as the season is. Of several that run, the oldest counts.
-
-    Parameters
-    ----------
-    panel : DataFrame of shape (n_rows, n_features)
-        With `contract_running_days` or `days_to_renewal`, as far as they are to be told.
-    period : Timedelta
-        Length of a period.
-    periods : int
-        How many.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_rows, periods)
-        `contract_age` and the days until the renewal that is next now, less than 0 once it is over; the sine of the
-        angle within the year of the contract, and of as many degrees more as the name says. NaN where nothing is known.
-
-    Examples
-    --------
-    >>> panel = pd.DataFrame({"contract_running_days": [300.0], "days_to_renewal": [65.0]})
-    >>> clocks = clocks_of_periods(panel, pd.Timedelta(days=90), 2)
-    >>> clocks["contract_age"].tolist(), clocks["to_renewal"].tolist()
-    ([[345.0, 435.0]], [[20.0, -70.0]])
-    """
-    ahead = period / pd.Timedelta(days=1) * (np.arange(periods) + 0.5)
-    clocks = {}
-    if "contract_running_days" in panel:
-        clocks["contract_age"] = age = panel["contract_running_days"].to_numpy(dtype=float)[:, None] + ahead
-        angle = 2 * np.pi * age / _DAYS_OF_A_YEAR
-        clocks |= {f"anniversary_{side}": np.sin(angle + np.deg2rad(side)) for side in _SIDES}
-    if "days_to_renewal" in panel:
-        clocks["to_renewal"] = panel["days_to_renewal"].to_numpy(dtype=float)[:, None] - ahead
-    return clocks
-
-
-def season_of_periods(panel: pd.DataFrame, period: pd.Timedelta, periods: int) -> dict[str, Floats]:
-    """Tell the season in the middle of each period after the cutoffs of a panel, as `SurvivalModel` takes it.
-
-    The day of the year is a place on a circle, seen from four sides: of two sides alone a tree may pick the one from
-    which two seasons that it knows look nearly alike, and take a day between them for the wrong one.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_rows, periods)
-        The sine of the angle, and of as many degrees more as the name says.
-
-    Raises
-    ------
-    ValueError
-        If `panel` has no `cutoff` in its index.
-
-    Examples
-    --------
-    Of two halves of a year, the first lies about the first of April:
-
-    >>> index = pd.MultiIndex.from_tuples([("ann", pd.Timestamp("2023-01-01"))], names=["client_id", "cutoff"])
-    >>> season_of_periods(pd.DataFrame(index=index), pd.Timedelta(days=182), 2)["season_0"].round(2)
-    array([[ 1., -1.]])
-    """
-    cutoffs = cutoffs_of(panel)
-    if cutoffs is None:
-        raise ValueError("`panel` must have `cutoff` in its index, as `build_panel` gives it, to know the season.")
-    dates, rows = np.unique(cutoffs, return_inverse=True)
-    middles = [pd.DatetimeIndex(dates) + period * (number + 0.5) for number in range(periods)]
-    angle = 2 * np.pi * np.column_stack([middle.dayofyear for middle in middles])[rows] / _DAYS_OF_A_YEAR
-    return {f"season_{side}": np.sin(angle + np.deg2rad(side)) for side in _SIDES}
 
 
 @dataclass(frozen=True)
