@@ -358,9 +358,9 @@ def share_to_come(churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex, *, now: 
     month of a year they will in that of the next; whether half as many more were a season cannot be known of one year.
 
     Before, all shares are brought to the level of today: if by `g` in logarithms more left than at the same time of the
-    year before, they grow so on, by g² / (g² + v) of it, where `v` is the variance of that from cutoff to cutoff, and of
-    what passes at the least (.1²). Growth is seen over half a year or more, or there is none, and is never more than a
-    doubling a year. All is reckoned in shares and not in log-odds, whose mean lies below the share of a year with a
+    year before, they grow so on, by g² / (g² + v) of it, where `v` is the variance of that from cutoff to cutoff, and
+    of what passes at the least (.1²). Growth is seen over half a year or more, or there is none, and is never more than
+    a doubling a year. All is reckoned in shares and not in log-odds, whose mean lies below the share of a year with a
     season.
 
     Parameters
