@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         write_panel,
     )
     from loyalty.histories import Histories, HistoriesError, HistoriesWarning, Join
-    from loyalty.labels import CensoredHorizonWarning, build_durations, build_labels
+    from loyalty.labels import CensoredHorizonWarning, build_durations, build_labels, build_spend
     from loyalty.loyalty_scores import LoyaltyWeights, loyalty_parts, loyalty_score
     from loyalty.masking import mask_text
     from loyalty.models.churn import ChurnModel
@@ -82,6 +82,7 @@ __all__ = [
     "build_durations",
     "build_labels",
     "build_panel",
+    "build_spend",
     "client_voice",
     "composition_changes",
     "driver_stability",
@@ -150,6 +151,7 @@ _HOMES = {
     "CensoredHorizonWarning": "labels",
     "build_durations": "labels",
     "build_labels": "labels",
+    "build_spend": "labels",
     "LoyaltyWeights": "loyalty_scores",
     "loyalty_parts": "loyalty_scores",
     "loyalty_score": "loyalty_scores",
