@@ -231,7 +231,7 @@ def tell_a_year(panels: Panels, lesson: Lesson) -> Iterator[dict[str, float]]:
     outlook = lesson.fit_outlook(panels, A_YEAR)
     panel = panels.at(lesson.split.test, learned=lesson.learned)
     told = {"off 90 days": first.sum() / first_came - 1}
-    for name, one in (("", outlook), (", no season", replace(outlook, season=()))):
+    for name, one in (("", outlook), (", no season", replace(outlook, season=None))):
         year = one.predict(panel, first)["long_run_value"].sum()
         told |= {f"off year{name}": year / came - 1, f"off after{name}": year / first.sum() / (came / first_came) - 1}
     yield told

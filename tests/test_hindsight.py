@@ -157,16 +157,17 @@ class TestLookBack:
         bills, ends = gym(20)
         histories = Histories(bills, contracts=ends, observed_until=UNTIL)
         panels = Panels(histories, Setting.of(horizon="365d", kind="contractual"), FEATURES[:1])
-        assert can_look_back(panels, UNTIL - pd.Timedelta(days=180))
-        assert not can_look_back(panels, UNTIL - pd.Timedelta(days=179))
+        assert can_look_back(panels, UNTIL - pd.Timedelta(days=180), years=1)
+        assert not can_look_back(panels, UNTIL - pd.Timedelta(days=179), years=1)
 
     def test_two_horizons_must_be_over(self):
         bills = shop(50)
         setting = Setting.of(horizon="90d", gap="10d")
         last = UNTIL - pd.Timedelta(days=190)
         panels = Panels(Histories(bills, observed_until=UNTIL), setting, FEATURES[:2])
-        assert can_look_back(panels, last)
-        assert not can_look_back(panels, last + pd.Timedelta(days=1))
+        assert can_look_back(panels, last, years=1)
+        assert not can_look_back(panels, last + pd.Timedelta(days=1), years=1)
+        assert not can_look_back(panels, last, years=179 / 365.25)
 
 
 class TestBacktest:
@@ -199,15 +200,17 @@ class TestSeason:
 
     def test_is_that_of_the_year_before(self):
         """From 3 October 2023 the first 90 days hold 30 of 1 and 60 of 3 a day: each other is worth 3 of 7 of them."""
-        season = self.outlook("2023-10-03").season
+        season = self.outlook("2023-10-03").season.steps
         assert season[:4] == pytest.approx((1.0, 3 / 7, 3 / 7, 3 / 7), abs=0.07)
         assert len(season) == 5  # and five days
 
     def test_spring_is_followed_by_autumn_and_christmas(self):
-        assert self.outlook("2023-04-01").season[:4] == pytest.approx((1.0, 1.0, 7 / 3, 1.0), abs=0.35)
+        assert self.outlook("2023-04-01").season.steps[:4] == pytest.approx((1.0, 1.0, 7 / 3, 1.0), abs=0.35)
 
     def test_where_there_is_none_none_is_learned(self):
-        assert self.outlook("2023-10-03", christmas=1.0).season[:4] == pytest.approx((1.0, 1.0, 1.0, 1.0), abs=0.1)
+        assert self.outlook("2023-10-03", christmas=1.0).season.steps[:4] == pytest.approx(
+            (1.0, 1.0, 1.0, 1.0), abs=0.1
+        )
 
     def test_is_learned_of_years_that_were_over(self):
         """What is bought from the cutoff on, or reported then, does not count."""
@@ -222,7 +225,7 @@ class TestSeason:
             (split,) = setting.splits(panels.histories, [cutoff])
             told.append(Lesson.of(panels, split).fit_outlook(panels, TERMS).season)
         assert told[0] == told[1]
-        assert len(told[0]) == 5
+        assert len(told[0].steps) == 5
 
     @pytest.mark.parametrize(
         ("options", "horizons"),
@@ -238,20 +241,34 @@ class TestSeason:
         ],
     )
     def test_as_many_horizons_as_a_year_has(self, options, horizons):
-        assert len(self.outlook("2023-10-03", clients=120, **options).season) == horizons
+        season = self.outlook("2023-10-03", clients=120, **options).season
+        assert (0 if season is None else len(season.steps)) == horizons
 
     def test_a_year_must_have_been_seen(self):
         """60 days after the first purchase, at nine in the morning of the first of January, and a year."""
-        assert self.outlook("2023-03-02", clients=120, at_most=4).season == ()
-        assert len(self.outlook("2023-03-03", clients=120, at_most=4).season) == 5
+        assert self.outlook("2023-03-02", clients=120, at_most=4).season is None
+        assert len(self.outlook("2023-03-03", clients=120, at_most=4).season.steps) == 5
 
-    @pytest.mark.parametrize("gap", ["0d", "20d"])
-    def test_what_lies_within_the_gap_of_the_anniversary_is_as_the_rest(self, gap):
-        """With a gap the last days of a year are not over yet."""
-        season = self.outlook("2023-10-03", gap=gap).season
-        known = season[:3] if gap == "20d" else season[:4]
-        if gap == "20d":  # the fourth of 90 days and the last five end after the cutoff
-            assert season[3] == season[4] == pytest.approx(np.mean(known))
+    @pytest.mark.parametrize("gap", ["7d", "30d"])
+    @pytest.mark.parametrize("horizon", ["90d", "120d", "200d"])
+    def test_a_gap_changes_nothing(self, gap, horizon):
+        """The year begins at the cutoff, and is over at the next."""
+        one, other = (self.outlook("2023-10-03", gap=some, horizon=horizon, at_most=4) for some in ("0d", gap))
+        assert other.season == one.season
+        assert None not in other.season.steps
+
+    def test_a_bundle_scored_later_knows_where_in_the_year_it_stands(self):
+        """Fitted before Christmas, and scored after it: the year is worth 1 + 1 + 7/3 + 1 spring quarters and more."""
+        outlook = self.outlook("2023-10-03")
+        panel = pd.DataFrame({"T": [500.0], "days_since_first_record": [500.0], "frequency": 9.0, "recency": 490.0})
+        told = {}
+        for day in ("2023-10-03", "2024-01-01", "2024-04-01"):
+            panel.index = pd.MultiIndex.from_tuples([("ann", pd.Timestamp(day))], names=["client_id", "cutoff"])
+            told[day] = outlook.spend_ahead(panel, [1.0], horizons=4)
+        fade = replace(outlook, season=None).spend_ahead(panel, [1.0], horizons=4)
+        assert told["2023-10-03"] == pytest.approx(fade * [1, 3 / 7, 3 / 7, 3 / 7], abs=0.07)
+        assert told["2024-01-01"] == pytest.approx(fade * [1, 1, 1, 7 / 3], abs=0.3)
+        assert told["2024-04-01"] == pytest.approx(fade * [1, 1, 7 / 3, 1], abs=0.3)
 
     def test_beyond_the_end_of_what_was_recorded_nothing_is_learned(self):
         """The cutoff may lie days later."""
@@ -262,7 +279,7 @@ class TestSeason:
         panels = Panels(histories, setting, FEATURES[:3])
         (split,) = setting.splits(histories, [until + pd.Timedelta(days=10)])
         season = Lesson.of(panels, split).fit_outlook(panels, LongRunTerms(years=0.2)).season
-        assert len(season) == 5
+        assert len(season.steps) == 5
         spend = panels.spend(
             [split.test - pd.Timedelta(days=365)], until=pd.Timedelta(days=365), known_before=split.test
         )
@@ -277,18 +294,18 @@ class TestSeason:
             setting = Setting.of(horizon="60d", active="365d", at_most=6)
             panels = Panels(Histories(some, observed_until=UNTIL), setting, FEATURES[:3])
             (split,) = setting.splits(panels.histories, [pd.Timestamp("2023-11-01")])
-            seasons.append(Lesson.of(panels, split).fit_outlook(panels, TERMS).season)
+            seasons.append(Lesson.of(panels, split).fit_outlook(panels, TERMS).season.steps)
         assert len(seasons[1]) == 7
         assert seasons[1] == pytest.approx(seasons[0], abs=0.15)
 
     def test_of_few_clients_nothing_is_learned(self):
-        assert self.outlook("2023-10-03", clients=20).season == ()
+        assert self.outlook("2023-10-03", clients=20).season is None
 
     def test_is_learned_of_the_clients_who_were_drawn(self, monkeypatch):
         asked = []
         told = fitting.build_panel
         monkeypatch.setattr(fitting, "build_panel", lambda *args, **more: asked.append(more) or told(*args, **more))
-        season = self.outlook("2023-10-03", rows_at_most=3000).season
+        season = self.outlook("2023-10-03", rows_at_most=200).season.steps
         assert season[:4] == pytest.approx((1.0, 3 / 7, 3 / 7, 3 / 7), abs=0.15)
         assert 50 < len(asked[0]["clients"]) < 300
         assert asked[0]["cutoffs"] == [pd.Timestamp("2022-10-03")]

@@ -406,6 +406,19 @@ def test_spend_of_some_clients():
     assert found.index.tolist() == [("bob", CUTOFF), ("cem", CUTOFF)]
 
 
+def test_spend_of_many_periods():
+    histories = world(*past("ann"), ("ann", CUTOFF + 1000 * DAY + TICK, 7.0))
+    found = build_spend(histories, cutoffs=CUTOFF + TICK, period="1d", until="1095d")
+    assert found.shape == (1, 1095)
+    assert found.loc[("ann", CUTOFF + TICK), [1000, 1001]].tolist() == [0.0, 7.0]
+
+
+@pytest.mark.parametrize(("name", "given"), [("period", {"period": "0d"}), ("until", {"until": "0d"})])
+def test_what_is_wrong_with_periods_of_spend_is_named(name, given):
+    with pytest.raises(ValueError, match=f"`{name}` must be at least one day; got 0 days."):
+        build_spend(world(*past("ann")), cutoffs=CUTOFF, **{"period": "2d", "until": "3d", **given})
+
+
 def test_spend_where_nobody_stands():
     histories = world(("ann", CUTOFF + DAY, 7.0))
     found = build_spend(histories, cutoffs=CUTOFF, period="2d", until="3d")

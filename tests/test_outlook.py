@@ -15,6 +15,7 @@ from loyalty.fitting import Lesson, fit_models
 from loyalty.histories import Histories
 from loyalty.models import outlook as outlook_module
 from loyalty.models.outlook import OUTLOOK_COLUMNS, LongRunTerms, Outlook
+from loyalty.models.season import Season
 from loyalty.panels import Panels
 from loyalty.scoring import Bundle
 from loyalty.setting import Setting
@@ -23,6 +24,8 @@ from loyalty.setting import Setting
 CDNOW = {"r": 0.553, "alpha": 10.578 * 7, "s": 0.606, "beta": 11.669 * 7}
 ALL_ALIKE = Generations(10_000, (Habits(CDNOW, None),))
 YEAR = 365.25
+SINCE = pd.Timestamp("2024-03-01")
+FLAT = Season(SINCE, 90, (1.0, 1.0, 1.0, 1.0, 1.0))
 
 
 def bought(*, outlook=None, **terms):
@@ -32,6 +35,11 @@ def bought(*, outlook=None, **terms):
 def panel_of(frequency, recency, T):
     columns = {"frequency": frequency, "recency": recency, "T": T, "days_since_first_record": T}
     return pd.DataFrame({name: np.atleast_1d(np.asarray(values, dtype=float)) for name, values in columns.items()})
+
+
+def standing(panel, day):
+    """Tell at which cutoff the clients of a panel stand."""
+    return panel.set_index(pd.MultiIndex.from_product([range(len(panel)), [day]], names=["client_id", "cutoff"]))
 
 
 PANEL = panel_of([0, 0, 1, 3, 40, 2], [0, 0, 30, 300, 700, 9], [5, 400, 31, 400, 720, 720])
@@ -141,93 +149,119 @@ class TestBuyers:
         assert told.to_numpy() == pytest.approx(itself, rel=2e-3)
 
     @pytest.mark.parametrize("days", [7, 30, 61, 90, 120, 190, 364])
-    def test_the_season_comes_again_each_year(self, days):
-        """A horizon spends what its days do, each at the pace of the time of the year in which it lies."""
+    @pytest.mark.parametrize("gap", [0, 20])
+    @pytest.mark.parametrize("later", [0, 100, 1000])
+    def test_the_season_comes_again_each_year(self, days, gap, later):
+        """A horizon spends what its days do, each at the pace of its time of the year, whenever the clients stand."""
         bins = -(-365 // days)
-        season = np.r_[1.0, np.random.default_rng(days).uniform(0, 3, bins - 1)]
-        a_day = np.repeat(season, np.diff(np.minimum(np.arange(bins + 1) * days, 365)))
-        plain = Outlook(LongRunTerms(years=3.0, discount_rate=0.1), days, 0, buying=ALL_ALIKE)
-        outlook = replace(plain, season=tuple(season))
-        told = outlook.predict(PANEL, SPEND)["long_run_value"]
+        steps = np.r_[1.0, np.random.default_rng(days).uniform(0.2, 3, bins - 1)]
+        a_day = np.repeat(steps, np.diff(np.minimum(np.arange(bins + 1) * days, 365)))
+        plain = Outlook(LongRunTerms(years=3.0, discount_rate=0.1), days, gap, buying=ALL_ALIKE)
+        outlook = replace(plain, season=Season(SINCE, days, tuple(steps)))
+        panel = standing(PANEL, SINCE + pd.Timedelta(days=later))
+        told = outlook.predict(panel, SPEND)["long_run_value"]
         many = int(np.ceil(3 * YEAR / days))
-        of_days = [np.mean([a_day[(days * k + day) % 365] for day in range(days)]) for k in range(many)]
+        of_days = [np.mean([a_day[(later + gap + days * k + day) % 365] for day in range(days)]) for k in range(many)]
+        of_days = np.array(of_days) / of_days[0]
         parts = np.minimum(3 * YEAR / days - np.arange(many), 1.0)
-        discount = 1.1 ** (-days * (np.arange(many) + 0.5) / YEAR)
+        discount = 1.1 ** (-(days * (np.arange(many) + 0.5) + gap) / YEAR)
         for client, value in enumerate(told):
             history = [PANEL[name].iloc[[client]] for name in ("frequency", "recency", "T")]
-            expected = np.array(
-                [
-                    expected_purchases(*history, parameters=CDNOW, horizon=days, gap=float(days * k))[0]
-                    for k in range(many)
-                ]
-            )
+            expected = np.array([
+                expected_purchases(*history, parameters=CDNOW, horizon=days, gap=float(gap + days * k))[0]
+                for k in range(many)
+            ])  # fmt: skip
             worth = SPEND[client] * (expected / expected[0] * of_days * parts * discount).sum()
             assert value == pytest.approx(worth, rel=1e-6)
-        ahead = outlook.spend_ahead(PANEL, SPEND, horizons=many)
+        ahead = outlook.spend_ahead(panel, SPEND, horizons=many)
         assert ahead == pytest.approx(plain.spend_ahead(PANEL, SPEND, horizons=many) * of_days)
 
+    def test_clients_of_several_cutoffs_have_the_season_of_each(self):
+        outlook = replace(bought(years=1.0), season=Season(SINCE, 90, (1.0, 0.5, 2.0, 0.25, 3.0)))
+        days = [SINCE, SINCE + pd.Timedelta(days=100)]
+        apart = [standing(PANEL, day) for day in days]
+        told = outlook.predict(pd.concat(apart), np.tile(SPEND, 2))
+        assert_frame_equal(told, pd.concat([outlook.predict(one, SPEND) for one in apart]), check_exact=True)
+        ahead = [outlook.spend_ahead(one, SPEND, horizons=4) for one in apart]
+        assert outlook.spend_ahead(pd.concat(apart), np.tile(SPEND, 2), horizons=4) == pytest.approx(sum(ahead))
+        assert ahead[0] != pytest.approx(ahead[1])
+
+    def test_a_season_asks_for_the_day(self):
+        outlook = replace(bought(), season=Season(SINCE, 90, (1.0, 0.5, 2.0, 0.25, 3.0)))
+        with pytest.raises(ValueError, match="to know the season"):
+            outlook.predict(PANEL, SPEND)
+
     def test_ahead_is_the_long_run_value_on_plain_terms_horizon_by_horizon(self, monkeypatch):
-        outlook = replace(bought(margin=0.3), season=(1.0, 0.5, 2.0, 0.25, 3.0))
-        ahead = outlook.spend_ahead(PANEL, SPEND, horizons=20)
+        outlook = replace(bought(margin=0.3), season=Season(SINCE, 90, (1.0, 0.5, 2.0, 0.25, 3.0)))
+        panel = standing(PANEL, SINCE)
+        ahead = outlook.spend_ahead(panel, SPEND, horizons=20)
         assert ahead[0] == pytest.approx(SPEND.sum())
         for many in (1, 2, 5, 20):
             plain = replace(outlook, terms=LongRunTerms(years=90 * many / YEAR, discount_rate=0.0))
-            assert ahead[:many].sum() == pytest.approx(plain.predict(PANEL, SPEND)["long_run_value"].sum())
+            assert ahead[:many].sum() == pytest.approx(plain.predict(panel, SPEND)["long_run_value"].sum())
         monkeypatch.setattr(outlook_module, "_BLOCK_NUMBERS", 1)
-        assert outlook.spend_ahead(PANEL, SPEND, horizons=20) == pytest.approx(ahead)
+        assert outlook.spend_ahead(panel, SPEND, horizons=20) == pytest.approx(ahead)
         assert np.isnan(Outlook(LongRunTerms(), 90, 0, missing="Few.").spend_ahead(PANEL, SPEND, horizons=2)).all()
 
     @pytest.mark.parametrize("years", [0.1, 3.0])
-    def test_a_season_that_all_clients_share_is_learned_whole(self, years):
-        """The last of the four is 95 days of a year and not 90."""
-        fade = np.column_stack(
-            [bought().spend_ahead(PANEL.iloc[[n]], [1.0], horizons=5) for n in range(6)]
-        ).T  # fmt: skip
-        spend = SPEND[:, None] * fade * [1.0, 0.5, 2.0, 1.0, 4.0 * 5 / 90]
-        ends = [90, 180, 270, 360, 365]
-        learned = bought(years=years).learn_season(PANEL, pd.DataFrame(spend, columns=ends))
-        assert learned.season == pytest.approx((1.0, 0.5, 2.0, 1.0, 4.0))
+    @pytest.mark.parametrize("gap", [0, 30])
+    def test_a_season_that_all_clients_share_is_learned_whole(self, years, gap):
+        """Of the year from the cutoffs on, whatever the gap; the last step has five days."""
+        plain = Outlook(LongRunTerms(years=years), 90, gap, buying=ALL_ALIKE)
+        told = [replace(plain, gap_days=0).spend_ahead(PANEL.iloc[[n]], [1.0], horizons=5) for n in range(6)]
+        spend = SPEND[:, None] * np.array(told) * [1.0, 0.5, 2.0, 1.0, 4.0 * 5 / 90]
+        learned = plain.learn_season(PANEL, pd.DataFrame(spend, columns=[90, 180, 270, 360, 365]), since=SINCE)
+        assert (learned.season.since, learned.season.step_days) == (SINCE, 90)
+        assert learned.season.steps == pytest.approx((1.0, 0.5, 2.0, 1.0, 4.0))
 
     def season_of(self, *spend, ends=(90, 180)):
-        """Of ages at which nobody fades."""
-        many = len(spend)
-        old = panel_of([5] * many, [1e7] * many, [1e7] * many)
-        return bought().learn_season(old, pd.DataFrame(spend, columns=list(ends), dtype=float)).season
+        """Of clients who do not fade."""
+        table = pd.DataFrame(spend, columns=list(ends), dtype=float)
+        season = Season.learn(table, np.ones(table.shape), since=SINCE)
+        return None if season is None else season.steps
 
     def test_a_season_of_few_counts_as_far_as_it_is_certain(self):
         """Three of four spent as before, one three times as much."""
         (first, second) = self.season_of((10, 10), (10, 10), (10, 10), (10, 30))
         off, error = 0.5, np.sqrt(3 * 5.0**2 + 15.0**2) / 40
         assert first == 1.0
-        assert second == pytest.approx(1 + off * off**2 / (off**2 + error**2), rel=1e-3)
+        assert second == pytest.approx(1 + off * off**2 / (off**2 + error**2))
 
     def test_of_what_is_not_known_nothing_counts(self):
-        """Neither a horizon that was not over for some, nor those whose first is not known."""
+        """Neither a step that was not over for some, nor those whose first is not known."""
         nan = float("nan")
-        season = self.season_of((10, 20), (10, 20), (10, nan), (nan, 500))
-        assert season == pytest.approx((1.0, 2.0), rel=1e-3)
+        assert self.season_of((10, 20), (10, 20), (10, nan), (nan, 500)) == (1.0, 2.0)
 
     def test_what_nobody_saw_is_as_the_mean_of_what_was_seen(self):
+        """Of days, not of steps."""
         nan = float("nan")
-        season = self.season_of((10, 30, nan), (10, 30, nan), ends=(90, 180, 200))
-        assert season == pytest.approx((1.0, 3.0, 2.0), rel=1e-3)
+        assert self.season_of((10, 30, nan), (10, 30, nan), ends=(90, 180, 200)) == (1.0, 3.0, 2.0)
+        assert self.season_of((10, nan, 20), (10, nan, 20), ends=(90, 180, 225)) == pytest.approx((1.0, 2.0, 4.0))
 
     def test_refunds_of_a_season_are_nothing_and_not_less(self):
         assert self.season_of((10, -20), (10, -20)) == (1.0, 0.0)
 
     @pytest.mark.parametrize("spend", [(0, 5), (-10, 5), (10, float("nan"))])
     def test_where_nothing_was_spent_at_first_or_seen_after_it_there_is_no_season(self, spend):
-        assert self.season_of(spend, spend) == ()
+        assert self.season_of(spend, spend) is None
+
+    def test_after_next_to_nothing_there_is_nothing_to_go_by(self):
+        """Clients who stand in a season without sales are not worth a thousand times what is expected of it."""
+        season = Season(SINCE, 90, (1.0, 0.0, 1.0, 1.0, 1.0))
+        told = season.of(SINCE + pd.Timedelta(days=90), days=90, many=3)
+        assert told == pytest.approx(np.array([0.0, 1.0, 1.0]) / (0.05 * 275 / 365))
 
     def test_without_a_season_it_is_said(self):
         (note,) = bought().notes()
         assert "knows no season of spend" in note
+        assert replace(bought(), season=FLAT).notes() == []
         assert Outlook(LongRunTerms(), 365, 0, buying=ALL_ALIKE).notes() == []
 
     def test_the_season_comes_back(self, tmp_path):
-        outlook = replace(bought(), season=(1.0, 0.1 + 0.2))
-        outlook.save(tmp_path)
-        assert Outlook.load(tmp_path).season == outlook.season
+        for season in (None, Season(pd.Timestamp("2024-06-01T12:30"), 90, (1.0, 0.1 + 0.2))):
+            outlook = replace(bought(), season=season)
+            outlook.save(tmp_path)
+            assert Outlook.load(tmp_path).season == season
 
     def test_one_client_alone_is_told_as_among_all_and_in_blocks(self, monkeypatch):
         whole = bought().predict(PANEL, SPEND)
@@ -255,7 +289,7 @@ class TestBuyers:
 
     def test_nobody_seen_to_leave_is_said(self):
         stay = CDNOW | {"s": 0.01, "beta": 1e6}
-        known = {"season": (1.0,)}
+        known = {"season": FLAT}
         (note,) = Outlook(LongRunTerms(years=5), 90, 0, buying=Generations(0, (Habits(stay, None),)), **known).notes()
         assert "nobody is seen to leave for good" in note
         assert "unchanged for 5 years" in note
@@ -267,7 +301,7 @@ class TestBuyers:
     )
     def test_looking_far_beyond_what_was_seen_is_said(self, seen, said, tmp_path):
         generations = Generations(0, (Habits(CDNOW, None),))
-        outlook = Outlook(LongRunTerms(years=3), 90, 0, buying=generations, season=(1.0,), seen_days=seen)
+        outlook = Outlook(LongRunTerms(years=3), 90, 0, buying=generations, season=FLAT, seen_days=seen)
         outlook.save(tmp_path)
         for one in (outlook, Outlook.load(tmp_path)):
             assert [said in note for note in one.notes()] == [True] * bool(said)

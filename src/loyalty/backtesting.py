@@ -369,7 +369,9 @@ def run_backtest(
             )
         predictions, btyd[split.test], said = predict_baselines(panels, split)
         on_step(f"baselines at {split.test:%Y-%m-%d}")
-        terms = long_run if split is splits[0] and can_look_back(panels, split.test) else None
+        terms = None
+        if long_run is not None and split is splits[0] and can_look_back(panels, split.test, years=long_run.years):
+            terms = long_run
         models = fit_models(panels, split, seed=seed, parameters=parameters, long_run=terms)
         if terms is not None:
             seen = look_back(panels, models)

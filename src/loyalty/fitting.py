@@ -275,13 +275,12 @@ class Lesson:
         years = setting.anniversaries(panels.histories, test)
         if not years or outcome.horizon >= YEAR:
             return outlook
-        spend = panels.spend(years, until=YEAR, known_before=test, share=self.share)
+        share = panels.share(tuple(years))
+        # From the cutoffs on, whatever the gap, so that the year of the last of them is over now.
+        spend = panels.spend(years, until=YEAR, known_before=test, share=share, gap=pd.Timedelta(0))
         ends = [0, *map(int, spend.columns)]
         for cutoff in years:
-            opens = cutoff + outcome.gap
-            spells = [
-                (opens + pd.Timedelta(days=start), opens + pd.Timedelta(days=end)) for start, end in pairwise(ends)
-            ]
+            spells = [(cutoff + pd.Timedelta(days=a), cutoff + pd.Timedelta(days=b)) for a, b in pairwise(ends)]
             was_open = np.array(setting.was_open(panels.histories, spells, cutoff=test))
             here = spend.index.get_level_values("cutoff") == cutoff
             unknown = ~was_open if was_open[0] and here.sum() >= _FEW_CLIENTS else np.ones_like(was_open)
@@ -290,13 +289,11 @@ class Lesson:
             panels.histories,
             cutoffs=years,
             horizon=outcome.horizon,
-            gap=outcome.gap,
-            kind=setting.kind,
             active=setting.active,
             features=choose_features(panels.histories, _AGES),
-            clients=panels.drawn(self.share),
+            clients=panels.drawn(share),
         )
-        return outlook.learn_season(asked.loc[spend.index], spend)
+        return outlook.learn_season(asked.loc[spend.index], spend, since=test)
 
     def _fit_survival(self, panels: Panels, terms: LongRunTerms, *, seed: int) -> tuple[SurvivalModel | None, str]:
         """Follow the contracts of some of the training cutoffs, or say why it cannot be.

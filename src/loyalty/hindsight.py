@@ -42,7 +42,8 @@ def look_back(panels: Panels, fitted: Fitted) -> pd.DataFrame:
         A row for each number of days that is over, within the years of the outlook: `cutoff`; `clients`, how many stood
         there; `figure`; `days`; what was `told` then, what somebody without a model would have said (`naive`), and what
         `came`. The figure ``value`` is the net spend of these clients in one, two, three horizons from the gap on,
-        without discount and margin; naively, at the pace of the year before. ``staying`` is the share of them whose
+        without discount and margin, of those whom the gap leaves; naively, at the pace of the year before, of which
+        more refunds than purchases count as nothing. ``staying`` is the share of them whose
         contracts had run on through one, two, three periods after the cutoff, so that one who comes back has left;
         naively, what was left at the cutoff of those who stood so long before, NaN where nobody did. A figure of which
         less than two steps are over is left out.
@@ -54,17 +55,18 @@ def look_back(panels: Panels, fitted: Fitted) -> pd.DataFrame:
     return rows.assign(cutoff=cutoff, clients=len(panels.at(cutoff))).reindex(columns=list(HINDSIGHT_COLUMNS))
 
 
-def can_look_back(panels: Panels, cutoff: pd.Timestamp) -> bool:
-    """Tell whether so much is over since a cutoff that there is something to hold an outlook against."""
-    outcome, until = panels.setting.outcome, panels.histories.observed_until
-    if panels.setting.kind == "contractual" and cutoff + _BEYOND * period_of(outcome) <= until:
-        return True
-    return cutoff + outcome.gap + _BEYOND * outcome.horizon <= until
+def can_look_back(panels: Panels, cutoff: pd.Timestamp, *, years: float) -> bool:
+    """Tell whether so much is over since a cutoff that an outlook of so many years can be held against it."""
+    outcome = panels.setting.outcome
+    steps = [_steps(panels, cutoff, gap=outcome.gap.days, length=outcome.horizon.days, years=years)]
+    if panels.setting.kind == "contractual":
+        steps.append(_steps(panels, cutoff, gap=0, length=period_of(outcome).days, years=years))
+    return any(steps)
 
 
 def _values(panels: Panels, fitted: Fitted, outlook: Outlook) -> Iterator[dict[str, object]]:
     cutoff, length = fitted.split.test, outlook.horizon_days
-    many = _steps(panels, outlook, cutoff, gap=outlook.gap_days, length=length)
+    many = _steps(panels, cutoff, gap=outlook.gap_days, length=length, years=outlook.terms.years)
     if many == 0:
         return
     came = panels.spend([cutoff], until=pd.Timedelta(days=many * length), known_before=None)
@@ -83,8 +85,8 @@ def _staying(panels: Panels, fitted: Fitted, outlook: Outlook) -> Iterator[dict[
         return
     cutoff, length = fitted.split.test, outlook.period_days
     shares = outlook.staying(panels.at(cutoff, learned=fitted.learned))["share"].to_numpy()
-    many = _steps(panels, outlook, cutoff, gap=0, length=length, at_most=len(shares))
-    if many == 0:
+    many = min(_steps(panels, cutoff, gap=0, length=length, years=outlook.terms.years), len(shares))
+    if many < _BEYOND:
         return
     came = _left_of(panels, cutoff, length, many, known_before=None)
     for number in range(1, many + 1):
@@ -113,11 +115,8 @@ def _left_of(
     return [float((stayed | (lives["duration"] > number)).mean()) for number in range(1, periods + 1)]
 
 
-def _steps(
-    panels: Panels, outlook: Outlook, cutoff: pd.Timestamp, *, gap: int, length: int, at_most: int | None = None
-) -> int:
-    """Count the steps of so many days that are over, within the years of the outlook; none if less than two are."""
+def _steps(panels: Panels, cutoff: pd.Timestamp, *, gap: int, length: int, years: float) -> int:
+    """Count the steps of so many days that are over, within so many years; none if less than two are."""
     over = (panels.histories.observed_until - cutoff).days - gap
-    steps = int(min(over, outlook.terms.years * _DAYS_OF_A_YEAR)) // length
-    steps = steps if at_most is None else min(steps, at_most)
+    steps = int(min(over, years * _DAYS_OF_A_YEAR)) // length
     return steps if steps >= _BEYOND else 0

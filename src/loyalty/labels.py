@@ -144,8 +144,14 @@ def build_spend(
     Returns
     -------
     DataFrame
-        Net spend, a column a period, named by the days from the gap to its end; NaN where the period is not over.
-        Indexed by `client_id` and `cutoff`, sorted by cutoff and client, in the rows of `build_labels`.
+        Net spend, a column a period, named by the days from the gap to its end; NaN where the period is not over, so
+        that no cutoff is dropped. Indexed by `client_id` and `cutoff`, sorted by cutoff and client, in the rows that
+        `build_labels` would have.
+
+    Raises
+    ------
+    ValueError
+        If `period` or `until` is shorter than a day, or one of `clients` is not of their kind.
 
     Examples
     --------
@@ -165,6 +171,9 @@ def build_spend(
     bob       2024-02-01  0.0  7.0 NaN
     """
     length, whole = as_duration(period, name="period"), as_duration(until, name="until")
+    for name, given in (("period", length), ("until", whole)):
+        if given < pd.Timedelta(days=1):
+            raise ValueError(f"`{name}` must be at least one day; got {given.days} days.")
     starts = [number * length for number in range(-(-whole // length))]
     ends = [min(start + length, whole) for start in starts]
     outcome = Outcome.of(horizon=period, gap=gap)
@@ -178,9 +187,9 @@ def build_spend(
             rows = rows.semi_join(_contract_ended(histories, cutoff, outcome, known), "client_id")
         there = pd.Index(_of_clients(rows.order_by("client_id").select("client_id").execute(), only)["client_id"])
         opens = outcome.window(cutoff)[0]
-        paid = _paid(histories, [opens + start for start in starts], opens + whole, known).execute()
+        paid = _paid(histories, opens, length, opens + whole, known).execute()
         spend = paid.pivot_table(index="client_id", columns="period", values="value", aggfunc="sum")
-        spend = spend.reindex(index=there, columns=range(1, len(starts) + 1)).fillna(0.0)
+        spend = spend.reindex(index=there, columns=range(len(starts))).fillna(0.0)
         spend.columns = pd.Index([end.days for end in ends])
         spend.loc[:, [opens + end > seen_to for end in ends]] = float("nan")
         parts.append(spend.assign(cutoff=cutoff))
@@ -189,15 +198,14 @@ def build_spend(
 
 
 def _paid(
-    histories: Histories, starts: list[pd.Timestamp], end: pd.Timestamp, known: pd.Timestamp | None
+    histories: Histories, opens: pd.Timestamp, length: pd.Timedelta, end: pd.Timestamp, known: pd.Timestamp | None
 ) -> ibis.Table:
-    """Add up what each client spent from each of these instants to the next, the last ending at `end`."""
-    inside = histories.purchases.filter(
-        lambda t: (t.event_time >= at_instant(starts[0])) & (t.event_time < at_instant(end))
-    )
+    """Add up what each client spent in each period from an instant on, the first being 0."""
+    start, microseconds = at_instant(opens), length // pd.Timedelta(microseconds=1)
+    inside = histories.purchases.filter(lambda t: (t.event_time >= start) & (t.event_time < at_instant(end)))
     if known is not None:
         inside = inside.filter(lambda t: t.known_at < at_instant(known))
-    begun = inside.mutate(period=lambda t: sum((t.event_time >= at_instant(one)).cast("int32") for one in starts))
+    begun = inside.mutate(period=lambda t: t.event_time.delta(start, unit="microsecond") // microseconds)
     return begun.group_by("client_id", "period").aggregate(value=lambda t: t.amount.sum())
 
 

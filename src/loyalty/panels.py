@@ -181,14 +181,18 @@ class Panels:
         until: pd.Timedelta,
         known_before: pd.Timestamp | None,
         share: float = 1.0,
+        gap: pd.Timedelta | None = None,
     ) -> pd.DataFrame:
-        """Add up what a share of the clients at these cutoffs spent in one horizon of the setting after another."""
+        """Add up what a share of the clients at these cutoffs spent in one horizon after another, from the gap on.
+
+        The gap is the setting's unless another is given.
+        """
         return build_spend(
             self.histories,
             cutoffs=cutoffs,
             period=self.setting.outcome.horizon,
             until=until,
-            gap=self.setting.outcome.gap,
+            gap=self.setting.outcome.gap if gap is None else gap,
             kind=self.setting.kind,
             active=self.setting.active,
             known_before=known_before,

@@ -123,7 +123,7 @@ class Setting:
         return tuple(self._lay(histories, cutoff)[0] for cutoff in as_cutoffs(cutoffs))
 
     def anniversaries(self, histories: Histories, cutoff: pd.Timestamp) -> list[pd.Timestamp]:
-        """Name the instants whole years before a cutoff, as far back as training cutoffs may lie; the first first."""
+        """Name the instants n times 365 days before a cutoff, as far back as training cutoffs may lie; oldest first."""
         first = self._first(histories, cutoff) if self.first is None else self.first
         years = range(1, max((cutoff - first) // YEAR, 0) + 1)
         return [cutoff - number * YEAR for number in reversed(years)]
@@ -131,7 +131,10 @@ class Setting:
     def was_open(
         self, histories: Histories, spells: Iterable[tuple[pd.Timestamp, pd.Timestamp]], *, cutoff: pd.Timestamp
     ) -> list[bool]:
-        """Tell in which spells clients could buy nearly all of the time, as far as was known at a cutoff."""
+        """Tell in which spells clients bought as ever, as far as was known at a cutoff: see `splits`.
+
+        Not in one of which the shop was closed for a tenth, or that begins soon after it was.
+        """
         closed = self._closed(histories, cutoff)
         return [
             closed is None or _is_open(start, closed, Outcome(horizon=end - start, gap=pd.Timedelta(0)))

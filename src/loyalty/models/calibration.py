@@ -25,6 +25,8 @@ YEAR = pd.Timedelta(days=365.25)
 _FADING, _PASSING = YEAR / 2, 0.1
 #: By how much, of the mean of its year, a time of the year may differ for once.
 _ONCE = 0.4
+#: Below this part of the mean of its year, a share is low.
+_LOW = 0.5
 #: A season was seen if a cutoff lies this close to it; training cutoffs usually lie a month apart.
 _SAME_SEASON = pd.Timedelta(days=15)
 #: Cutoffs so many times as far apart as usual have a hole between them.
@@ -313,15 +315,13 @@ def _lasting(departures: list[float]) -> float:
     return len(departures) / (len(departures) + 1)
 
 
-def _sureness(departures: list[float], chance: list[float]) -> float:
-    """Tell how sure it is that years depart alike: the more, the farther and the more often they do.
+def _sureness(ratios: list[float], chance: list[float]) -> float:
+    """Tell how sure it is that years depart alike from their mean: the more, the farther and the more often they do.
 
-    `chance` is the variance of each of them that is of clients who left or not by chance.
+    `chance` is the variance of each ratio that is of clients who left or not by chance.
     """
-    if not departures:
-        return 0.0
-    agreed = len(departures) * float(np.mean(departures)) ** 2
-    return agreed / (agreed + float(np.var(departures)) + float(np.mean(chance)) + _ONCE**2)
+    agreed = len(ratios) * (float(np.mean(ratios)) - 1.0) ** 2
+    return agreed / (agreed + float(np.var(ratios)) + float(np.mean(chance)) + _ONCE**2)
 
 
 def _in_a_hole(cutoffs: pd.DatetimeIndex, when: pd.Timestamp) -> bool:
@@ -356,6 +356,7 @@ def share_to_come(churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex, *, now: 
     of which `n` years tell n / (n + 1), or more if it is sure: n m² / (n m² + v), for a mean departure of `m` and a
     variance `v` of it from year to year, of who leaves by chance, and of what may pass (.4²). Where all leave in one
     month of a year they will in that of the next; whether half as many more were a season cannot be known of one year.
+    Of a low at the beginning, before which few had left, nothing is sure: a business, or its records, may be young.
 
     Before, all shares are brought to the level of today: if by `g` in logarithms more left than at the same time of the
     year before, they grow so on, by g² / (g² + v) of it, where `v` is the variance of that from cutoff to cutoff, and
@@ -393,16 +394,23 @@ def share_to_come(churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex, *, now: 
     """
     left = pd.DataFrame({"left": churned, "clients": 1}).groupby(cutoffs).sum()
     days = pd.DatetimeIndex(left.index)
-    shares = _share(left["left"], left["clients"])
-    shares *= np.exp(_growth(shares) * ((now - days) / YEAR).to_numpy())
-    years = [(then, _year_of(shares, then)) for then in _same_seasons(days, now)]
-    seen = [(_at(shares, then) / float(year.mean()), float(year.mean()), then) for then, year in years if len(year)]
-    departures = [ratio - 1 for ratio, *_ in seen]
-    chance = [ratio / (usual * _at(left["clients"], then)) for ratio, usual, then in seen]
+    as_they_were = _share(left["left"], left["clients"])
+    shares = as_they_were * np.exp(_growth(as_they_were) * ((now - days) / YEAR).to_numpy())
+    seen = [(then, year) for then in _same_seasons(days, now) if len(year := _year_of(shares, then))]
+    ratios = [_at(shares, then) / float(year.mean()) for then, year in seen]
+    # A low at which nothing yet had happened may be the beginning of the business, or of its records.
+    proved = any(
+        ratio >= _LOW or (shares[shares.index < then] >= _LOW * float(year.mean())).any()
+        for ratio, (then, year) in zip(ratios, seen, strict=True)
+    )
+    chance = [
+        max(ratio, 1.0) / (float(as_they_were[year.index].mean()) * _at(left["clients"], then))
+        for ratio, (then, year) in zip(ratios, seen, strict=True)
+    ]
     last = _year_of(shares, days[-1])
     usual = float(np.average(last, weights=left["clients"][last.index]))
-    sure = _sureness(departures, chance)
-    season = float(np.mean(departures)) * max(_lasting(departures), sure) if departures else 0.0
+    sure = _sureness(ratios, chance) if proved else 0.0
+    season = (float(np.mean(ratios)) - 1.0) * max(_lasting(ratios), sure) if ratios else 0.0
     return float(np.clip(usual * (1 + season), _SURE, 1 - _SURE)), sure
 
 

@@ -1,8 +1,9 @@
 """The outlook beyond the horizon: how long clients stay, and what they are worth in the long run."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,7 @@ from loyalty.btyd import Generations, Habits, expected_purchases, first_days
 from loyalty.checks import is_finite_number
 from loyalty.models.clocks import clocks_of_periods, season_of_periods
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
+from loyalty.models.season import Season
 from loyalty.models.survival import SurvivalModel
 from loyalty.models.trees import cutoffs_of, feature_names, write_json
 from loyalty.models.value import ValueModel
@@ -30,10 +32,8 @@ OUTLOOK_FILES = ("outlook.json", "survival.json", "survival.txt", "pace.json", "
 
 _DAYS_OF_A_YEAR = 365.25
 _LONGEST_YEARS = 20.0
-#: The pace of payments, and the season of spend, are of so many days.
+#: The pace of payments is that of so many days.
 _DAYS_OF_A_PACE = 365
-#: Far less than any departure that could be told.
-_TINY = 1e-12
 #: Beyond what is known of contracts, the mean hazard of so many days before goes on.
 _DAYS_CARRIED_ON = 365
 #: Numbers of the table of clients x periods that exist at a time.
@@ -111,9 +111,8 @@ class Outlook:
         The outcome window of the expected value.
     buying : Generations or None
         The rates at which clients buy, by when they came.
-    season : tuple of float
-        What is spent a day in each horizon of a year, fading aside, over what is spent in the first: begins with 1; the
-        last is what is left of 365 days. Empty where it is not known, and all horizons are then alike.
+    season : Season or None
+        Of spend, fading aside; None where it is not known, and all horizons are then alike.
     survival : SurvivalModel or None
         Of contracts.
     pace : ValueModel or None
@@ -171,7 +170,7 @@ class Outlook:
     horizon_days: int
     gap_days: int
     buying: Generations | None = None
-    season: tuple[float, ...] = ()
+    season: Season | None = None
     survival: SurvivalModel | None = None
     pace: ValueModel | None = None
     missing: str = ""
@@ -184,8 +183,8 @@ class Outlook:
         ----------
         panel : DataFrame of shape (n_clients,)
             With the columns of survival model and pace, or `frequency`, `recency`, `T` and `days_since_first_record`. A
-            client known only by refunds counts as one who bought once, when it was first recorded. Where
-            generations of clients buy at rates of their own, `cutoff` in the index dates the first purchases.
+            client known only by refunds counts as one who bought once, when it was first recorded. `cutoff` in the
+            index dates the first purchases, where generations of clients buy at rates of their own, and the season.
         expected_value : array-like of shape (n_clients,)
             Within the horizon.
 
@@ -199,12 +198,15 @@ class Outlook:
         Raises
         ------
         ValueError
-            If there are several generations of clients, or contracts have a season, and `panel` has no `cutoff`.
+            If there are several generations of clients, or spend or contracts have a season, and `panel` has no
+            `cutoff`.
         """
         told = pd.DataFrame(np.nan, index=panel.index, columns=list(OUTLOOK_COLUMNS))
         expected = np.asarray(expected_value, dtype=float)
         if self.buying is not None:
-            told["long_run_value"] = expected * self._by_age(panel, self._worth_faded)
+            for seasons, rows in self._seasons(panel, len(self._horizons)):
+                worth = partial(self._worth_faded, seasons=seasons)
+                told.loc[rows, "long_run_value"] = expected[rows] * self._by_age(panel[rows], worth)
             born = self._first_days(panel, _age(panel))
             told["alive_probability"] = self.buying.probability_alive(
                 panel["frequency"], panel["recency"], panel["T"], born
@@ -216,43 +218,14 @@ class Outlook:
             told["median_remaining_days"] = _median_days(curves, self.period_days)
         return told
 
-    def learn_season(self, panel: pd.DataFrame, spend: pd.DataFrame) -> Self:
-        """Learn what each horizon of a year is of the first, from clients who stood whole years ago.
+    def learn_season(self, panel: pd.DataFrame, spend: pd.DataFrame, *, since: pd.Timestamp) -> Self:
+        """Learn the season of spend from clients who stood whole years before an instant: see `Season.learn`.
 
-        Parameters
-        ----------
-        panel : DataFrame of shape (n_clients,)
-            Who stood at cutoffs whole years ago, with what `predict` asks.
-        spend : DataFrame of shape (n_clients, n_horizons)
-            What they spent in each horizon of 365 days, the first first, as from `loyalty.labels.build_spend`; NaN
-            where it is not known.
-
-        Returns
-        -------
-        Outlook
-            With `season`. The departure m of a horizon from what the spend of the first and its fading lead to expect
-            counts for m² / (m² + s²) of itself, with s its standard error over clients: what few clients did by chance
-            is no season. What nobody saw is as the mean of what was seen. None is learned where nothing was spent in
-            the first horizon, or in a year is only one.
+        `panel` has what `predict` asks of each row of `spend`.
         """
-        money = spend.to_numpy(dtype=float)
-        lengths = np.diff([0.0, *map(float, spend.columns)]) / self.horizon_days
-        faded = (
-            money[:, :1] * self._by_age(panel, lambda ages, habits: self._fade(ages, habits, len(lengths))) * lengths
-        )
-        seen = ~np.isnan(money) & ~np.isnan(money[:, :1])
-        money, faded = np.where(seen, money, 0.0), np.where(seen, faded, 0.0)
-        usual = faded.sum(axis=0)
-        if usual[0] <= 0 or (usual[1:] <= 0).all():
-            return self
-        told = usual > 0
-        usual = np.where(told, usual, 1.0)
-        departure = np.where(told, money.sum(axis=0) / usual - 1.0, 0.0)
-        error = np.sqrt(((money - (1.0 + departure) * faded) ** 2).sum(axis=0)) / usual
-        certainty = departure**2 / np.maximum(departure**2 + error**2, _TINY)
-        season = (1.0 + certainty * departure).clip(min=0.0)
-        season[~told] = np.average(season[told], weights=lengths[told])
-        return replace(self, season=tuple(season.tolist()))
+        steps = spend.shape[1]
+        fade = self._by_age(panel, lambda ages, habits: self._fade(ages, habits, steps, gap=0))
+        return replace(self, season=Season.learn(spend, fade, since=since))
 
     def spend_ahead(self, panel: pd.DataFrame, expected_value: ArrayLike, *, horizons: int) -> Floats:
         """Tell what all clients together will spend in each of so many horizons: no discount, no margin.
@@ -276,11 +249,13 @@ class Outlook:
         if self.buying is None:
             return np.full(horizons, np.nan)
         total, step = np.zeros(horizons), max(1, _BLOCK_NUMBERS // horizons)
-        for start in range(0, len(panel), step):
-            some = slice(start, start + step)
-            faded = self._by_age(panel.iloc[some], lambda ages, habits: self._fade(ages, habits, horizons))
-            total += expected[some] @ faded
-        return total * self._seasons(horizons)
+        for seasons, rows in self._seasons(panel, horizons):
+            there, spend = panel[rows], expected[rows]
+            for start in range(0, len(there), step):
+                some = slice(start, start + step)
+                faded = self._by_age(there.iloc[some], lambda ages, habits: self._fade(ages, habits, horizons))
+                total += seasons * (spend[some] @ faded)
+        return total
 
     def staying(self, panel: pd.DataFrame) -> pd.DataFrame:
         """Tell which share of these clients is expected to stay, by the number of days ahead.
@@ -305,7 +280,7 @@ class Outlook:
                 "Nobody was seen under contract for a year after a training cutoff: the long-run value carries on what "
                 "is paid within the horizon, too much of who pays in it for longer, and too little of the others."
             )
-        if self.buying is not None and not self.season and self.horizon_days < _DAYS_OF_A_PACE:
+        if self.buying is not None and self.season is None and self.horizon_days < _DAYS_OF_A_PACE:
             notes.append(
                 "No client was seen for a year after a time like this: the long-run value knows no season of spend, "
                 "and carries on what is expected of the horizon as if the whole year were like it."
@@ -331,7 +306,7 @@ class Outlook:
             "horizon_days": self.horizon_days,
             "gap_days": self.gap_days,
             "buying": None if self.buying is None else self.buying.to_json(),
-            "season": list(self.season),
+            "season": None if self.season is None else self.season.to_json(),
             "survival": self.survival is not None,
             "pace": self.pace is not None,
             "missing": self.missing,
@@ -350,8 +325,9 @@ class Outlook:
         terms = LongRunTerms(**{name: kept.pop(name) for name in ("years", "discount_rate", "margin")})
         survival = SurvivalModel.load(folder) if kept.pop("survival") else None
         pace = ValueModel.load(folder, name="pace") if kept.pop("pace") else None
-        buying, season = kept.pop("buying"), tuple(kept.pop("season"))
+        buying, told = kept.pop("buying"), kept.pop("season")
         generations = None if buying is None else Generations.from_json(buying)
+        season = None if told is None else Season.from_json(told)
         return cls(terms, buying=generations, season=season, survival=survival, pace=pace, **kept)
 
     @property
@@ -408,27 +384,29 @@ class Outlook:
             whole[rows] = one
         return whole
 
-    def _worth_faded(self, age: Floats, habits: Habits) -> Floats:
-        many = len(self._horizons)
-        return self._worth(self._fade(age, habits, many), self._seasons(many))
+    def _worth_faded(self, age: Floats, habits: Habits, *, seasons: Floats) -> Floats:
+        return self._worth(self._fade(age, habits, len(seasons)), seasons)
 
-    def _seasons(self, horizons: int) -> Floats:
-        """Tell what each horizon is of the first by its season, the mean over its days, year after year."""
-        if not self.season:
-            return np.ones(horizons)
-        begins = self.horizon_days * np.arange(len(self.season))
-        a_day = np.array(self.season)[np.searchsorted(begins, np.arange(_DAYS_OF_A_PACE), side="right") - 1]
-        days = (self.horizon_days * np.arange(horizons)[:, None] + np.arange(self.horizon_days)) % _DAYS_OF_A_PACE
-        return a_day[days].mean(axis=1)
+    def _seasons(self, panel: pd.DataFrame, horizons: int) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
+        """Tell what each horizon is of the first by its season, and of which rows."""
+        if self.season is None:
+            yield np.ones(horizons), np.full(len(panel), True)
+            return
+        cutoffs = cutoffs_of(panel)
+        if cutoffs is None:
+            raise ValueError("`panel` must have `cutoff` in its index, as `build_panel` gives it, to know the season.")
+        for cutoff in cutoffs.unique():
+            opens = cutoff + pd.Timedelta(days=self.gap_days)
+            yield self.season.of(opens, days=self.horizon_days, many=horizons), cutoffs == cutoff
 
-    def _fade(self, age: Floats, habits: Habits, horizons: int) -> Floats:
+    def _fade(self, age: Floats, habits: Habits, horizons: int, *, gap: int | None = None) -> Floats:
         # Of clients who have just bought again, or at age 0 for the first time: their chance of still being one, which
         # divides out, is then simply 1.
         return relative_purchases(
             _Frozen(habits.purchases),
             horizons,
             length=self.horizon_days,
-            gap=self.gap_days,
+            gap=self.gap_days if gap is None else gap,
             frequency=np.where(age > 0, 1.0, 0.0),
             recency=age,
             T=age,
