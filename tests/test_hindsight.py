@@ -85,6 +85,15 @@ class TestLookBack:
             there = ends[(ends["start"] < before) & ~(ends["end"] < before)]
             assert row.naive == pytest.approx(1 - (there["end"] < CUTOFF).mean())
 
+    def test_the_naive_pace_is_that_of_the_days_that_were_recorded(self):
+        """Since 1 September, at nine: 121 whole days before the cutoff."""
+        bills = shop(100)
+        bills = bills[bills["event_time"] >= "2023-09-01"]
+        assert bills["event_time"].min() == pd.Timestamp("2023-09-01T09:00")
+        seen = look_back(*fitted_at(Histories(bills, observed_until=UNTIL), Setting.of(horizon="30d", at_most=2)))
+        before = bills[bills["event_time"] < CUTOFF]["amount"].sum()
+        assert seen["naive"].to_numpy() == pytest.approx(before / 121 * seen["days"].to_numpy())
+
     def test_it_comes_close_where_nothing_changes(self, contracts):
         *_, panels, fitted = contracts
         seen = look_back(panels, fitted)
@@ -110,8 +119,13 @@ class TestLookBack:
         late = bills[bills["event_time"] < CUTOFF].assign(amount=1e3, known_at=CUTOFF)
         other = pd.concat([later.assign(known_at=later["event_time"]), late])
         setting = Setting.of(horizon="90d", kind=kind, every="30d", at_most=16)
-        tables = [{}, {}] if ends is None else [{"contracts": ends}, {"contracts": ends.assign(
-            end=ends["end"].where(ends["end"] < CUTOFF, CUTOFF + pd.Timedelta(days=200)))}]  # fmt: skip
+        tables = [{}, {}]
+        if ends is not None:
+            longer = ends.assign(end=ends["end"].where(ends["end"] < CUTOFF, CUTOFF + pd.Timedelta(days=200)))
+            over = ends[ends["end"] < CUTOFF]
+            back = over.assign(start=over["end"], end=pd.NaT, known_at=CUTOFF)  # reported then, they had never left
+            known = longer.assign(known_at=longer["start"])
+            tables = [{"contracts": ends}, {"contracts": pd.concat([known, back.astype({"end": known["end"].dtype})])}]
         one, two = (
             look_back(*fitted_at(Histories(some, observed_until=UNTIL, **more), setting))
             for some, more in zip((bills, other), tables, strict=True)
@@ -298,7 +312,12 @@ class TestSeason:
         assert len(seasons[1]) == 7
         assert seasons[1] == pytest.approx(seasons[0], abs=0.15)
 
-    def test_of_few_clients_nothing_is_learned(self):
+    def test_of_few_clients_nothing_is_learned(self, monkeypatch):
+        """Of so few it is not known how they buy; of more, there may have been too few a year ago."""
+        monkeypatch.setattr(fitting, "_FEW_CLIENTS", 121)
+        assert self.outlook("2023-10-03", clients=120).season is None
+        monkeypatch.undo()
+        assert self.outlook("2023-10-03", clients=120).season is not None
         assert self.outlook("2023-10-03", clients=20).season is None
 
     def test_is_learned_of_the_clients_who_were_drawn(self, monkeypatch):
