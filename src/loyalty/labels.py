@@ -188,7 +188,8 @@ def build_spend(
         there = pd.Index(_of_clients(rows.order_by("client_id").select("client_id").execute(), only)["client_id"])
         opens = outcome.window(cutoff)[0]
         paid = _paid(histories, opens, length, opens + whole, known).semi_join(rows, "client_id")
-        spend = _of_clients(paid.execute(), only).pivot(index="client_id", columns="period", values="value")
+        told = _of_clients(paid.execute(), only)
+        spend = told.pivot_table(index="client_id", columns="period", values="value", aggfunc="sum")
         spend = spend.reindex(index=there, columns=range(len(starts))).fillna(0.0)
         spend.columns = pd.Index([end.days for end in ends])
         spend.loc[:, [opens + end > seen_to for end in ends]] = float("nan")
