@@ -296,6 +296,21 @@ class TestPaceOfContracts:
             told.append(pace.predict(lesson.latest[pace.feature_names_in_]))
         np.testing.assert_array_equal(*told)
 
+    def test_the_cutoff_may_lie_after_the_end_of_what_was_recorded(self):
+        """A year that ends between the two is none yet."""
+        bills, contracts, _ = paid_once_a_year(300)
+        until = pd.Timestamp("2023-09-10")
+        histories = Histories(
+            bills[bills["event_time"] < until],
+            contracts=contracts[contracts["start"] < until].assign(
+                end=contracts["end"].where(contracts["end"] < until)
+            ),
+            observed_until=until,
+        )
+        panels, lesson = lesson_at(histories, "2023-10-01", list(self.FEATURES), at_most=14)
+        assert any(until < cutoff + pd.Timedelta(days=365) <= lesson.split.test for cutoff in lesson.split.train)
+        assert lesson.fit_outlook(panels, LongRunTerms(years=2)).pace is not None
+
     @pytest.mark.parametrize(
         ("options", "there", "note"),
         [

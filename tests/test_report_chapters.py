@@ -301,6 +301,10 @@ class TestHindsight:
         assert "For 180 days from 1 Mar 2011, £840,000 was predicted and £800,000 came: 5% too high" in text
         assert "Time ahead Spend predicted Naive Spend actual 90 days £400,000 £300,000 £500,000" in text
         assert "180 days £840,000 – £800,000" in text
+        stake = (
+            "Reckoned in the same way for 180 days from 1 Mar 2011, £840,000 was predicted and £800,000 came: 5% too"
+        )
+        assert f"{stake} high (chapter 5)." in text
         korean = self.text(tmp_path, *seen, language="ko")
         assert "2011년 3월 1일부터 180일 동안: 예측 840,000파운드, 실제 800,000파운드(5% 높음)" in korean
 
@@ -324,6 +328,7 @@ class TestHindsight:
         few, many = (looked("value", 90, 4e5, 5e5, clients=clients) for clients in (9, 10))
         assert "Time ahead" in self.text(tmp_path, few)
         assert "Time ahead" not in self.text(tmp_path, few, clients=False)
+        assert "Reckoned in the same way" not in self.text(tmp_path, few, clients=False)
         assert "Time ahead" in self.text(tmp_path, many, clients=False)
 
 

@@ -216,6 +216,7 @@ def long_run(value: float | None, staying: tuple[tuple[int, float], ...] = (), *
             "Over the next 2.5 years these clients will be worth £1.23 M at today's pace, 30% of net spend discounted",
             "향후 2.5년 가치는 123만 파운드입니다(순구매액의 30%, 연 할인율 10%를 적용한 현재가치, 신규 고객 제외)",
         ),
+        ({"years": 0.25}, "Over the next 0.25 years these clients", "향후 0.25년 가치는"),
     ],
 )
 def test_what_clients_are_worth_in_the_long_run_and_on_which_terms(tmp_path, terms, english, korean):

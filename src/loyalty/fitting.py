@@ -331,8 +331,8 @@ class Lesson:
 
     def _fit_pace(self, panels: Panels, *, seed: int) -> ValueModel | None:
         """Learn what those who stayed for a year paid a horizon, at cutoffs of a year ago and more."""
-        outcome = self.setting.outcome
-        past = [cutoff for cutoff in self.split.train if cutoff + outcome.gap + YEAR <= self.split.test]
+        outcome, over = self.setting.outcome, min(self.split.test, panels.histories.observed_until)
+        past = [cutoff for cutoff in self.split.train if cutoff + outcome.gap + YEAR <= over]
         if not past or outcome.horizon >= YEAR:
             return None
         followed = _spaced(past, period_of(outcome))

@@ -19,6 +19,9 @@ COVERAGE = 0.9
 MODEL = "lightgbm"
 """The model that the page is about, as ``metrics.json`` calls it."""
 
+_EVEN = 0.005
+"""A difference of totals of less than half a percent is none."""
+
 SIZES = {
     "gain": {"wide": (420, 290), "narrow": (225, 210)},
     "calibration": {"wide": (420, 380), "narrow": (225, 225)},
@@ -132,6 +135,34 @@ def signed_range(lower: float | None, upper: float | None, speech: Speech, *, di
     if lower is None or upper is None or pd.isna(lower) or pd.isna(upper):
         return NONE
     return speech.span(speech.signed(lower, digits=digits), speech.signed(upper, digits=digits))
+
+
+def against(*, expected: float, value: float, speech: Speech) -> str:
+    """Set what was predicted beside what came, and say by how much it was off.
+
+    Parameters
+    ----------
+    expected, value : float
+        Money, predicted and real.
+    speech : Speech
+        Language of the words.
+
+    Returns
+    -------
+    str
+        A clause; of less than half a percent nothing is said.
+
+    Examples
+    --------
+    >>> against(expected=120.0, value=100.0, speech=Speech("en"))
+    '120 was predicted and 100 came: 20% too high'
+    """
+    words = {"expected": speech.money(expected), "value": speech.money(value)}
+    off = expected / value - 1 if value > 0 else 0.0
+    if abs(off) < _EVEN:
+        return speech("total.even", **words)
+    side = speech("total.high" if off > 0 else "total.low")
+    return speech("total.off", off=speech.percent(abs(off)), side=side, **words)
 
 
 def told(cells: Iterable[str], hidden: bool, speech: Speech) -> list[str]:

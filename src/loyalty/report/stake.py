@@ -6,7 +6,7 @@ from datetime import timedelta
 import pandas as pd
 
 from loyalty.report.clients import first_calls, first_to_call
-from loyalty.report.pieces import COVERAGE, Section, range_of
+from loyalty.report.pieces import COVERAGE, Section, against, range_of
 from loyalty.report.run_folder import Metrics, RunFolder, Total
 from loyalty.report.small_cells import tellable
 from loyalty.report.text import Speech
@@ -141,7 +141,7 @@ def remarks_of(run: RunFolder, speech: Speech) -> list[str]:
     None about what is not known.
     """
     metrics, summary = run.metrics, summarise(run.scores)
-    remarks = _long_run(metrics, speech)
+    remarks = _long_run(metrics, speech) + _held(run, speech)
     if summary.too_little and (run.clients or tellable(summary.too_little, of=summary.clients)):
         share = speech.percent(summary.too_little / summary.clients)
         reach = speech.days(metrics.horizon_days + metrics.gap_days)
@@ -211,8 +211,19 @@ def _spend(total: Total | None, days: str, speech: Speech) -> str:
     return speech("tile.spend.range", coverage=speech.percent(COVERAGE), days=days, range=ends)
 
 
+def _held(run: RunFolder, speech: Speech) -> list[str]:
+    """Say what a long-run value of the past came to, as far as it is over; nothing where there is none."""
+    seen = [one for one in run.metrics.hindsight if one.figure == "value" and (run.clients or tellable(one.clients))]
+    if not seen:
+        return []
+    last = max(seen, key=lambda one: one.days)
+    total = against(expected=last.told, value=last.came, speech=speech)
+    return [speech("remark.hindsight", days=speech.days(last.days), date=speech.date(last.cutoff), total=total)]
+
+
 def _years(years: float, speech: Speech) -> str:
-    written = speech.number(years, digits=0 if years % 1 == 0 else 1)
+    digits = next((digits for digits in (0, 1) if round(years, digits) == years), 2)
+    written = speech.number(years, digits=digits)
     return speech(f"remark.years{'.one' if written == '1' else ''}", years=written)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from loyalty.judging import FEWEST_LEAVERS
 from loyalty.report import figures
 from loyalty.report.figures import TOP_SHARE, rows_of
-from loyalty.report.pieces import COVERAGE, MODEL, Section, drawings, range_of, signed, signed_range
+from loyalty.report.pieces import COVERAGE, MODEL, Section, against, drawings, range_of, signed, signed_range
 from loyalty.report.run_folder import Difference, GroupFigure, Hindsight, Kept, Metrics, RunFolder
 from loyalty.report.small_cells import tellable
 from loyalty.report.text import Speech
@@ -29,8 +29,6 @@ _COMPARED = ("auc", "found_top_20", "log_loss", "brier", "mae", "gini", "total_e
 _MOST_GROUPS = 40
 #: Of so many lengths of time a table tells at most.
 _MOST_LENGTHS = 6
-#: What is written as nothing: a difference of the totals of less than half a percent.
-_EVEN = 0.005
 
 
 def gain_section(metrics: Metrics, speech: Speech) -> Section | None:
@@ -244,7 +242,7 @@ def _hindsight(last: Hindsight, speech: Speech) -> str:
         shares = {name: speech.percent(getattr(last, name)) for name in ("told", "came")}
         return speech("hindsight.headline.staying", **words, **shares)
     return speech(
-        "hindsight.headline.value", **words, total=_against(expected=last.told, value=last.came, speech=speech)
+        "hindsight.headline.value", **words, total=against(expected=last.told, value=last.came, speech=speech)
     )
 
 
@@ -417,17 +415,7 @@ def _lift(lift: float, speech: Speech) -> str:
 def _last_total(last: Kept, speech: Speech) -> str:
     """Say what was predicted for all clients at the last test cutoff, and what came."""
     expected = last.expected if last.expected is not None else float("nan")
-    return speech("intervals.headline.last", total=_against(expected=expected, value=last.value, speech=speech))
-
-
-def _against(*, expected: float, value: float, speech: Speech) -> str:
-    """Set what was predicted beside what came, and say by how much it was off."""
-    words = {"expected": speech.money(expected), "value": speech.money(value)}
-    off = expected / value - 1 if value > 0 else 0.0
-    if abs(off) < _EVEN:
-        return speech("total.even", **words)
-    side = speech("total.high" if off > 0 else "total.low")
-    return speech("total.off", off=speech.percent(abs(off)), side=side, **words)
+    return speech("intervals.headline.last", total=against(expected=expected, value=last.value, speech=speech))
 
 
 def _totals_held(kept: Sequence[Kept], coverage: str, speech: Speech) -> list[str]:

@@ -118,6 +118,10 @@ _FRAME: dict[str, tuple[str, str]] = {
         "현재 추세가 이어질 때 이 고객들의 향후 {years} 가치는 {value}입니다"
         "(순구매액의 {margin}, 연 할인율 {rate}[을/를] 적용한 현재가치, 신규 고객 제외).",
     ),
+    "remark.hindsight": (
+        "Reckoned in the same way for {days} from {date}, {total} (chapter 5).",
+        "같은 방식으로 계산한 {date}부터 {days} 동안의 결과: {total}(5장).",
+    ),
     "remark.staying": (
         "{share} of the contracts are expected to be in force {days} from now.",
         "{days} 뒤에도 계약의 {share}[이/가] 유효할 것으로 예상됩니다.",

@@ -5,7 +5,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Calling the riskiest {share} reaches {found} of leavers",
         "위험 상위 {share}에 연락하면 이탈 고객의 {found}[을/를] 찾습니다",
     ),
-    "gain.headline.none": ("No back-test was run", "백테스트가 없습니다"),
+    "gain.headline.none": ("No back-test could be judged", "평가할 수 있는 백테스트가 없습니다"),
     "gain.sub": (
         "Share of leavers found when clients are contacted from highest to lowest risk. Band: spread over {backtests}.",
         "위험이 높은 순서로 연락할 때 찾아낸 이탈 고객의 누적 비율. 띠는 {backtests}의 범위.",
@@ -107,7 +107,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "intervals.sub": (
         "Back-tests: how many clients' spend came out within their own range, and the spend of all together.",
-        "백테스트에서 실제 구매액이 개별 범위 안에 든 고객의 비중과, 전체 구매액의 예측 범위와 실제.",
+        "백테스트에서 실제 구매액이 개별 범위 안에 든 고객의 비중과, 전체 구매액의 예측 범위와 실제입니다.",
     ),
     "intervals.coverage": ("Clients within", "범위 안 고객"),
     "intervals.expected": ("Total predicted", "총액 예측"),
@@ -133,7 +133,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "hindsight.sub": (
         "What the first back-test told of the time beyond the horizon, which the long-run value rests on.",
-        "장기 가치의 바탕이 되는, 첫 백테스트의 예측 기간 이후 예측과 실제.",
+        "장기 가치의 바탕이 되는 예측을 첫 백테스트 이후의 실제와 비교했습니다.",
     ),
     "hindsight.value.sub": (
         "Spend of the clients of that day, not discounted; naive is the pace of the year before.",

@@ -96,16 +96,16 @@ WORDS: dict[str, tuple[str, str]] = {
         "최근 {days} 동안의 구간 이동(소수 집단은 비공개)",
     ),
     "movement.sub": (
-        "Clients of each segment on {since} and on {date}, by the same models and cut points. New clients come in, and "
-        "those who fell silent too long go out.",
-        "같은 모형과 구간 경계로 본 {since}과 {date}의 구간별 고객 수. 신규 고객은 유입에, 오랫동안 구매가 없어 "
-        "대상에서 빠진 고객은 유출에 들어갑니다.",
+        "Clients of each segment on {since} and on {date}, by the same models and cut points. Clients come in "
+        "from other segments or are new; they go to others, or fell silent too long.",
+        "같은 모형과 구간 경계로 본 {since}과 {date}의 구간별 고객 수. 다른 구간에서 옮겨 온 고객과 신규 고객은 "
+        "유입에, 다른 구간으로 옮긴 고객과 오랫동안 구매가 없어 대상에서 빠진 고객은 유출에 들어갑니다.",
     ),
     "movement.sub@contractual": (
-        "Clients of each segment on {since} and on {date}, by the same models and cut points. New clients come in, and "
-        "those whose contract has ended go out.",
-        "같은 모형과 구간 경계로 본 {since}과 {date}의 구간별 고객 수. 신규 고객은 유입에, 계약이 끝난 고객은 유출에 "
-        "들어갑니다.",
+        "Clients of each segment on {since} and on {date}, by the same models and cut points. Clients come in "
+        "from other segments or are new; they go to others, or their contract has ended.",
+        "같은 모형과 구간 경계로 본 {since}과 {date}의 구간별 고객 수. 다른 구간에서 옮겨 온 고객과 신규 고객은 "
+        "유입에, 다른 구간으로 옮긴 고객과 계약이 끝난 고객은 유출에 들어갑니다.",
     ),
     "movement.before": ("Before", "이전"),
     "movement.now": ("Now", "현재"),
