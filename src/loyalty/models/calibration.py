@@ -390,7 +390,7 @@ def share_to_come(churned: NDArray[np.int_], cutoffs: pd.DatetimeIndex, *, now: 
     >>> churned[-1000:][:300] = 1
     >>> share, sure = share_to_come(churned, cutoffs, now=pd.Timestamp("2024-12-31"))
     >>> round(share, 2), round(sure, 2)
-    (0.13, 0.41)
+    (0.13, 0.4)
     """
     left = pd.DataFrame({"left": churned, "clients": 1}).groupby(cutoffs).sum()
     days = pd.DatetimeIndex(left.index)
