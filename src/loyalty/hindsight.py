@@ -41,12 +41,11 @@ def look_back(panels: Panels, fitted: Fitted) -> pd.DataFrame:
     DataFrame
         A row for each number of days that is over, within the years of the outlook: `cutoff`; `clients`, how many stood
         there; `figure`; `days`; what was `told` then, what somebody without a model would have said (`naive`), and what
-        `came`. The figure ``value`` is the net spend of these clients in one, two, three horizons from the gap on,
-        without discount and margin, of those whom the gap leaves; naively, at the pace of the year before, of which
-        more refunds than purchases count as nothing. ``staying`` is the share of them whose
-        contracts had run on through one, two, three periods after the cutoff, so that one who comes back has left;
-        naively, what was left at the cutoff of those who stood so long before, NaN where nobody did. A figure of which
-        less than two steps are over is left out.
+        `came`. The figure ``value`` is the net spend, without discount and margin, of those whom the gap leaves, in
+        one, two, three horizons from there on; naively, at the pace of the year before, where more refunds than
+        purchases count as nothing. ``staying`` is the share whose contracts had run on through one, two, three periods
+        after the cutoff, so that one who comes back has left; naively, what was left at the cutoff of those who stood
+        so long before, NaN where nobody did. A figure of which less than two steps are over is left out.
     """
     outlook, cutoff = fitted.outlook, fitted.split.test
     if outlook is None or outlook.missing:
@@ -92,10 +91,8 @@ def _staying(panels: Panels, fitted: Fitted, outlook: Outlook) -> Iterator[dict[
     for number in range(1, many + 1):
         before = cutoff - pd.Timedelta(days=number * length)
         naive = _left_of(panels, before, length, number, known_before=cutoff)[-1]
-        yield {"figure": "staying", "days": number * length, "told": shares[number - 1]} | {
-            "naive": naive,
-            "came": came[number - 1],
-        }
+        figures = {"told": shares[number - 1], "naive": naive, "came": came[number - 1]}
+        yield {"figure": "staying", "days": number * length} | figures
 
 
 def _left_of(

@@ -202,11 +202,10 @@ def _paid(
     histories: Histories, opens: pd.Timestamp, length: pd.Timedelta, end: pd.Timestamp, known: pd.Timestamp | None
 ) -> ibis.Table:
     """Add up what each client spent in each period from an instant on, the first being 0."""
-    start, microseconds = at_instant(opens), length // pd.Timedelta(microseconds=1)
-    inside = histories.purchases.filter(lambda t: (t.event_time >= start) & (t.event_time < at_instant(end)))
-    if known is not None:
-        inside = inside.filter(lambda t: t.known_at < at_instant(known))
-    begun = inside.mutate(period=lambda t: t.event_time.delta(start, unit="microsecond") // microseconds)
+    microseconds = length // pd.Timedelta(microseconds=1)
+    begun = _inside(histories, opens, end, known).mutate(
+        period=lambda t: t.event_time.delta(at_instant(opens), unit="microsecond") // microseconds
+    )
     return begun.group_by("client_id", "period").aggregate(value=lambda t: t.amount.sum())
 
 
@@ -230,15 +229,18 @@ def _tell_censored(
 
 def _value(histories: Histories, cutoff: pd.Timestamp, outcome: Outcome, known: pd.Timestamp | None) -> ibis.Table:
     """Add up the window: whether anything was bought, and the net spend."""
-    start, end = outcome.window(cutoff)
-    inside = histories.purchases.filter(
-        lambda t: (t.event_time >= at_instant(start)) & (t.event_time < at_instant(end))
-    )
-    if known is not None:
-        inside = inside.filter(lambda t: t.known_at < at_instant(known))
+    inside = _inside(histories, *outcome.window(cutoff), known)
     return inside.group_by("client_id").aggregate(
         bought=lambda t: (t.amount > 0).max().cast("int8"), value=lambda t: t.amount.sum()
     )
+
+
+def _inside(histories: Histories, start: pd.Timestamp, end: pd.Timestamp, known: pd.Timestamp | None) -> ibis.Table:
+    """Take the purchases from one instant up to another, all or those known before a third."""
+    inside = histories.purchases.filter(
+        lambda t: (t.event_time >= at_instant(start)) & (t.event_time < at_instant(end))
+    )
+    return inside if known is None else inside.filter(lambda t: t.known_at < at_instant(known))
 
 
 def _contract_ended(
