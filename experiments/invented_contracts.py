@@ -205,7 +205,12 @@ BUSINESSES = {
     "paid and ended once a year": Business(at_renewal, terms=(365,), months=12),
 }
 #: Of which levels and curves are told, and what is left out of them.
-RULES = {"as it is": (), "no past shares": ("shares",), "no clocks": ("clocks",)}
+RULES = {
+    "as it is": (),
+    "no past shares": ("shares",),
+    "survival alone": ("churn",),
+    "survival alone, no clocks": ("churn", "clocks"),
+}
 
 
 def without(names: tuple[str, ...]) -> ExitStack:
@@ -214,6 +219,8 @@ def without(names: tuple[str, ...]) -> ExitStack:
     if "clocks" in names:
         for module in (fitting, outlook):
             stack.enter_context(patch.object(module, "clocks_of_periods", lambda *_: {}))
+    if "churn" in names:
+        stack.enter_context(patch.object(outlook, "lead_through", lambda curves, *_, **__: curves))
     if "shares" in names:
         fit = Lesson.fit_churn
 
@@ -245,9 +252,9 @@ def judge(clients: Clients, panels: Panels, lesson: Lesson, rule: str) -> dict[s
         told = churn.predict_proba(X)[:, 1]
         expected = lesson.fit_value(churn=churn).predict(X)
         long = lesson.fit_outlook(panels, LongRunTerms())
-        curves = long._curves(X)
+        curves = long._curves(X, told)
         known = replace(long, terms=LongRunTerms(years=AHEAD / 365.25, discount_rate=_RATE))
-        tale, carried = known.predict(X, expected), replace(known, pace=None).predict(X, expected)
+        tale, carried = (one.predict(X, expected, told) for one in (known, replace(known, pace=None)))
     worth = clients.worth(cutoff, labels.index.get_level_values("client_id"), stays)
     medians = tale["median_remaining_days"].to_numpy()
     really = np.where((stays <= 0.5).any(axis=1), (stays <= 0.5).argmax(axis=1), np.nan)
@@ -280,7 +287,7 @@ def judge_airline(panels: Panels, lesson: Lesson, rule: str) -> dict[str, float]
     X = lesson.latest.loc[left.index]
     with without(RULES[rule]):
         told = lesson.fit_churn().predict_proba(X)[:, 1]
-        curves = lesson.fit_outlook(panels, LongRunTerms())._curves(X)
+        curves = lesson.fit_outlook(panels, LongRunTerms())._curves(X, told)
     return {
         "left": left.mean(),
         "told": told.mean(),
@@ -295,7 +302,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=BUSINESSES, default=list(BUSINESSES))
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rules", action="store_true", help="leave past shares, and clocks, out as well")
+    parser.add_argument("--rules", action="store_true", help="leave past shares, churn and clocks out as well")
     parser.add_argument("--data", type=Path, help="folder of the data: of the airline instead, with all rules")
     given = parser.parse_args()
     told = {}

@@ -117,11 +117,12 @@ def follow(name: str, data: Path) -> None:
     fitted = fit_models(panels, split, long_run=LongRunTerms(years=days / 365.25, discount_rate=0.0))
     outlook = fitted.outlook
     panel = panels.at(split.test, learned=fitted.learned)
-    first = fitted.predict(panel)["expected_value"].to_numpy()
+    predicted = fitted.predict(panel)
+    first, left = (predicted[name].to_numpy() for name in ("expected_value", "churn_probability"))
     asked = {"cutoffs": split.test, "kind": setting.kind, "active": setting.active}
     true = build_labels(panels.histories, horizon=long, **asked)["value"].reindex(panel.index).to_numpy()
     true_first = build_labels(panels.histories, horizon=horizon, **asked)["value"].sum()
-    told = outlook.predict(panel, first)
+    told = outlook.predict(panel, first, left)
     value = told["long_run_value"].to_numpy()
     print(f"\n# The outlook of {name} at {cutoff}: {len(panel):,} clients, {days} days, no discount")
     print(f"first horizon {first.sum():,.0f}, true {true_first:,.0f}: {first.sum() / true_first - 1:+.1%}")
@@ -136,7 +137,7 @@ def follow(name: str, data: Path) -> None:
         lives = build_durations(panels.histories, period=period, periods=days // outlook.period_days, **asked)
         ends = np.arange(1, days // outlook.period_days + 1)
         there = [((lives["churned"] == 0) | (lives["duration"] > end)).mean() for end in ends]
-        shares = outlook.staying(panel).set_index("days")["share"]
+        shares = outlook.staying(panel, left).set_index("days")["share"]
         both = pd.DataFrame({"expected": shares, "true": pd.Series(there, index=ends * outlook.period_days)})
         print(f"share in force\n{both.round(4).T.to_string()}")
         print(f"median remaining days known of {told['median_remaining_days'].notna().mean():.1%}", flush=True)

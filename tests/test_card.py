@@ -71,6 +71,16 @@ def test_the_share_of_clients_little_is_known_of_is_a_limit() -> None:
     assert "Of 30% of the predictions at the test cutoffs so little was known" in card(groups=rows)
 
 
+@pytest.mark.parametrize(
+    ("kind", "again"),
+    [("non-contractual", "bought again within the year"), ("contractual", "had a contract again a year later")],
+)
+def test_how_many_come_back_stands_beside_the_label(kind: str, again: str) -> None:
+    told = card(kind=kind, came_back={"since": "2024-12-01", "left": 1234, "share": 0.456})
+    assert f"\n- Of 1,234 who left in this sense from 2024-12-01 on, 46% {again}.\n- Scored at" in told
+    assert again not in card(kind=kind)
+
+
 def test_what_rounds_to_0_has_no_sign() -> None:
     judged = {"model": "lightgbm", "cutoff": "2025-10-01"}
     told = card(

@@ -65,6 +65,16 @@ def lesson_at(histories, cutoff, features, *, kind="contractual", horizon="90d",
     return panels, Lesson.of(panels, split)
 
 
+def leaving(lesson):
+    """Predict who leaves."""
+    return lesson.fit_churn().predict_proba(lesson.latest)[:, 1]
+
+
+def tell(lesson, outlook):
+    """Tell what clients are worth who all spend 1."""
+    return outlook.predict(lesson.latest, np.ones(len(lesson.latest)), leaving(lesson))
+
+
 class TestBuyTillYouDie:
     """Left out where it has moved beyond all that it said before, as of clients who all pay alike."""
 
@@ -127,7 +137,7 @@ class TestSeasonOfLeaving:
             outlook = lesson.fit_outlook(panels, LongRunTerms(years=1))
             assert outlook.survival.changing_ == (*CLOCKS, "season_0", "season_45", "season_90", "season_135")
             assert outlook.survival.feature_names_in_.tolist() == ["contract_running_days"]
-            told = outlook.staying(lesson.latest).set_index("days")["share"]
+            told = outlook.staying(lesson.latest, leaving(lesson)).set_index("days")["share"]
             ends = contracts.set_index("client_id")["end"].reindex(lesson.latest.index.get_level_values("client_id"))
             for days in (90, 180, 270):
                 stayed = ~(ends < pd.Timestamp(cutoff) + pd.Timedelta(days=days))
@@ -146,7 +156,7 @@ class TestSeasonOfLeaving:
         for table in (contracts, known):
             histories = Histories(bills, contracts=table, observed_until=UNTIL)
             panels, lesson = lesson_at(histories, cutoff, ["contract_running_days", *SEASON])
-            told.append(lesson.fit_outlook(panels, LongRunTerms()).predict(lesson.latest, np.ones(len(lesson.latest))))
+            told.append(tell(lesson, lesson.fit_outlook(panels, LongRunTerms())))
         assert_frame_equal(*told, check_exact=True)
 
     def test_comes_back_from_a_file_and_asks_for_the_cutoff(self, seasonal, tmp_path):
@@ -154,11 +164,10 @@ class TestSeasonOfLeaving:
         panels, lesson = lesson_at(histories, "2023-07-01", ["contract_running_days", *SEASON])
         outlook = lesson.fit_outlook(panels, LongRunTerms())
         outlook.save(tmp_path)
-        spend = np.ones(len(lesson.latest))
         again = Outlook.load(tmp_path)
-        assert_frame_equal(again.predict(lesson.latest, spend), outlook.predict(lesson.latest, spend), check_exact=True)
+        assert_frame_equal(tell(lesson, again), tell(lesson, outlook), check_exact=True)
         with pytest.raises(ValueError, match=r"`panel` must have `cutoff` in its index, .* to know the season"):
-            again.predict(lesson.latest.droplevel("cutoff"), spend)
+            again.staying(lesson.latest.droplevel("cutoff"), leaving(lesson))
 
     def test_is_the_day_of_the_year_in_the_middle_of_each_period(self):
         cutoffs = pd.to_datetime(["2023-03-01", "2024-11-20", "2023-03-01"])
@@ -195,17 +204,18 @@ class TestClocksOfContracts:
         outlook = lesson.fit_outlook(panels, LongRunTerms(years=2))
         assert outlook.survival.changing_ == CLOCKS
         age = lesson.latest["contract_running_days"].to_numpy()
-        curves = np.column_stack([np.ones(len(age)), outlook._curves(lesson.latest)])
-        hazard = 1 - curves[:, 1:5] / curves[:, :4]
         due = (-age) % 365
-        for period in range(4):  # those whose anniversary is well within the period, or well without
+        left = np.where(due < 90, 0.3, 0.01)
+        curves = np.column_stack([np.ones(len(age)), outlook._curves(lesson.latest, left)])
+        hazard = 1 - curves[:, 1:5] / curves[:, :4]
+        for period in range(1, 4):  # those whose anniversary is well within the period, or well without
             there = (due > 90 * period + 20) & (due < 90 * period + 70)
             away = (due < 90 * period - 20) | (due > 90 * period + 110)
             assert min(there.sum(), away.sum()) > 80
             assert hazard[there, period].mean() == pytest.approx(0.3, abs=0.08)
             assert hazard[away, period].mean() < 0.03
         # Half have left at the second anniversary: .7 stay after the first, .49 after the next.
-        median = outlook.predict(lesson.latest, np.ones(len(age)))["median_remaining_days"]
+        median = outlook.predict(lesson.latest, np.ones(len(age)), left)["median_remaining_days"]
         assert (median - (due + 365)).abs().median() < 60
 
     def test_a_renewal_that_is_told_is_known_ahead(self):
@@ -217,7 +227,7 @@ class TestClocksOfContracts:
         panels, lesson = lesson_at(histories, "2023-01-01", features)
         outlook = lesson.fit_outlook(panels, LongRunTerms(years=2))
         assert outlook.survival.changing_ == (*CLOCKS, "to_renewal")
-        curves, due = outlook._curves(lesson.latest), lesson.latest["days_to_renewal"]
+        curves, due = outlook._curves(lesson.latest, leaving(lesson)), lesson.latest["days_to_renewal"]
         later = due > 400
         assert later.sum() > 80
         assert curves[later, 3].mean() > 0.93  # a year ahead nobody has left
@@ -270,11 +280,12 @@ class TestPaceOfContracts:
         pace = outlook.pace.predict(lesson.latest[outlook.pace.feature_names_in_])
         assert np.abs(pace / (paid * 90 / 365) - 1).mean() < 0.25
         due = ((-lesson.latest["contract_running_days"]) % 365 < 90).to_numpy()
-        value = outlook.predict(lesson.latest, np.where(due, 0.9 * paid, 0.0))["long_run_value"].to_numpy()
+        expected, left = np.where(due, 0.9 * paid, 0.0), leaving(lesson)
+        value = outlook.predict(lesson.latest, expected, left)["long_run_value"]
         # Three payments, the first after one chance in ten to leave: 2.44 in all.
         assert value[due].sum() / paid[due].sum() == pytest.approx(2.44, abs=0.35)
         assert value[~due].sum() / paid[~due].sum() == pytest.approx(2.44, abs=0.35)
-        carried = replace(outlook, pace=None).predict(lesson.latest, np.where(due, 0.9 * paid, 0.0))["long_run_value"]
+        carried = replace(outlook, pace=None).predict(lesson.latest, expected, left)["long_run_value"]
         assert (carried[due] / paid[due]).mean() > 6
         assert (carried[~due] == 0).all()
 
@@ -358,9 +369,7 @@ class TestPaceOfContracts:
         outlook = lesson.fit_outlook(panels, LongRunTerms())
         outlook.save(tmp_path)
         assert {path.name for path in tmp_path.iterdir()} == set(OUTLOOK_FILES)
-        spend = np.ones(len(lesson.latest))
-        back = Outlook.load(tmp_path)
-        assert_frame_equal(back.predict(lesson.latest, spend), outlook.predict(lesson.latest, spend), check_exact=True)
+        assert_frame_equal(tell(lesson, Outlook.load(tmp_path)), tell(lesson, outlook), check_exact=True)
 
 
 class TestPastShares:

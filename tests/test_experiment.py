@@ -21,6 +21,7 @@ from loyalty.histories import HistoriesError, HistoriesWarning
 from loyalty.report import page_path, write_card, write_report
 from loyalty.report.run_folder import read_run_folder
 from loyalty.scoring import Yardsticks
+from loyalty.setting import Setting
 from subscriptions import gym
 
 METRICS = ["clients", "churn_rate", "auc", "log_loss", "brier", "mean_error", "lift_top_20", "found_top_20"]
@@ -248,6 +249,35 @@ class TestMetrics:
             assert row["expected"] == pytest.approx(here["expected_value"].sum())
             assert row["lower"] < row["expected"] < row["upper"]
 
+    def test_who_left_a_year_ago_and_came_back_is_counted(self, metrics, small_demo):
+        bills = pd.read_parquet(small_demo.data / "purchases.parquet").query("known_at < '2026-01-01'")
+        when, active = bills["event_time"], pd.Timedelta(days=metrics["active_days"])
+        since, bought = pd.Timestamp("2025-01-01"), bills["amount"] > 0
+        stood = set(bills.loc[when.between(since - active, since, inclusive="left"), "client_id"])
+        stood &= set(bills.loc[bought & (when < since), "client_id"])
+        soon, late = (
+            set(bills.loc[bought & when.between(since, since + pd.Timedelta(days=days), inclusive="left"), "client_id"])
+            for days in (90, 365)
+        )
+        left = stood - soon
+        assert metrics["came_back"] == {
+            "since": "2025-01-01", "left": len(left), "share": pytest.approx(len(left & late) / len(left))
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("share", "kind", "told"),
+        [(0.5, "non-contractual", True), (0.49, "non-contractual", False), (0.9, "contractual", False)],
+    )
+    def test_that_most_come_back_is_noted(self, share, kind, told):
+        back = {"since": "2025-01-01", "left": 1200, "share": share}
+        notes = experiment._note_of_return(back, Setting.of(horizon="60d", kind=kind))
+        assert len(notes) == told
+        assert all(
+            note.startswith("Of 1,200 who bought nothing for 60 days from 2025-01-01 on, 50% bought again within")
+            for note in notes
+        )
+        assert experiment._note_of_return(None, Setting.of(horizon="60d")) == []
+
     def test_hindsight_is_that_of_the_first_test_cutoff(self, metrics, small_demo):
         seen = metrics["hindsight"]
         assert {row["cutoff"] for row in seen} == {TESTS[0]}
@@ -455,6 +485,9 @@ class TestOtherRuns:
         metrics = strict((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
         assert metrics["yardsticks"]["rfm"] is None
         assert metrics["movement"]["rfm_segment"] == []
+        # One curve: at the end of the horizon as many stay as are not told to leave.
+        stay = 1 - run.scores["churn_probability"].mean()
+        assert metrics["long_run"]["staying"][0] == {"days": 90, "share": pytest.approx(stay)}
         seen = pd.DataFrame(metrics["hindsight"])
         assert seen["cutoff"].unique().tolist() == ["2024-04-01"]
         assert seen.groupby("figure")["days"].apply(list).to_dict() == {

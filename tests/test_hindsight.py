@@ -9,7 +9,7 @@ from pandas.testing import assert_frame_equal
 
 from loyalty import backtest, fitting
 from loyalty.fitting import Lesson, fit_models
-from loyalty.hindsight import HINDSIGHT_COLUMNS, can_look_back, look_back
+from loyalty.hindsight import HINDSIGHT_COLUMNS, came_back, can_look_back, look_back
 from loyalty.histories import Histories
 from loyalty.models.outlook import LongRunTerms
 from loyalty.panels import Panels
@@ -200,6 +200,56 @@ class TestBacktest:
         histories = Histories(shop(100), observed_until=UNTIL)
         result = backtest(histories, cutoffs="2024-07-06", horizon="90d", at_most=4, draws=10, long_run=LongRunTerms())
         assert result.hindsight.empty
+
+
+class TestCameBack:
+    """Of 100 clients 60 buy nothing for 60 days from 2023-01-01 on, and 20 of those bought again by 2024-01-01."""
+
+    def panels(self, *, clients=100, **setting):
+        visits = {
+            "2022-01-05": range(100), "2022-12-20": range(100), "2023-01-15": range(40), "2023-06-01": range(40, 55),
+            "2023-03-02": range(55, 59), "2023-12-31": [59], "2024-01-01": range(60, 65),
+        }  # fmt: skip
+        rows = [(client, day, 9.0) for day, there in visits.items() for client in there if client < clients]
+        bills = pd.DataFrame(rows, columns=["client_id", "event_time", "amount"])
+        return Panels(Histories(bills, observed_until=UNTIL), Setting.of(**{"horizon": "60d"} | setting), FEATURES[:2])
+
+    def test_by_hand(self):
+        assert came_back(self.panels(), CUTOFF) == {"since": "2023-01-01", "left": 60, "share": 20 / 60}
+        # A gap of 20 days: from 21 January on 40 more are silent, for good.
+        assert came_back(self.panels(gap="20d"), CUTOFF) == {"since": "2023-01-01", "left": 96, "share": 16 / 96}
+        assert came_back(self.panels(active="10d"), CUTOFF) is None  # nobody was
+
+    def test_nothing_where_less_than_a_year_is_known_or_the_horizon_takes_half_of_it(self):
+        assert came_back(self.panels(), pd.Timestamp("2022-12-31")) is None
+        assert came_back(self.panels(), UNTIL + pd.Timedelta(days=1)) is None
+        assert came_back(self.panels(horizon="182d"), CUTOFF)["left"] == 41
+        assert came_back(self.panels(horizon="183d"), CUTOFF) is None
+        assert came_back(self.panels(horizon="100d", gap="83d"), CUTOFF) is None
+
+    def test_nothing_of_a_year_in_which_the_shop_was_closed(self):
+        bills = shop(300)
+        day = bills["event_time"]
+        for closed, told in (("2023-07-20", True), ("2023-08-20", False)):
+            open_ = bills[~day.between("2023-07-01", closed)]
+            panels = Panels(Histories(open_, observed_until=UNTIL), Setting.of(horizon="60d"), FEATURES[:2])
+            assert (came_back(panels, CUTOFF) is not None) is told
+
+    @pytest.mark.parametrize(("clients", "told"), [(59, None), (60, {"since": "2023-01-01", "left": 20, "share": 1.0})])
+    def test_nothing_of_few(self, clients, told):
+        assert came_back(self.panels(clients=clients), CUTOFF) == told
+
+    def test_contracts_are_in_force_again_at_the_end_of_the_year(self):
+        """30 of 100 end in February 2023; of those ten begin again in May, of whom five have ended by the end."""
+        start = pd.DataFrame({"client_id": range(100), "start": pd.Timestamp("2021-06-01"), "end": pd.NaT})
+        start.loc[:29, "end"] = pd.Timestamp("2023-02-10")
+        again = pd.DataFrame({"client_id": range(10), "start": pd.Timestamp("2023-05-01"), "end": pd.NaT})
+        again.loc[:4, "end"] = pd.Timestamp("2023-11-01")
+        contracts = pd.concat([start, again]).astype({"end": "datetime64[us]"})
+        bills = pd.DataFrame({"client_id": range(100), "event_time": pd.Timestamp("2022-01-05"), "amount": 9.0})
+        setting = Setting.of(horizon="60d", kind="contractual")
+        panels = Panels(Histories(bills, contracts=contracts, observed_until=UNTIL), setting, FEATURES[:2])
+        assert came_back(panels, CUTOFF) == {"since": "2023-01-01", "left": 30, "share": 5 / 30}
 
 
 class TestSeason:

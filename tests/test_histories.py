@@ -1083,6 +1083,27 @@ def test_horizons_are_counted_after_the_gap_and_once_decided():
     assert histories.unevenness(day[221], outcome=outcome) == ""
 
 
+@pytest.mark.parametrize(
+    ("horizon", "clients", "kind", "said"),
+    [
+        ("30d", 5, "contractual", "Horizons of 30 days hold from 0 to 1 of the days on which contracts end: "),
+        ("30d", 4, "contractual", ""),  # so few may have ended so by chance
+        ("30d", 5, "non-contractual", ""),
+        ("31d", 5, "contractual", ""),  # one each: 31 days from the first of a month
+    ],
+)
+def test_ends_that_fall_unevenly_into_horizons_are_told(horizon, clients, kind, said):
+    """Contracts end on the last day of each month; one that ends after the records is not known to."""
+    ends = pd.date_range("2024-01-31", "2024-12-31", freq="ME").repeat(clients)
+    contracts = pd.DataFrame({"client_id": range(len(ends)), "start": pd.Timestamp("2023-01-01"), "end": ends})
+    days = pd.DataFrame({"client_id": 1, "event_time": pd.date_range("2024-01-01", "2024-09-15"), "amount": 1.0})
+    histories = Histories(days, contracts=contracts)
+    cutoffs = ["2024-03-01", "2024-04-01", "2024-06-01", "2024-10-01"]
+    told = histories.unevenness(cutoffs, outcome=Outcome.of(horizon=horizon), kind=kind)
+    assert told.startswith(said)
+    assert bool(told) is bool(said)
+
+
 def test_facts_known_far_in_the_future_are_told():
     bill = dated(event_time=["2024-01-01", "2024-01-02"], known_at=["2205-01-01", "2024-01-02"])
     with pytest.warns(HistoriesWarning, match=r"known_at: 1 row is dated at or after 2025-01-01, first '2205-01-01"):

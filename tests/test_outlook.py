@@ -89,6 +89,25 @@ def retained(*retention):
     return pd.DataFrame({"retention": retention})
 
 
+def own(outlook, panel):
+    """Tell the churn probabilities that lie on the curves of survival, where hazards are constant within a period."""
+    periods = outlook.survival.periods_
+    curves = np.column_stack([np.ones(len(panel)), outlook.survival.predict_survival(panel)])
+    opens, closes = outlook.gap_days, outlook.gap_days + outlook.horizon_days
+    beyond = np.minimum(np.arange(1, 300) / periods, 99)  # of geometric ones
+    risk = -np.log(np.maximum(np.column_stack([curves, curves[:, [-1]] ** (1 + beyond)]), 1e-300))
+    days = outlook.period_days * np.arange(risk.shape[1])
+    return np.array([1 - np.exp(-np.diff(np.interp([opens, closes], days, one))[0]) for one in risk])
+
+
+def told_of(outlook, panel, spend):
+    return outlook.predict(panel, spend, own(outlook, panel))
+
+
+def value_of(outlook, panel, spend):
+    return told_of(outlook, panel, spend)["long_run_value"]
+
+
 class TestBuyers:
     def test_a_loop_over_clients_and_horizons(self):
         """Three years are 12 horizons of 90 days and .175 of another; each is paid in its middle."""
@@ -355,7 +374,7 @@ class TestContracts:
     def test_constant_retention(self, retention, periods, rate, spend):
         """However few periods are known: Σ r^(k-1) / (1 + d)^(k - 1/2) over 24 of them, a geometric series."""
         outlook = held(periods=periods, years=24 * 30 / YEAR, discount_rate=rate)
-        value = outlook.predict(retained(retention), [spend])["long_run_value"].iloc[0]
+        value = value_of(outlook, retained(retention), [spend]).iloc[0]
         wait = (1 + rate) ** (30 / YEAR)
         wanted = spend * (1 - (retention / wait) ** 24) / (1 - retention / wait) / wait**0.5
         assert value == pytest.approx(wanted, rel=1e-6, abs=1e-9)
@@ -364,7 +383,7 @@ class TestContracts:
         """Fader and Hardie (2010): those who leave early go first. The value is too low, less so the more is known."""
         terms = {"years": 6.0, "discount_rate": 0.1}
         few, more, all_of_it = (
-            held(shifted_beta_geometric, periods=n, **terms).predict(retained(0.8), [10.0])["long_run_value"].iloc[0]
+            value_of(held(shifted_beta_geometric, periods=n, **terms), retained(0.8), [10.0]).iloc[0]
             for n in (6, 24, 80)
         )
         assert few < more < all_of_it
@@ -375,7 +394,7 @@ class TestContracts:
         """Shares of each horizon are shares of client-days in force: straight lines between the ends of periods."""
         years = 1.7
         outlook = held(shifted_beta_geometric, horizon=horizon, gap=gap, period=period, years=years, discount_rate=0.3)
-        value = outlook.predict(retained(0.5, 2.0), [10.0, 20.0])["long_run_value"]
+        value = value_of(outlook, retained(0.5, 2.0), [10.0, 20.0])
         days, known = int(period[:-1]), 6
         back = min(known, round(365 / days))
         for a, spend, told in zip((0.5, 2.0), (10.0, 20.0), value, strict=True):
@@ -396,15 +415,15 @@ class TestContracts:
     @given(st.floats(0.01, 1.0), st.integers(1, 200), st.integers(0, 40), st.floats(1, 1e6))
     def test_one_horizon_without_discount_is_the_expected_value(self, retention, horizon, gap, spend):
         outlook = held(horizon=horizon, gap=gap, years=horizon / YEAR, discount_rate=0.0)
-        assert outlook.predict(retained(retention), [spend])["long_run_value"].iloc[0] == pytest.approx(spend, rel=1e-9)
+        assert value_of(outlook, retained(retention), [spend]).iloc[0] == pytest.approx(spend, rel=1e-9)
 
     @given(st.floats(0.5, 0.99), st.floats(0, 1e4), st.floats(0, 1e4), st.integers(0, 40))
     def test_begins_with_what_is_expected_and_goes_on_at_the_pace(self, retention, expected, a_horizon, gap):
         """What is paid in a horizon times the share of it for which the contract runs, discounted from its middle."""
         outlook = held(gap=gap, years=0.9, discount_rate=0.2, margin=0.5)
         paced = replace(outlook, pace=Paid(a_horizon))
-        told = paced.predict(retained(retention), [expected])["long_run_value"].iloc[0]
-        running = outlook._held(outlook._curves(retained(retention)))[0]
+        told = value_of(paced, retained(retention), [expected]).iloc[0]
+        running = outlook._held(outlook._curves(retained(retention), own(outlook, retained(retention))))[0]
         lengths = np.r_[np.full(10, 1.0), 0.9 * YEAR / 30 - 10]
         # Of 12 horizons and a sixth in the first year, the first is known.
         rest = max(a_horizon * 365 / 30 - expected / running[0], 0.0) / (365 / 30 - 1)
@@ -413,36 +432,100 @@ class TestContracts:
         assert told == pytest.approx(0.5 * (paid / 1.2**waits).sum(), rel=1e-9, abs=1e-9)
         assert 0 < running[0] <= 1
         if gap == 0:  # of a chance to stay a month, evenly spent: the mean over the month
-            assert running[1] / running[0] == pytest.approx(retention, rel=1e-9)
+            assert running[1] / running[0] == pytest.approx(retention, rel=1e-6)
 
     def test_what_was_paid_in_the_first_horizon_is_taken_off_the_first_year(self):
         """A year's fee of 365 falls into the first horizon of 73 days, or into another one, and nobody leaves."""
         outlook = replace(held(horizon=73, years=3 * 365 / YEAR, discount_rate=0.0), pace=Paid(73.0))
-        told = outlook.predict(retained(1.0, 1.0, 1.0), [365.0, 0.0, 73.0])["long_run_value"]
+        told = value_of(outlook, retained(1.0, 1.0, 1.0), [365.0, 0.0, 73.0])
         assert told.to_numpy() == pytest.approx([3 * 365.0] * 3)
-        more = outlook.predict(retained(1.0), [1000.0])["long_run_value"]  # as where a price rose
+        more = value_of(outlook, retained(1.0), [1000.0])  # as where a price rose
         assert more.to_numpy() == pytest.approx([1000.0 + 2 * 365])
 
     def test_median_is_told_as_far_as_it_was_seen(self):
         """Half of the survivors leave in each month: after one month half are left. At .9, .53 are after six."""
-        told = held().predict(retained(0.5, 0.25, 0.9), [1.0, 1.0, 1.0])
+        told = told_of(held(), retained(0.5, 0.25, 0.9), [1.0, 1.0, 1.0])
         assert told["median_remaining_days"].tolist()[:2] == pytest.approx([30.0, 30 * 0.5 / 0.75])
         assert np.isnan(told["median_remaining_days"].iloc[2])
-        assert held(periods=7).predict(retained(0.9), [1.0])["median_remaining_days"].iloc[0] == pytest.approx(
+        assert told_of(held(periods=7), retained(0.9), [1.0])["median_remaining_days"].iloc[0] == pytest.approx(
             180 + 30 * (0.9**6 - 0.5) / (0.9**6 - 0.9**7)
         )
         assert told["alive_probability"].isna().all()
 
     def test_staying_is_the_mean_curve(self):
-        table = held(periods=3).staying(retained(0.5, 1.0))
+        table = held(periods=3).staying(retained(0.5, 1.0), [0.5, 0.0])
         assert table["days"].tolist() == [30, 60, 90]
         assert table["share"].tolist() == pytest.approx([0.75, 0.625, 0.5625])
 
     def test_one_client_alone_is_told_as_among_all(self):
         panel = retained(0.5, 0.7, 0.95)
-        whole = held(shifted_beta_geometric).predict(panel, [1.0, 2.0, 3.0])
-        parts = [held(shifted_beta_geometric).predict(panel.iloc[[n]], [n + 1.0]) for n in range(3)]
+        whole = told_of(held(shifted_beta_geometric), panel, [1.0, 2.0, 3.0])
+        parts = [told_of(held(shifted_beta_geometric), panel.iloc[[n]], [n + 1.0]) for n in range(3)]
         assert_frame_equal(pd.concat(parts), whole, check_exact=True)
+
+
+class TestThroughTheChurnProbability:
+    """A curve of contracts begins with what the churn model tells of the horizon."""
+
+    @given(
+        st.floats(0.05, 5.0), st.floats(0.0, 1.0), st.floats(-0.7, 0.7), st.integers(0, 50), st.integers(1, 100),
+        st.sampled_from([7, 30, 90]),
+    )  # fmt: skip
+    def test_a_loop_over_days(self, a, churn, growth, gap, horizon, period):
+        """Hazards are constant within a period, times one number in the window, and grow from its middle on."""
+        outlook = held(shifted_beta_geometric, horizon=horizon, gap=gap, period=f"{period}d", periods=30)
+        outlook = replace(outlook, growth=growth)
+        shares = outlook.staying(retained(a), [churn])["share"].to_numpy()
+        risks = -np.diff(np.log(np.r_[1.0, shifted_beta_geometric(a, np.arange(1, 31))])) / period  # of a day
+        own_risk = sum(risks[day // period] for day in range(gap, gap + horizon))
+        risk, told = 0.0, []
+        for day in range(30 * period):
+            middle = period * (day // period + 0.5)
+            if day < gap:
+                risk += risks[day // period]
+            elif day < gap + horizon:
+                risk += risks[day // period] / own_risk * -np.log(max(1 - churn, 1e-9))
+            else:
+                years = min(max(middle - gap - horizon / 2, 0.0), YEAR) / YEAR
+                risk += risks[day // period] * np.exp(growth * years)
+            if (day + 1) % period == 0:
+                told.append(np.exp(-risk))
+        assert shares == pytest.approx(told, rel=1e-5, abs=1e-9)
+
+    def test_at_the_end_of_the_horizon_as_many_have_left_as_are_told_to(self):
+        table = held(horizon=60).staying(retained(0.9, 0.5, 1.0), [0.1, 0.2, 0.3]).set_index("days")["share"]
+        assert table[60] == pytest.approx(0.8)
+        assert table[30] == pytest.approx(np.sqrt([0.9, 0.8, 0.7]).mean())
+        assert table[90] == pytest.approx((0.9 * 0.9 + 0.8 * 0.5 + 0.7 * 1.0) / 3)
+
+    def test_what_is_known_for_less_than_the_horizon_is_told_to_its_end(self):
+        """All but the last 5 of its 365 days lie in 12 periods, of which 2 are known."""
+        table = held(horizon=365, periods=2).staying(retained(0.9), [0.4])
+        assert table["days"].tolist() == [30 * number for number in range(1, 13)]
+        assert table["share"].iloc[-1] == pytest.approx(0.6 ** (360 / 365))
+
+    def test_who_is_sure_to_leave_is_worth_what_is_expected(self):
+        told = held(discount_rate=0.0).predict(retained(0.9), [7.0], [1.0])
+        assert told["long_run_value"].iloc[0] == pytest.approx(7.0, abs=1e-3)
+        assert told["median_remaining_days"].iloc[0] < 30
+
+    def test_must_be_given(self):
+        outlook = held()
+        for ask in (
+            lambda: outlook.predict(retained(0.9), [1.0]),
+            lambda: outlook.staying(retained(0.9)),
+            lambda: outlook.spend_ahead(retained(0.9), [1.0], horizons=2),
+        ):
+            with pytest.raises(ValueError, match=r"`churn_probability` must be given where contracts tell"):
+                ask()
+
+    def test_spend_ahead_begins_with_it(self):
+        """Half leave within the first of two horizons: they hold for (1 - .5) / log 2 of it, and then for half that."""
+        ahead = held(periods=2).spend_ahead(retained(0.5), [10.0], [0.5], horizons=2)
+        assert ahead == pytest.approx([10.0, 5.0])
+        assert held().spend_ahead(retained(0.5), [10.0], [0.1], horizons=2)[1] == pytest.approx(
+            10.0 * (0.9 * 0.75) / 0.95
+        )
 
 
 class TestTerms:
@@ -479,6 +562,12 @@ def tables():
 CUTOFF = "2025-07-01"
 
 
+def tell(lesson, outlook):
+    """Tell what clients are worth who all spend 1, and leave by one chance in ten."""
+    many = len(lesson.latest)
+    return outlook.predict(lesson.latest, np.ones(many), np.full(many, 0.1))
+
+
 def lesson_of(histories, kind, features=("days_since_last", "T", "amount_sum_365d")):
     setting = Setting.of(horizon="60d", kind=kind, every="30d", at_most=8)
     panels = Panels(histories, setting, list(features))
@@ -495,7 +584,7 @@ class TestFitted:
         assert (outlook.buying, outlook.missing) == (None, "")
         # From the last of eight cutoffs every 30 days, 60 days before: followed for 1, 2, 3 and 4 periods of 60 days.
         assert outlook.survival.periods_ == 4
-        staying = outlook.staying(lesson.latest)
+        staying = outlook.staying(lesson.latest, np.full(len(lesson.latest), 0.1))
         assert staying["days"].tolist() == [60, 120, 180, 240]
         assert staying["share"].between(0, 1).all()
         assert staying["share"].is_monotonic_decreasing
@@ -509,7 +598,7 @@ class TestFitted:
         for ends in (contracts, known):
             histories = Histories(tables["purchases"], contracts=ends, observed_until="2026-01-01")
             panels, lesson = lesson_of(histories, "contractual")
-            told.append(lesson.fit_outlook(panels, LongRunTerms()).predict(lesson.latest, np.ones(len(lesson.latest))))
+            told.append(tell(lesson, lesson.fit_outlook(panels, LongRunTerms())))
         assert_frame_equal(*told, check_exact=True)
 
     def test_buyers_are_learned_at_the_cutoff_whether_a_feature_asks_or_not(self, tables):
@@ -544,7 +633,6 @@ class TestFitted:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["outlook.json", "survival.json", "survival.txt"]
         back = Outlook.load(tmp_path)
         assert replace(back, survival=None) == replace(outlook, survival=None)
-        spend = np.ones(len(lesson.latest))
-        assert_frame_equal(back.predict(lesson.latest, spend), outlook.predict(lesson.latest, spend), check_exact=True)
+        assert_frame_equal(tell(lesson, back), tell(lesson, outlook), check_exact=True)
         bought().save(tmp_path)
         assert Outlook.load(tmp_path) == bought()

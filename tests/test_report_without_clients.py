@@ -230,3 +230,13 @@ def test_a_cutoff_with_few_clients_is_not_told(tmp_path):
     assert "1 May 2026" not in html
     assert "80% of clients spent what" in html
     assert json.loads((out / "metrics.json").read_text())["intervals"] == kept  # the run itself is as it was
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.05, True), (0.045, False), (0.0, True), (0.96, False)])
+def test_few_who_came_back_are_not_counted(tmp_path, share, told):
+    """Of 200 who left, nine came back, or did not."""
+    back = {"since": "2010-08-01", "left": 200, "share": share}
+    out = make_run_folder(tmp_path, clients=60, came_back=back, **NO_CURVES)
+    bare, whole = (write_report(out, clients=clients).read_text(encoding="utf-8") for clients in (False, True))
+    assert ("bought again within the year" in bare) is told
+    assert "bought again within the year" in whole

@@ -170,7 +170,7 @@ class TestWhatIsMeasuredBesideTheModels:
     def test_the_outlook_goes_on_from_the_expected_value(self, asking, talkative, bundle, scores):
         told = asking.score(talkative, cutoff="2025-12-01")
         panel = loyalty.build_panel(talkative, cutoffs="2025-12-01", horizon="60d", active="365d")
-        again = asking.outlook.predict(panel, told["expected_value"])
+        again = asking.outlook.predict(panel, told["expected_value"], told["churn_probability"])
         assert told["long_run_value"].tolist() == again["long_run_value"].tolist()
         assert told["alive_probability"].between(0, 1).all()
         assert (told["long_run_value"] > told["expected_value"])[told["expected_value"] > 0].all()
@@ -321,8 +321,8 @@ class TestFolder:
     @pytest.mark.parametrize(
         ("change", "remedy"),
         [
-            ({"format": 16}, "Update loyalty, or run the experiment again."),
-            ({"format": 14}, "Run the experiment again."),
+            ({"format": 17}, "Update loyalty, or run the experiment again."),
+            ({"format": 15}, "Run the experiment again."),
             ({"format": None}, "Run the experiment again."),
             (None, "Run the experiment again."),
         ],
@@ -333,7 +333,7 @@ class TestFolder:
         path = tmp_path / "bundle.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(kept | change if change else {"a": 1}), encoding="utf-8")
-        with pytest.raises(ValueError, match=f"this version reads format 15. {remedy}$"):
+        with pytest.raises(ValueError, match=f"this version reads format 16. {remedy}$"):
             load(tmp_path)
 
     def test_a_damaged_file_is_named(self, bundle, tmp_path):

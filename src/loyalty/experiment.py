@@ -24,6 +24,7 @@ from loyalty.features import CATALOGUE
 from loyalty.files import BACKTEST_FILE, METRICS_FILE, SCORES_FILE, undisturbed, write_table
 from loyalty.fitting import Fitted, fit_models
 from loyalty.groups import attributes_at, check_attributes, group_attributes, group_clients, judge_groups
+from loyalty.hindsight import CameBack, came_back
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models.churn import ChurnModel
 from loyalty.models.intervals import coverage_table
@@ -54,6 +55,8 @@ _WRITTEN_UP = (
     *(f"{page}.{kind}" for page in ("report", "report-without-clients") for kind in ("html", "pdf")),
     "model_card.md",
 )
+#: From which share of those who left on, coming back is what is to be expected.
+_MOST = 0.5
 _NO_RFM = (
     "There are no segments of recency, frequency and monetary value: hardly anybody is silent for longer than usual, "
     "as where clients pay by bill, and how recently they paid says on which day they are billed."
@@ -160,11 +163,13 @@ def run_experiment(
     told = bundle.score_panel(panel, language=config.language)
     scores = told.assign(**{name: in_english(told[name]) for name in ("segment", "rfm_segment")})
     watch.step("scores and reasons")
-    notes = _notes(config, histories, fitted, result, panel)
+    back = came_back(panels, config.score_cutoff)
+    notes = _notes(config, histories, fitted, result, panel) + _note_of_return(back, setting)
     metrics = _metrics(config, setting, result, scores, fingerprints, notes)
     metrics |= _standing(config, panels, fitted, bundle, panel, scores)
     metrics |= _why(bundle, panels, scores, config.score_cutoff, result)
     metrics |= {"intervals": _intervals(result), "hindsight": _hindsight(result)}
+    metrics["came_back"] = back
     metrics |= {"groups": _groups(config, panels, result), "data": _tables(histories), "model": _model(fitted)}
     metrics["voice"] = _voice(config, histories, scores, fitted)
     metrics["alerts"], alerts = _alerts(config, histories, scores)
@@ -202,6 +207,17 @@ def _notes(config: Config, histories: Histories, fitted: Fitted, result: Backtes
     closed = [*setting.left_out(histories, [fitted.split]), *setting.reopened(histories, [config.score_cutoff])]
     notes = [*histories.notes, *([stale] if stale else []), *closed, *_notes_of(fitted), *result.notes, *lacking]
     return list(dict.fromkeys(notes))
+
+
+def _note_of_return(back: CameBack | None, setting: Setting) -> list[str]:
+    """Say so if most of those who leave a shop, as leaving is meant, come back."""
+    if back is None or setting.kind == "contractual" or back["share"] < _MOST:
+        return []
+    return [
+        f"Of {back['left']:,} who bought nothing for {setting.outcome.horizon.days} days from {back['since']} on, "
+        f"{back['share']:.0%} bought again within the year: most who are told to leave are away for a while. A longer "
+        "`horizon` tells who is gone for good."
+    ]
 
 
 def _standing(
@@ -353,7 +369,7 @@ def _long_run(scores: pd.DataFrame, outlook: Outlook, panel: pd.DataFrame) -> di
     known = scores["long_run_value"].dropna()
     return asdict(outlook.terms) | {
         "value": None if known.empty else float(known.sum()),
-        "staying": _records(outlook.staying(panel)),
+        "staying": _records(outlook.staying(panel, scores["churn_probability"])),
     }
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from loyalty.features import CATALOGUE, Learned, build_panel, choose_features
 from loyalty.features.learned import learn_buying
 from loyalty.labels import build_durations
+from loyalty.models.calibration import growth_to_come
 from loyalty.models.churn import ChurnModel
 from loyalty.models.clocks import clocks_of_periods, season_of_periods
 from loyalty.models.outlook import LongRunTerms, Outlook
@@ -258,7 +259,9 @@ class Lesson:
         if not self._bought:
             survival, why_not = self._fit_survival(panels, terms, seed=seed)
             pace = None if survival is None else self._fit_pace(panels, seed=seed)
-            return Outlook(terms, *days, survival=survival, pace=pace, missing=why_not, seen_days=seen)
+            left = self.labels["churned"]
+            growth = growth_to_come(left.to_numpy(), pd.DatetimeIndex(left.index.get_level_values("cutoff")))
+            return Outlook(terms, *days, survival=survival, growth=growth, pace=pace, missing=why_not, seen_days=seen)
         buying, why_not = None if self.learned is None else self.learned.buying, ""
         if buying is None:  # no feature asks it
             buying, why_not = learn_buying(panels.histories, self.split.test, outcome)

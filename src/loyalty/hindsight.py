@@ -1,6 +1,7 @@
 """Hindsight: what was told of the time beyond the horizon, held against what came."""
 
 from collections.abc import Iterator
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -9,16 +10,26 @@ from loyalty.fitting import Fitted, period_of
 from loyalty.labels import build_durations
 from loyalty.models.outlook import Outlook
 from loyalty.panels import Panels
-from loyalty.setting import first_known
+from loyalty.setting import YEAR, first_known
 
-__all__ = ["HINDSIGHT_COLUMNS", "can_look_back", "look_back", "nothing_seen"]
+__all__ = ["HINDSIGHT_COLUMNS", "CameBack", "came_back", "can_look_back", "look_back", "nothing_seen"]
 
 HINDSIGHT_COLUMNS = ("cutoff", "clients", "figure", "days", "told", "naive", "came")
 _DAYS_OF_A_YEAR = 365.25
 #: Over which the spend of a day is averaged, naively, if so much was recorded.
 _DAYS_OF_A_PACE = 365
+#: Of fewer who left no share is told.
+_FEW = 20
 #: Of one horizon the figures of the back-test tell already.
 _BEYOND = 2
+
+
+class CameBack(TypedDict):
+    """How many left within the horizon from a past day on, and which share of them has come back since."""
+
+    since: str
+    left: int
+    share: float
 
 
 def nothing_seen() -> pd.DataFrame:
@@ -63,6 +74,43 @@ def can_look_back(panels: Panels, cutoff: pd.Timestamp, *, years: float) -> bool
     return any(steps)
 
 
+def came_back(panels: Panels, cutoff: pd.Timestamp) -> CameBack | None:
+    """Tell how many of those who left a year ago, as leaving is meant, have come back since.
+
+    Parameters
+    ----------
+    panels : Panels
+        Of the histories.
+    cutoff : Timestamp
+        The end of the year; what became known later is not seen.
+
+    Returns
+    -------
+    CameBack or None
+        `since` is a year before the cutoff; back is who bought after the horizon, or has a contract again at the
+        cutoff. None where less than a year is known, it holds
+        a long closing or fewer than 20 left, or gap and horizon take most of it.
+    """
+    setting, since = panels.setting, cutoff - YEAR
+    outcome = setting.outcome
+    if (
+        2 * outcome.reach > YEAR
+        or cutoff > panels.histories.observed_until
+        or since not in setting.anniversaries(panels.histories, cutoff)
+        or not all(setting.was_open(panels.histories, [(since, cutoff)], cutoff=cutoff))
+    ):
+        return None
+    share = panels.share((since,))
+    soon, late = (
+        panels.labels([since], known_before=cutoff, share=share, horizon=horizon)["churned"]
+        for horizon in (outcome.horizon, YEAR - outcome.gap)
+    )
+    left = late[soon == 1]
+    if len(left) < _FEW:
+        return None
+    return {"since": f"{since:%Y-%m-%d}", "left": len(left), "share": float((left == 0).mean())}
+
+
 def _values(panels: Panels, fitted: Fitted, outlook: Outlook) -> Iterator[dict[str, object]]:
     cutoff, length = fitted.split.test, outlook.horizon_days
     many = _steps(panels, cutoff, gap=outlook.gap_days, length=length, years=outlook.terms.years)
@@ -70,7 +118,9 @@ def _values(panels: Panels, fitted: Fitted, outlook: Outlook) -> Iterator[dict[s
         return
     came = panels.spend([cutoff], until=pd.Timedelta(days=many * length), known_before=None)
     panel = panels.at(cutoff, learned=fitted.learned).loc[came.index]
-    told = np.cumsum(outlook.spend_ahead(panel, fitted.predict(panel)["expected_value"], horizons=many))
+    first = fitted.predict(panel)
+    ahead = outlook.spend_ahead(panel, first["expected_value"], first["churn_probability"], horizons=many)
+    told = np.cumsum(ahead)
     recorded = min(max((cutoff - first_known(panels.histories, cutoff)).days, 1), _DAYS_OF_A_PACE)
     a_day = float(panel["amount_sum_365d"].clip(lower=0.0).sum()) / recorded
     spent = np.cumsum(came.sum().to_numpy())
@@ -83,7 +133,8 @@ def _staying(panels: Panels, fitted: Fitted, outlook: Outlook) -> Iterator[dict[
     if outlook.survival is None:
         return
     cutoff, length = fitted.split.test, outlook.period_days
-    shares = outlook.staying(panels.at(cutoff, learned=fitted.learned))["share"].to_numpy()
+    panel = panels.at(cutoff, learned=fitted.learned)
+    shares = outlook.staying(panel, fitted.predict(panel)["churn_probability"])["share"].to_numpy()
     many = min(_steps(panels, cutoff, gap=0, length=length, years=outlook.terms.years), len(shares))
     if many < _BEYOND:
         return

@@ -40,7 +40,7 @@ from loyalty.wording import Language
 
 __all__ = ["Bundle", "Yardsticks", "load", "measurable", "score_file"]
 
-_FORMAT = 15
+_FORMAT = 16
 #: Without it a folder is no bundle.
 MANIFEST = "bundle.json"
 #: What the features' own models learned; not there where no feature asks one.
@@ -237,7 +237,7 @@ class Bundle:
         told = pd.DataFrame({"churn_probability": risk, "expected_value": forecast["expected_value"]})
         told = (
             told.join(self.uncertainty.predict(X, forecast))
-            .join(self.outlook.predict(panel, told["expected_value"]))
+            .join(self.outlook.predict(panel, told["expected_value"], risk))
             .assign(
                 too_little_history=too_little_history(panel, kind=self.setting.kind, reach=reach),
                 amount_sum_365d=spend,

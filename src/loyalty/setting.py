@@ -142,9 +142,9 @@ class Setting:
         ]
 
     def unevenness(self, histories: Histories, splits: Iterable[Split]) -> str:
-        """Say so if the horizons learned from and tested at hold more or fewer purchases by the calendar."""
+        """Say so if the horizons learned from and tested at hold more or fewer purchases or ends by the calendar."""
         stood = {when for split in splits for when in (*split.train, split.test)}
-        return histories.unevenness(sorted(stood), outcome=self.outcome)
+        return histories.unevenness(sorted(stood), outcome=self.outcome, kind=self.kind)
 
     def left_out(self, histories: Histories, splits: Iterable[Split]) -> list[str]:
         """Say whether training cutoffs are left out because the shop was closed, or learned from all the same."""

@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from loyalty.checks import is_whole_number
 from loyalty.histories.border import Admission, admit
 from loyalty.histories.days import (
+    DAY,
     MONTH,
     YEAR,
     closed_days,
     distinct_days,
     odd_days,
     stale_days,
-    uneven_days,
+    uneven_ends,
+    uneven_purchases,
 )
 from loyalty.histories.exports import doubts_about_contracts, strangers
 from loyalty.histories.expressions import nearest
@@ -314,8 +316,8 @@ class Histories:
             return stale_days(bought, instant, what="purchases", so="everybody looks like a leaver")
         self._check_kind(kind)
         gone = "whoever left since then still seems to be there"
-        ends = self._contract_days("end", instant)
-        moved = pd.Series(np.union1d(ends, self._contract_days("start", instant)))
+        ends, starts = (pd.Series(self._contract_days(column, instant).unique()) for column in ("end", "start"))
+        moved = pd.Series(np.union1d(ends, starts))
         contracts = stale_days(moved, instant, what="starts and ends of contracts", so=gone)
         few = len(ends) // 20
         if not contracts and len(ends) > MONTH and ends.iloc[-1 - few] - ends.iloc[few] > YEAR:
@@ -327,14 +329,14 @@ class Histories:
         return " ".join(filter(None, said))
 
     def _contract_days(self, column: str, before: pd.Timestamp) -> "pd.Series[pd.Timestamp]":
-        """List the days before an instant on which a contract known by then started, or ended, each once."""
+        """List the days before an instant on which contracts known by then started, or ended, in order."""
         found = [np.empty(0, np.int64)]
         at = pa.scalar(before, pa.timestamp("us"))
         if column in self.columns["contracts"]:
             for rows in self._store.tables["contracts"].all([column, "known_at"]):
                 times = rows.column(column).filter(pc.less(rows.column("known_at"), at)).drop_null()
-                found.append(distinct_days(times.filter(pc.less(times, at)).cast(pa.int64()).to_numpy()))
-        return pd.Series(np.unique(np.concatenate(found)).astype("datetime64[D]").astype("datetime64[us]"))
+                found.append(times.filter(pc.less(times, at)).cast(pa.int64()).to_numpy() // DAY)
+        return pd.Series(np.sort(np.concatenate(found)).astype("datetime64[D]").astype("datetime64[us]"))
 
     def closed(self, cutoff: Instant) -> "tuple[pd.Timestamp, pd.Timestamp] | None":
         """Find a time without any purchase that is none of the shop's own rhythm, as far as was known at a cutoff.
@@ -366,11 +368,13 @@ class Histories:
         days = self._days("purchases", as_instant(cutoff, name="cutoff"), bought=True)
         return closed_days(days, at_least=MONTH)
 
-    def unevenness(self, cutoffs: Instant | Sequence[Instant], *, outcome: Outcome) -> str:
+    def unevenness(
+        self, cutoffs: Instant | Sequence[Instant], *, outcome: Outcome, kind: OutcomeKind = "non-contractual"
+    ) -> str:
         """Say so if purchases are told in lumps, as once a month, of which one horizon holds more than another.
 
         Then what clients spend within a horizon depends on the calendar, and what was learned at one cutoff is off at
-        the next.
+        the next. So it is with who leaves, where contracts tell that and end on the last day of a month.
 
         Parameters
         ----------
@@ -378,11 +382,13 @@ class Histories:
             Where one stands, to learn and to test; those whose outcomes are not decided yet are left out.
         outcome : Outcome
             The horizon, and the gap before it.
+        kind : {"non-contractual", "contractual"}
+            Whether contracts tell who leaves.
 
         Returns
         -------
         str
-            A sentence; empty if they are alike.
+            A sentence or two for each; empty if they are alike.
 
         Examples
         --------
@@ -399,7 +405,12 @@ class Histories:
         """
         windows = [outcome.window(cutoff) for cutoff in as_cutoffs(cutoffs)]
         known = [window for window in windows if window[1] <= self.observed_until]
-        return uneven_days(self._days("purchases"), known, rows=self._store.tables["purchases"].rows)
+        said = [uneven_purchases(self._days("purchases"), known, rows=self._store.tables["purchases"].rows)]
+        if kind == "contractual":
+            self._check_kind(kind)
+            ends = self._contract_days("end", self.observed_until)
+            said.append(uneven_ends(pd.Series(ends.unique()), known, rows=len(ends)))
+        return " ".join(filter(None, said))
 
     @property
     def purchases(self) -> "ibis.Table":

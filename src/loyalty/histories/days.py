@@ -16,6 +16,8 @@ MONTH = 30
 YEAR = pd.Timedelta(days=365)
 #: Purchases are told in lumps, as once a month, where days with any are so rare, and bear so many rows each.
 _DAYS_A_LUMP, _ROWS_A_LUMP = 5, 30
+#: Fewer ends of contracts on one day are a lump, as each client has few.
+_ENDS_A_LUMP = 5
 #: Horizons that hold fewer lumps than this share of the fullest are not alike.
 _ALIKE = 0.8
 #: How far back the rhythm of a shop is looked for: long enough to hold what happens once a year.
@@ -87,19 +89,35 @@ def stale_days(days: Days, cutoff: pd.Timestamp, *, what: str, so: str) -> str:
     return f"The {what} known at {cutoff:%Y-%m-%d} end on {days.iloc[-1]:%Y-%m-%d}, {silent} days before: {so}."
 
 
-def uneven_days(days: Days, windows: Sequence[tuple[pd.Timestamp, pd.Timestamp]], *, rows: int) -> str:
-    """Say so if days are lumps of rows, of which one window holds more than another; `windows` are of one length."""
+def uneven_purchases(days: Days, windows: Sequence[tuple[pd.Timestamp, pd.Timestamp]], *, rows: int) -> str:
+    """Say so if purchases are told in lumps, of which one window holds more than another."""
+    held = _uneven(days, windows) if rows >= _ROWS_A_LUMP * len(days) else ""
+    return held and (
+        f"{held} with purchases: what is told in lumps, as once a month, falls into them by the calendar, and spend "
+        "with it. Date such rows in the middle of what they tell, with `known_at` at its end, or choose horizon and "
+        "cutoffs that hold as many."
+    )
+
+
+def uneven_ends(days: Days, windows: Sequence[tuple[pd.Timestamp, pd.Timestamp]], *, rows: int) -> str:
+    """Say so if contracts end in lumps, as on the last day of a month, of which one window holds more than another."""
+    held = _uneven(days, windows) if rows >= _ENDS_A_LUMP * len(days) else ""
+    return held and (
+        f"{held} on which contracts end: what ends on the last day of a month falls into them by the calendar, and "
+        "whoever leaves with it. Choose horizon and cutoffs that hold as many, such as the first of a month and a "
+        "horizon that ends some days after a last one."
+    )
+
+
+def _uneven(days: Days, windows: Sequence[tuple[pd.Timestamp, pd.Timestamp]]) -> str:
+    """Begin to say how many of these rare days windows hold, which are of one length; empty if they hold as many."""
     held = [int(days.between(*window, inclusive="left").sum()) for window in windows]
-    if not held or rows < _ROWS_A_LUMP * len(days):
+    if not held:
         return ""
     length, most, least = (windows[0][1] - windows[0][0]).days, max(held), min(held)
     if most * _DAYS_A_LUMP > length or least >= _ALIKE * most:
         return ""
-    return (
-        f"Horizons of {length} days hold from {least} to {most} of the days with purchases: what is told in lumps, as "
-        "once a month, falls into them by the calendar, and spend with it. Date such rows in the middle of what they "
-        "tell, with `known_at` at its end, or choose horizon and cutoffs that hold as many."
-    )
+    return f"Horizons of {length} days hold from {least} to {most} of the days"
 
 
 def _longest_pause(days: Days) -> int:

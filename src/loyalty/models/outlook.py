@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from loyalty.btyd import Generations, Habits, expected_purchases, first_days
 from loyalty.checks import is_finite_number
 from loyalty.models.clocks import clocks_of_periods, season_of_periods
+from loyalty.models.curves import carry_on, days_until, lead_through, median_days
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
 from loyalty.models.season import Season
 from loyalty.models.survival import SurvivalModel
@@ -34,8 +35,6 @@ _DAYS_OF_A_YEAR = 365.25
 _LONGEST_YEARS = 20.0
 #: The pace of payments is that of so many days.
 _DAYS_OF_A_PACE = 365
-#: Beyond what is known of contracts, the mean hazard of so many days before goes on.
-_DAYS_CARRIED_ON = 365
 #: Numbers of the table of clients x periods that exist at a time.
 _BLOCK_NUMBERS = 4_000_000
 #: Above this share of the first horizon's purchases, nobody is seen to leave.
@@ -98,10 +97,11 @@ class Outlook:
     - non-contractual, by how purchases fade under Pareto/NBD, which holds that clients leave for good, relative to the
       first horizon, so that who leaves within it is not taken off twice; and by what each horizon of a year was of the
       first one, beyond fading, when such clients stood there a year ago;
-    - contractual, by the mean share of each later horizon for which the contract is in force, and by what such clients
-      paid a horizon, over a whole year in which they stayed. Who pays once a year pays nothing in most horizons, and a
-      year's fee in one: what is expected of the first horizon is taken off that of the first year. Where no such year
-      was seen, the payments of the first horizon are carried on.
+    - contractual, by the mean share of each later horizon for which the contract is in force, on a curve that begins
+      with the churn probability and goes on from there by survival; and by what such clients paid a horizon, over a
+      whole year in which they stayed. Who pays once a year pays nothing in most horizons, and a year's fee in one: what
+      is expected of the first horizon is taken off that of the first year. Where no such year was seen, the payments of
+      the first horizon are carried on.
 
     Attributes
     ----------
@@ -115,6 +115,8 @@ class Outlook:
         Of spend, fading aside; None where it is not known, and all horizons are then alike.
     survival : SurvivalModel or None
         Of contracts.
+    growth : float, default=0
+        By which the chance to leave a contract grows in a year, in logarithms; it is carried on for a year.
     pace : ValueModel or None
         What is paid a horizon, over a year in which the contract is in force.
     missing : str
@@ -141,8 +143,11 @@ class Outlook:
     histories can tell.
 
     What is known beforehand of each period, its season and how old the contract will be then, tells how likely its end
-    is (`clocks_of_periods`). A curve of contracts is known for as many periods as outcomes were seen. Beyond, the mean
-    hazard of the last year of it goes on. As those who leave early go first, that tends to be too high, and the value
+    is (`clocks_of_periods`). Within the horizon the hazards of a client are so many times as high as survival tells
+    that its contract ends by the churn probability, which knows more of how many leave now; what that is off by belongs
+    to the horizon, and later hazards are as they are, but for the growth of leaving from year to year. A curve of
+    contracts is known for as many periods as outcomes were seen. Beyond, the mean hazard of the last year of it goes
+    on. As those who leave early go first, that tends to be too high, and the value
     too low [1]_.
 
     References
@@ -172,11 +177,14 @@ class Outlook:
     buying: Generations | None = None
     season: Season | None = None
     survival: SurvivalModel | None = None
+    growth: float = 0.0
     pace: ValueModel | None = None
     missing: str = ""
     seen_days: int | None = None
 
-    def predict(self, panel: pd.DataFrame, expected_value: ArrayLike) -> pd.DataFrame:
+    def predict(
+        self, panel: pd.DataFrame, expected_value: ArrayLike, churn_probability: ArrayLike | None = None
+    ) -> pd.DataFrame:
         """Tell the long-run value of each client, and what is known of how long it stays.
 
         Parameters
@@ -187,6 +195,8 @@ class Outlook:
             index dates the first purchases, where generations of clients buy at rates of their own, and the season.
         expected_value : array-like of shape (n_clients,)
             Within the horizon.
+        churn_probability : array-like of shape (n_clients,), optional
+            That the contract ends within the horizon. Must be given where contracts tell.
 
         Returns
         -------
@@ -199,7 +209,7 @@ class Outlook:
         ------
         ValueError
             If there are several generations of clients, or spend or contracts have a season, and `panel` has no
-            `cutoff`.
+            `cutoff`; or contracts tell, and there is no `churn_probability`.
         """
         told = pd.DataFrame(np.nan, index=panel.index, columns=list(OUTLOOK_COLUMNS))
         expected = np.asarray(expected_value, dtype=float)
@@ -212,10 +222,10 @@ class Outlook:
                 panel["frequency"], panel["recency"], panel["T"], born
             )
         if self.survival is not None:
-            curves = self._curves(panel)
+            curves = self._curves(panel, churn_probability)
             paid = self._paid(panel, expected, self._held(curves))
             told["long_run_value"] = self._worth(np.ones_like(paid), paid)
-            told["median_remaining_days"] = _median_days(curves, self.period_days)
+            told["median_remaining_days"] = median_days(curves, self.period_days)
         return told
 
     def learn_season(self, panel: pd.DataFrame, spend: pd.DataFrame, *, since: pd.Timestamp) -> Self:
@@ -227,12 +237,19 @@ class Outlook:
         fade = self._by_age(panel, lambda ages, habits: self._fade(ages, habits, steps, gap=0))
         return replace(self, season=Season.learn(spend, fade, since=since))
 
-    def spend_ahead(self, panel: pd.DataFrame, expected_value: ArrayLike, *, horizons: int) -> Floats:
+    def spend_ahead(
+        self,
+        panel: pd.DataFrame,
+        expected_value: ArrayLike,
+        churn_probability: ArrayLike | None = None,
+        *,
+        horizons: int,
+    ) -> Floats:
         """Tell what all clients together will spend in each of so many horizons: no discount, no margin.
 
         Parameters
         ----------
-        panel, expected_value
+        panel, expected_value, churn_probability
             As in `predict`.
         horizons : int
             How many, one after another from the gap on.
@@ -245,7 +262,8 @@ class Outlook:
         expected = np.asarray(expected_value, dtype=float)
         if self.survival is not None:
             ahead = self._of_whole_horizons(horizons)
-            return ahead._paid(panel, expected, ahead._held(self._curves(panel))).sum(axis=0)
+            held = ahead._held(self._curves(panel, churn_probability))
+            return ahead._paid(panel, expected, held).sum(axis=0)
         if self.buying is None:
             return np.full(horizons, np.nan)
         total, step = np.zeros(horizons), max(1, _BLOCK_NUMBERS // horizons)
@@ -257,8 +275,13 @@ class Outlook:
                 total += seasons * (spend[some] @ faded)
         return total
 
-    def staying(self, panel: pd.DataFrame) -> pd.DataFrame:
+    def staying(self, panel: pd.DataFrame, churn_probability: ArrayLike | None = None) -> pd.DataFrame:
         """Tell which share of these clients is expected to stay, by the number of days ahead.
+
+        Parameters
+        ----------
+        panel, churn_probability
+            As in `predict`.
 
         Returns
         -------
@@ -267,7 +290,7 @@ class Outlook:
         """
         if self.survival is None:
             return pd.DataFrame({"days": np.empty(0, dtype=np.int64), "share": np.empty(0)})
-        shares = self._curves(panel).mean(axis=0)
+        shares = self._curves(panel, churn_probability).mean(axis=0)
         return pd.DataFrame({"days": np.arange(1, len(shares) + 1) * self.period_days, "share": shares})
 
     def notes(self) -> list[str]:
@@ -308,6 +331,7 @@ class Outlook:
             "buying": None if self.buying is None else self.buying.to_json(),
             "season": None if self.season is None else self.season.to_json(),
             "survival": self.survival is not None,
+            "growth": self.growth,
             "pace": self.pace is not None,
             "missing": self.missing,
             "seen_days": self.seen_days,
@@ -412,14 +436,20 @@ class Outlook:
             T=age,
         )
 
-    def _curves(self, panel: pd.DataFrame) -> Floats:
+    def _curves(self, panel: pd.DataFrame, churn_probability: ArrayLike | None) -> Floats:
+        """Tell each client's chance to stay through each period: a row a client."""
         assert self.survival is not None  # noqa: S101 - asked by the callers
+        if churn_probability is None:
+            raise ValueError("`churn_probability` must be given where contracts tell: their curves begin with it.")
         model, length = self.survival, pd.Timedelta(days=self.period_days)
         X = panel[list(model.feature_names_in_)]
         changing = clocks_of_periods(X, length, model.periods_)
         if any(name.startswith("season_") for name in model.changing_):
             changing |= season_of_periods(panel, length, model.periods_)
-        return model.predict_survival(X, changing=changing or None)
+        curves = model.predict_survival(X, changing=changing or None)
+        window = self.gap_days, self.gap_days + self.horizon_days
+        stay = 1.0 - np.asarray(churn_probability, dtype=float)
+        return lead_through(curves, stay, window, period=self.period_days, growth=self.growth)
 
     def _paid(self, panel: pd.DataFrame, expected: Floats, held: Floats) -> Floats:
         """Begin with what is expected of the first horizon, and go on at the pace of a year for as long as they run.
@@ -441,7 +471,7 @@ class Outlook:
     def _held(self, curves: Floats) -> Floats:
         """Tell for which share of each horizon contracts are in force."""
         edges = self.gap_days + self.horizon_days * np.arange(len(self._horizons) + 1.0)
-        days_held = _days_until(edges, _carried_on(curves, edges[-1], self.period_days), self.period_days)
+        days_held = days_until(edges, carry_on(curves, edges[-1], self.period_days), self.period_days)
         return np.diff(days_held, axis=1) / self.horizon_days
 
 
@@ -460,46 +490,3 @@ class _Frozen:
         self, horizon: float, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, gap: float = 0.0
     ) -> Floats:
         return expected_purchases(frequency, recency, T, parameters=self.parameters, horizon=horizon, gap=gap)
-
-
-def _carried_on(curves: Floats, until: float, period: int) -> Floats:
-    """Begin curves of survival at 1, and carry the retention of their last year on until so many days."""
-    whole = np.column_stack([np.ones(len(curves)), curves])
-    known = curves.shape[1]
-    beyond = int(np.ceil(until / period)) - known
-    if beyond <= 0:
-        return whole
-    back = min(known, max(1, round(_DAYS_CARRIED_ON / period)))
-    start, last = whole[:, known - back], whole[:, known]
-    retention = np.divide(last, start, out=np.zeros_like(last), where=start > 0) ** (1.0 / back)
-    return np.column_stack([whole, last[:, None] * np.power.outer(retention, np.arange(1, beyond + 1))])
-
-
-def _days_until(days: Floats, curves: Floats, period: int) -> Floats:
-    """Mean number of days in force until each of `days`; between periods, curves are straight lines.
-
-    >>> _days_until(np.array([30.0, 45.0, 60.0]), np.array([[1.0, 0.5, 0.0]]), 30)
-    array([[22.5  , 28.125, 30.   ]])
-    """
-    whole = period * np.cumsum((curves[:, :-1] + curves[:, 1:]) / 2.0, axis=1)
-    whole = np.column_stack([np.zeros(len(curves)), whole])
-    at = np.minimum((days // period).astype(np.int64), curves.shape[1] - 2)
-    part = days / period - at
-    fall = curves[:, at + 1] - curves[:, at]
-    return whole[:, at] + period * (part * curves[:, at] + part**2 / 2.0 * fall)
-
-
-def _median_days(curves: Floats, period: int) -> Floats:
-    """Find the day by which half have left; NaN where that was never seen.
-
-    >>> _median_days(np.array([[0.75, 0.25], [0.9, 0.8]]), 30)
-    array([45., nan])
-    """
-    whole = np.column_stack([np.ones(len(curves)), curves])
-    gone = whole <= 0.5
-    at = gone.argmax(axis=1)  # 0 where it was never seen, as all begin at 1
-    rows = np.arange(len(curves))
-    above, below = whole[rows, at - 1], whole[rows, at]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        days = period * (at - 1 + (above - 0.5) / (above - below))
-    return np.where(gone.any(axis=1), days, np.nan)

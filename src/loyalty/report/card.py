@@ -94,8 +94,17 @@ def _population(metrics: Metrics) -> str:
         f"- Features: from what was known before the cutoff. Label: {metrics.horizon_days} days from the cutoff"
         f"{_gap(metrics)}.\n"
         f"- Test cutoffs: {tested}. At each, all models were fitted anew on what had been decided by then.\n"
+        f"{_came_back(metrics)}"
         f"- Scored at {_day(metrics.score_cutoff)}; what happened will be known on {_day(end)}."
     )
+
+
+def _came_back(metrics: Metrics) -> str:
+    back = metrics.came_back
+    if back is None:
+        return ""
+    again = "had a contract again a year later" if metrics.kind == "contractual" else "bought again within the year"
+    return f"- Of {back.left:,} who left in this sense from {_day(back.since)} on, {back.share:.0%} {again}.\n"
 
 
 def _model(metrics: Metrics) -> str:

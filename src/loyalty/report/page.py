@@ -57,7 +57,7 @@ def _stake(run: RunFolder, speech: Speech) -> Section:
     return {
         "tiles": stake.tiles_of(run, speech),
         "remarks": stake.remarks_of(run, speech),
-        "definition": stake.definition_of(run.metrics, speech),
+        "definition": stake.definition_of(run, speech),
     }
 
 

@@ -214,6 +214,14 @@ class Hindsight(_Record):
     came: float
 
 
+class CameBack(_Record):
+    """How many left within the horizon from a past day on, and which share of them has come back since."""
+
+    since: datetime
+    left: int
+    share: float
+
+
 class Cuts(_Record):
     """Where the segments of value and risk are cut."""
 
@@ -379,6 +387,7 @@ class Metrics(_Record):
     long_run: LongRun | None = None
     intervals: list[Kept] = Field(default_factory=list)
     hindsight: list[Hindsight] = Field(default_factory=list)
+    came_back: CameBack | None = None
     yardsticks: Yardsticks | None = None
     movement: Movement | None = None
     comparison: list[Difference] = Field(default_factory=list)

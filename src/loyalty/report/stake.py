@@ -150,11 +150,16 @@ def remarks_of(run: RunFolder, speech: Speech) -> list[str]:
     return remarks
 
 
-def definition_of(metrics: Metrics, speech: Speech) -> str:
-    """Say who counts as leaving, who is covered, and what money at risk is."""
+def definition_of(run: RunFolder, speech: Speech) -> str:
+    """Say who counts as leaving, how many of them come back, who is covered, and what money at risk is."""
+    metrics = run.metrics
     start = metrics.score_cutoff + timedelta(days=metrics.gap_days)
     last = start + timedelta(days=metrics.horizon_days - 1)
     said = [speech("definition", first=speech.date(start), last=speech.date(last))]
+    back = metrics.came_back
+    if back is not None and (run.clients or tellable(round(back.share * back.left), of=back.left)):
+        since, share = speech.date(back.since), speech.percent(back.share)
+        said.append(speech("definition.back", left=speech.clients(back.left), since=since, share=share))
     if metrics.active_days is not None:
         said.append(speech("definition.active", days=speech.days(metrics.active_days)))
     return " ".join([*said, speech("definition.value")])
