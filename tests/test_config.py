@@ -262,8 +262,9 @@ class TestReadHistories:
         assert histories.tables["events"].kind.execute().tolist() == ["visit"]
 
     @pytest.mark.parametrize(("day", "refused"), [("2024-08-29", False), ("2024-08-30", True)])
-    def test_dates_beyond_the_last_horizon_are_refused(self, read, tmp_path, day, refused):
-        """90 days from 1 June 2024 end at the midnight before 30 August."""
+    def test_dates_beyond_the_last_horizon_are_refused(self, read, tmp_path, day, refused, monkeypatch):
+        """90 days from 1 June 2024 end at the midnight before 30 August; so far nobody can have looked."""
+        monkeypatch.setattr(config_module, "_tomorrow", lambda: pd.Timestamp("2024-06-03"))
         (tmp_path / "purchases.csv").write_text(self.BILLS + f"4,{day},1.0,1\n")
         config = read(self.text())
         if not refused:
@@ -274,6 +275,29 @@ class TestReadHistories:
             read_histories(config, tmp_path)
         later = read_histories(config, tmp_path, last_cutoff=pd.Timestamp("2024-06-02"))
         assert later.purchases.count().execute() == 3
+
+    def test_where_one_stands_in_the_past_histories_may_go_on_until_today(self, read, tmp_path):
+        config, today = read(self.text()), pd.Timestamp.now(tz="UTC")
+        for days, refused in ((0, False), (1, False), (3, True)):
+            (tmp_path / "purchases.csv").write_text(
+                self.BILLS + f"4,{today + pd.Timedelta(days=days):%Y-%m-%d},1.0,1\n"
+            )
+            if refused:
+                with pytest.raises(HistoriesError, match="1 row is dated at or after"):
+                    read_histories(config, tmp_path)
+            else:
+                assert read_histories(config, tmp_path).purchases.count().execute() == 3
+
+    @pytest.mark.parametrize(("last", "days"), [("2024-08-29", None), ("2024-08-30", 91)])
+    def test_a_score_cutoff_in_the_past_is_noted(self, read, tmp_path, last, days):
+        """90 days from 1 June 2024 are over at the end of 29 August."""
+        (tmp_path / "purchases.csv").write_text(self.BILLS + f"4,{last},1.0,1\n")
+        config = read(self.text())
+        said = setting_of(config).goes_on(read_histories(config, tmp_path), config.score_cutoff)
+        assert said == (
+            f"The score cutoff 2024-06-01 lies {days} days before the end of what was recorded: clients are scored as "
+            "they stood then." if days else ""
+        )  # fmt: skip
 
     def test_what_is_joined_is_relative_to_the_folder_too(self, read, tmp_path):
         (tmp_path / "purchases.csv").write_text(self.BILLS)

@@ -423,7 +423,7 @@ class TestOverTime:
         # Noise is below 1 % at both. Then a, b, c, d go from ranks 4, 3, 2, 1 to 2, 3, 1, 4: 1 - 6 * 14 / 60.
         assert told["drivers"].tolist() == [3, 4]
         assert told["rank_correlation"].tolist() == pytest.approx([1.0, -0.4])
-        assert told["stability"].tolist() == ["steady", "unsteady"]
+        assert told["stability"].tolist() == ["steady", "unsteady"]  # .992 and .249 in common
         shares = np.array([1.0, 0.6, 0.4, 0.0, 0.009]) / 2.009, np.array([0.1, 0.3, 0.0, 0.6, 0.0])
         assert told["common_share"][1] == pytest.approx(np.minimum(*shares).sum())
 
@@ -435,11 +435,23 @@ class TestOverTime:
         kept = {size for size in sizes if size >= 0.01 * sum(sizes)}
         assert told["rank_correlation"] == pytest.approx(1) or len(kept) == 1 or told["drivers"] < 3
 
+    @pytest.mark.parametrize(
+        ("now", "word"), [(0.7, "steady"), (0.71, "shifting"), (0.9, "shifting"), (0.91, "unsteady"), (0.1, "shifting")]
+    )
+    def test_the_word_is_that_of_the_share_that_is_told(self, now, word):
+        """Of two drivers that were even, as much as the other lost went to the first."""
+        tables = {
+            CUTOFFS[0]: self.table({"a": 0.5, "b": 0.5}), CUTOFFS[1]: self.table({"a": now, "b": 1 - now})
+        }  # fmt: skip
+        (told,) = driver_stability(drivers_over_time(tables)).to_dict("records")
+        assert told["common_share"] == pytest.approx(1 - abs(now - 0.5))
+        assert told["stability"] == word
+
     def test_too_few_to_rank(self):
         tables = {cutoff: self.table({"a": 0.5, "b": 0.3}) for cutoff in CUTOFFS[:2]}
         (told,) = driver_stability(drivers_over_time(tables)).to_dict("records")
         assert np.isnan(told["rank_correlation"])
-        assert told["stability"] is None
+        assert told["stability"] == "steady"
         assert driver_stability(drivers_over_time({CUTOFFS[0]: tables[CUTOFFS[0]]})).empty
 
     def test_faults(self, one_cutoff):

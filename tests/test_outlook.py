@@ -1,5 +1,6 @@
 """The outlook: a loop over clients, laws with closed forms, what must rise and fall, and that it looks no further."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -469,27 +470,26 @@ class TestThroughTheChurnProbability:
 
     @given(
         st.floats(0.05, 5.0), st.floats(0.0, 1.0), st.floats(-0.7, 0.7), st.integers(0, 50), st.integers(1, 100),
-        st.sampled_from([7, 30, 90]),
+        st.sampled_from([7, 30, 90]), st.integers(0, 800), st.booleans(),
     )  # fmt: skip
-    def test_a_loop_over_days(self, a, churn, growth, gap, horizon, period):
-        """Hazards are constant within a period, times one number in the window, and grow from its middle on."""
+    def test_a_loop_over_days(self, a, churn, growth, gap, horizon, period, after, seasonal):
+        """Hazards of each day times growth and season of its period; in the window times one number more."""
         outlook = held(shifted_beta_geometric, horizon=horizon, gap=gap, period=f"{period}d", periods=30)
-        outlook = replace(outlook, growth=growth)
-        shares = outlook.staying(retained(a), [churn])["share"].to_numpy()
-        risks = -np.diff(np.log(np.r_[1.0, shifted_beta_geometric(a, np.arange(1, 31))])) / period  # of a day
-        own_risk = sum(risks[day // period] for day in range(gap, gap + horizon))
-        risk, told = 0.0, []
-        for day in range(30 * period):
-            middle = period * (day // period + 0.5)
-            if day < gap:
-                risk += risks[day // period]
-            elif day < gap + horizon:
-                risk += risks[day // period] / own_risk * -np.log(max(1 - churn, 1e-9))
-            else:
-                years = min(max(middle - gap - horizon / 2, 0.0), YEAR) / YEAR
-                risk += risks[day // period] * np.exp(growth * years)
-            if (day + 1) % period == 0:
-                told.append(np.exp(-risk))
+        season = Season(pd.Timestamp("2023-01-01"), 100, (1.0, 3.0, 0.2, 0.5)) if seasonal else None
+        cutoff = pd.Timestamp("2023-01-01") + pd.Timedelta(days=after)
+        outlook = replace(outlook, growth=growth, season=season)
+        shares = outlook.staying(standing(retained(a), cutoff), [churn])["share"].to_numpy()
+        survival = np.r_[1.0, shifted_beta_geometric(a, np.arange(1, 31))]
+        risks = np.repeat(-np.diff(np.log(survival)) / period, period)
+        for number in range(30):
+            days = np.arange(period * number, period * (number + 1))
+            middle = period * (number + 0.5) - gap - horizon / 2
+            risks[days] *= np.exp(growth * min(max(middle, 0.0), YEAR) / YEAR)
+            if seasonal:
+                risks[days] *= np.mean([season.steps[(after + day) % 365 // 100] for day in days])
+        window = slice(gap, gap + horizon)
+        risks[window] *= -np.log(max(1 - churn, 1e-9)) / risks[window].sum()
+        told = np.exp(-np.cumsum(risks))[period - 1 :: period]
         assert shares == pytest.approx(told, rel=1e-5, abs=1e-9)
 
     def test_at_the_end_of_the_horizon_as_many_have_left_as_are_told_to(self):
@@ -526,6 +526,80 @@ class TestThroughTheChurnProbability:
         assert held().spend_ahead(retained(0.5), [10.0], [0.1], horizons=2)[1] == pytest.approx(
             10.0 * (0.9 * 0.75) / 0.95
         )
+
+
+class TestLearnLeaving:
+    """Who left within a month of each of the last months, 1000 clients each, where survival tells a tenth of all."""
+
+    SINCE = pd.Timestamp("2024-01-01")
+
+    def learn(self, share, months=24, *, retention=0.9):
+        """`share` tells of a cutoff so many months before who left."""
+        ago = np.arange(months, 0, -1)
+        cutoffs = self.SINCE - pd.to_timedelta(365 / 12 * ago, unit="D").round("D")
+        index = pd.MultiIndex.from_product([cutoffs, range(1000)], names=["cutoff", "client_id"])
+        left = (np.arange(1000) < 1000 * np.array([share(month) for month in ago])[:, None]).ravel().astype(int)
+        outlook, panel = held(periods=24), retained(retention, retention)
+        return outlook.learn_leaving(panel, pd.Series(left, index=index), since=self.SINCE)
+
+    def test_a_sure_season_comes_again(self):
+        """Half left in the third month of each year, and hardly anybody otherwise: survival is led half way there."""
+        outlook = self.learn(lambda month: 0.5 if month % 12 == 10 else 0.02)
+        assert outlook.growth == pytest.approx(0.0, abs=1e-6)
+        assert (outlook.season.since, outlook.season.step_days) == (self.SINCE, 30)
+        steps = np.array(outlook.season.steps)
+        assert len(steps) == 13
+        assert steps[2] == pytest.approx(np.sqrt(np.log(0.5) / np.log(0.9)), rel=0.1)
+        # Of a fiftieth it is less sure, as it lies less far from the mean of the year.
+        assert (steps[6:10] < 0.65).all()
+        assert (steps[6:10] > np.sqrt(np.log(0.98) / np.log(0.9))).all()
+        told = outlook.staying(standing(retained(0.9), self.SINCE), [0.1]).set_index("days")["share"]
+        month = told[90] / told[60]  # between the half that left and the tenth that survival tells
+        assert month == pytest.approx(0.9 ** steps[2])
+        assert 0.7 < month < 0.8
+        later = outlook.staying(standing(retained(0.9), self.SINCE + pd.Timedelta(days=30)), [0.1])["share"]
+        assert later[1] / later[0] == pytest.approx(month)  # a month nearer
+
+    def test_where_survival_tells_the_season_it_is_left_alone(self):
+        """As many leave as it tells: of each step a third of a year, a tenth, three tenths and a tenth."""
+        law = shares = np.tile([0.9, 0.7, 0.9, 0.9], 6)
+
+        def seasonal(_, k):
+            return np.cumprod(shares)[: len(k)]
+
+        outlook = held(seasonal, horizon=90, period="90d", periods=8)
+        quarters = self.SINCE - pd.to_timedelta([90 * n + 5 for n in range(8, 0, -1)], unit="D")
+        index = pd.MultiIndex.from_product([quarters, range(1000)], names=["cutoff", "client_id"])
+        left = (np.arange(1000) < 1000 * (1 - law[:8])[:, None]).ravel().astype(int)
+        learned = outlook.learn_leaving(retained(0.0), pd.Series(left, index=index), since=self.SINCE)
+        assert learned.season.steps[:4] == pytest.approx((1.0, 1.0, 1.0, 1.0), abs=0.12)
+
+    def test_growth_goes_on_for_a_year(self):
+        """Twice as many as the year before, a fifth in a month, as survival tells: in a year twice as many again."""
+        outlook = self.learn(lambda month: 0.1 if month > 12 else 0.2, retention=0.8)
+        assert outlook.growth == pytest.approx(np.log(2), abs=0.05)
+        told = outlook.staying(standing(retained(0.8), self.SINCE), [0.2])["share"].to_numpy()
+        risks = np.diff(np.log(told)) / np.log(0.8)
+        assert risks[6] == pytest.approx(np.exp(outlook.growth * 210 / YEAR), rel=0.15)
+        plain = replace(outlook, season=None).staying(retained(0.8), [0.2])["share"].to_numpy()
+        risks = np.diff(np.log(plain)) / np.log(0.8)
+        assert risks[11] == pytest.approx(np.exp(outlook.growth * 360 / YEAR))
+        assert risks[12:] == pytest.approx(np.exp(outlook.growth))
+
+    def test_a_level_that_past_shares_are_sure_of_is_met_half_way(self):
+        """Survival tells a tenth for each month of a business of which nobody leaves in half of a year."""
+        outlook = self.learn(lambda month: 0.3 if month % 12 > 6 else 0.0)
+        steps = np.array(outlook.season.steps)
+        assert (steps[1:5] > 1.5).all()
+        assert (steps[7:11] < 0.5).all()
+
+    def test_of_less_than_a_year_nothing_is_known(self):
+        outlook = self.learn(lambda month: 0.3 if month < 4 else 0.05, months=11)
+        assert (outlook.growth, outlook.season) == (0.0, None)
+
+    def test_comes_back_from_a_file(self):
+        season = self.learn(lambda month: 0.5 if month % 12 == 10 else 0.02).season
+        assert Season.from_json(json.loads(json.dumps(season.to_json()))) == season
 
 
 class TestTerms:

@@ -98,6 +98,28 @@ def test_a_rise_is_told_from_a_fall(tmp_path, after, said):
     assert "who came in by" not in text
 
 
+@pytest.mark.parametrize(
+    ("came", "left", "english", "korean"),
+    [
+        (100, 0, "by +1.9 pp, and the 100 clients who came in by −1.0 pp.", "고객 100명의 유입이 −1.0%p만큼 평균"),
+        (0, 60, "by +1.9 pp, and the 60 clients who went out by −2.1 pp.", "고객 60명의 유출이 −2.1%p만큼 평균"),
+        (0, 0, "", ""),
+    ],
+)
+def test_nobody_neither_comes_nor_goes_by_anything(tmp_path, came, left, english, korean):
+    counts = {"new": came, "gone": left}
+    told = [one | {"clients": counts.get(one["standing"], 900)} for one in NEWER["changed"]["composition"]]
+    changed = NEWER["changed"] | {"composition": told}
+    out = make_run_folder(tmp_path, clients=20, changed=changed, **NO_CURVES)
+    for language, words, both in (
+        ("en", english, "Clients who were here"),
+        ("ko", korean, "두 시점에 모두 있던 고객이"),
+    ):
+        text = Page(page_of(out, language)).text.replace("\u00a0", " ")
+        assert words in text
+        assert (both in text) is bool(words)
+
+
 def test_the_voice_of_clients(folder):
     english, korean = text_of(folder), text_of(folder, "ko")
     assert "44 clients wrote about “late, parcel”; £12,345 is at risk with them" in english

@@ -95,8 +95,8 @@ def test_who_came_and_went_is_counted_only_where_both_are_many(tmp_path, new, go
     }
     out = make_run_folder(tmp_path, clients=150, changed=changed, **NO_CURVES)
     page = write_report(out, clients=False).read_text(encoding="utf-8")
-    assert ("who came in by" in page) == said
-    assert "who came in by" in write_report(out).read_text(encoding="utf-8")
+    assert ("Clients who were here both times" in page) == said
+    assert "Clients who were here both times" in write_report(out).read_text(encoding="utf-8")
 
 
 @given(st.integers(10, 400), st.integers(0, 2**32 - 1))

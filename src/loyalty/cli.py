@@ -550,7 +550,7 @@ def _show_cutoffs(config: "Config", histories: "Histories") -> None:
     splits = (*tests, *score)
     stale = histories.staleness(config.score_cutoff, kind=setting.kind)
     closed = [*setting.left_out(histories, splits), *setting.reopened(histories, [split.test for split in splits])]
-    for note in (setting.unevenness(histories, tests), *closed, stale):
+    for note in (setting.unevenness(histories, tests), *closed, stale, setting.goes_on(histories, config.score_cutoff)):
         if note:
             _out.print(f"Note: {note}")
     _out.print("The histories can be used.")

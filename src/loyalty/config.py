@@ -364,12 +364,18 @@ def _located(data: str | Path, path: str) -> str:
     return str(Path(glob.escape(str(data)) if glob.has_magic(path) else data) / path)
 
 
+def _tomorrow() -> pd.Timestamp:
+    """Tell from when on nothing can have happened yet, in whatever zone it was written down."""
+    return pd.Timestamp.now(tz="UTC").tz_localize(None).normalize() + pd.Timedelta(days=2)
+
+
 def read_histories(
     config: Config, data: str | Path, *, last_cutoff: pd.Timestamp | None = None, memory: str | None = None
 ) -> Histories:
     """Read the histories of a config.
 
-    Rows dated beyond the last cutoff's horizon can serve no purpose and are refused as future-dated.
+    Rows dated after today and beyond the last cutoff's horizon are refused as future-dated. Where one stands in the
+    past, the histories may go on.
 
     Parameters
     ----------
@@ -399,5 +405,5 @@ def read_histories(
         },
         observed_until=config.data.observed_until,
         memory=memory,
-        future_from=(config.score_cutoff if last_cutoff is None else max(last_cutoff, config.score_cutoff)) + reach,
+        future_from=max(_tomorrow(), max(config.score_cutoff, last_cutoff or config.score_cutoff) + reach),
     )

@@ -205,7 +205,8 @@ def _notes(config: Config, histories: Histories, fitted: Fitted, result: Backtes
     setting = setting_of(config)
     lacking += [_NO_RFM] if pays_by_bill(panel, active=setting.active) else []
     closed = [*setting.left_out(histories, [fitted.split]), *setting.reopened(histories, [config.score_cutoff])]
-    notes = [*histories.notes, *([stale] if stale else []), *closed, *_notes_of(fitted), *result.notes, *lacking]
+    said = [stale, setting.goes_on(histories, config.score_cutoff)]
+    notes = [*histories.notes, *filter(None, said), *closed, *_notes_of(fitted), *result.notes, *lacking]
     return list(dict.fromkeys(notes))
 
 

@@ -1,7 +1,7 @@
 """Models for one cutoff, fitted on what was decided before it, and what they say of themselves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +10,6 @@ import pandas as pd
 from loyalty.features import CATALOGUE, Learned, build_panel, choose_features
 from loyalty.features.learned import learn_buying
 from loyalty.labels import build_durations
-from loyalty.models.calibration import growth_to_come
 from loyalty.models.churn import ChurnModel
 from loyalty.models.clocks import clocks_of_periods, season_of_periods
 from loyalty.models.outlook import LongRunTerms, Outlook
@@ -257,11 +256,7 @@ class Lesson:
         days = outcome.horizon.days, outcome.gap.days
         seen = (self.split.test - first_known(panels.histories, self.split.test)).days
         if not self._bought:
-            survival, why_not = self._fit_survival(panels, terms, seed=seed)
-            pace = None if survival is None else self._fit_pace(panels, seed=seed)
-            left = self.labels["churned"]
-            growth = growth_to_come(left.to_numpy(), pd.DatetimeIndex(left.index.get_level_values("cutoff")))
-            return Outlook(terms, *days, survival=survival, growth=growth, pace=pace, missing=why_not, seen_days=seen)
+            return self._follow(panels, Outlook(terms, *days, seen_days=seen), seed=seed)
         buying, why_not = None if self.learned is None else self.learned.buying, ""
         if buying is None:  # no feature asks it
             buying, why_not = learn_buying(panels.histories, self.split.test, outcome)
@@ -298,7 +293,7 @@ class Lesson:
         )
         return outlook.learn_season(asked.loc[spend.index], spend, since=test)
 
-    def _fit_survival(self, panels: Panels, terms: LongRunTerms, *, seed: int) -> tuple[SurvivalModel | None, str]:
+    def _follow(self, panels: Panels, outlook: Outlook, *, seed: int) -> Outlook:
         """Follow the contracts of some of the training cutoffs, or say why it cannot be.
 
         Of cutoffs a period apart none follows the same clients through the same months as another. But where the season
@@ -313,7 +308,7 @@ class Lesson:
             panels.histories,
             cutoffs=followed,
             period=period,
-            periods=-(-pd.Timedelta(days=365.25 * terms.years) // period),
+            periods=-(-pd.Timedelta(days=365.25 * outlook.terms.years) // period),
             kind=setting.kind,
             active=setting.active,
             known_before=self.split.test,
@@ -328,9 +323,13 @@ class Lesson:
             n_estimators=_SURVIVAL_TREES, learning_rate=_SURVIVAL_STEP, period=f"{period.days}d", random_state=seed
         )
         try:
-            return model.fit(X, lives["duration"], lives["churned"], changing=changing), ""
+            survival = model.fit(X, lives["duration"], lives["churned"], changing=changing)
         except ValueError as error:
-            return None, f"Survival could not be learned before {self.split.test:%Y-%m-%d}: {error}"
+            why_not = f"Survival could not be learned before {self.split.test:%Y-%m-%d}: {error}"
+            return replace(outlook, missing=why_not)
+        left = (lives["churned"] == 1) & (lives["duration"] == 1)
+        told = replace(outlook, survival=survival, pace=self._fit_pace(panels, seed=seed))
+        return told.learn_leaving(self.latest, left.astype(int), since=self.split.test)
 
     def _fit_pace(self, panels: Panels, *, seed: int) -> ValueModel | None:
         """Learn what those who stayed for a year paid a horizon, at cutoffs of a year ago and more."""

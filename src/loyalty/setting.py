@@ -146,6 +146,16 @@ class Setting:
         stood = {when for split in splits for when in (*split.train, split.test)}
         return histories.unevenness(sorted(stood), outcome=self.outcome, kind=self.kind)
 
+    def goes_on(self, histories: Histories, cutoff: pd.Timestamp) -> str:
+        """Say so if the histories go on beyond the horizon of a cutoff to be scored, which then lies in the past."""
+        after = (histories.observed_until - cutoff).days
+        if cutoff + self.outcome.reach >= histories.observed_until:
+            return ""
+        return (
+            f"The score cutoff {cutoff:%Y-%m-%d} lies {after} days before the end of what was recorded: clients are "
+            "scored as they stood then."
+        )
+
     def left_out(self, histories: Histories, splits: Iterable[Split]) -> list[str]:
         """Say whether training cutoffs are left out because the shop was closed, or learned from all the same."""
         said = [self._lay(histories, split.test)[1] for split in splits]

@@ -13,7 +13,8 @@ Stability = Literal["steady", "shifting", "unsteady"]
 
 #: Drivers of a smaller share at both of two cutoffs are not ranked against each other: their order is noise.
 _COUNTS = 0.01
-_STEADY, _SHIFTING = 0.8, 0.5
+#: What part of the strength must be the same for drivers to be steady, or to shift and no more.
+_STEADY, _SHIFTING = 0.8, 0.6
 
 
 def drivers_over_time(tables: Mapping[pd.Timestamp, pd.DataFrame]) -> pd.DataFrame:
@@ -66,8 +67,8 @@ def driver_stability(over_time: pd.DataFrame) -> pd.DataFrame:
         One row a cutoff but the first: `cutoff`; `previous`, the one before; `drivers`, how many have 1 % of the
         strength or more at either; `rank_correlation`, Spearman's, of their strengths at both (a driver that a model
         does not have has strength 0), NaN for fewer than three; `common_share`, what part of the strength is the
-        same at both: 1 less half the sum of the absolute differences of `share`; `stability`, ``steady`` from a rank
-        correlation of 0.8 on, ``shifting`` from 0.5, else ``unsteady``, and None without one.
+        same at both: 1 less half the sum of the absolute differences of `share`; `stability`, ``steady`` where that is
+        0.8 or more, ``shifting`` from 0.6 on, else ``unsteady``.
 
     Examples
     --------
@@ -92,14 +93,15 @@ def driver_stability(over_time: pd.DataFrame) -> pd.DataFrame:
         both = share.loc[[previous, cutoff]]
         counts = (both >= _COUNTS).any().to_numpy()
         correlation = _rank_correlation(*strength.loc[[previous, cutoff]].to_numpy()[:, counts])
+        common = 1 - float(np.abs(np.diff(both.to_numpy(), axis=0)).sum()) / 2
         rows.append(
             {
                 "cutoff": cutoff,
                 "previous": previous,
                 "drivers": int(counts.sum()),
                 "rank_correlation": correlation,
-                "common_share": 1 - np.abs(np.diff(both.to_numpy(), axis=0)).sum() / 2,
-                "stability": _in_a_word(correlation),
+                "common_share": common,
+                "stability": _in_a_word(common),
             }
         )
     columns = ["cutoff", "previous", "drivers", "rank_correlation", "common_share", "stability"]
@@ -113,7 +115,5 @@ def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-def _in_a_word(correlation: float) -> Stability | None:
-    if np.isnan(correlation):
-        return None
-    return "steady" if correlation >= _STEADY else "shifting" if correlation >= _SHIFTING else "unsteady"
+def _in_a_word(common: float) -> Stability:
+    return "steady" if common >= _STEADY else "shifting" if common >= _SHIFTING else "unsteady"

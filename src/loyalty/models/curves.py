@@ -1,39 +1,37 @@
 """Curves of survival as numbers: led through a known chance, carried on, and read in days."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["carry_on", "days_until", "lead_through", "median_days"]
 
 Floats = NDArray[np.float64]
 
-_DAYS_OF_A_YEAR = 365.25
 #: Beyond what is known of contracts, the mean hazard of so many days before goes on.
 _DAYS_CARRIED_ON = 365
 #: A chance to stay is never less, and there is so much risk on any day.
 _HARDLY = 1e-9
 
 
-def lead_through(curves: Floats, stay: Floats, window: tuple[int, int], *, period: int, growth: float) -> Floats:
+def lead_through(
+    curves: Floats, stay: Floats, window: tuple[int, int], *, period: int, times: ArrayLike = 1.0
+) -> Floats:
     """Lead curves of survival through the chance to stay within a window of days, from its beginning to its end.
 
-    The hazards of each client are multiplied by one number within the window; after it they grow, from its middle on
-    and for a year; before it they are as they were. A curve known for less than the window is told to the end of it.
+    Hazards are multiplied by `times`, one number a period; within the window by another one, a client's own, for the
+    curve to meet the chance. A curve known for less than the window is told to the end of it.
 
-    >>> lead_through(np.array([[0.9, 0.81, 0.729]]), np.array([0.5]), (0, 30), period=30, growth=0.0).round(3)
+    >>> lead_through(np.array([[0.9, 0.81, 0.729]]), np.array([0.5]), (0, 30), period=30).round(3)
     array([[0.5  , 0.45 , 0.405]])
     """
     opens, closes = window
     whole = carry_on(curves, closes, period)
-    days = period * np.arange(whole.shape[1])
-    risk = -np.log(np.maximum(whole, _HARDLY)) + _HARDLY * days  # never flat, or nothing could be multiplied
-    before, until = (_between(risk, day / period)[:, None] for day in window)
-    times = -np.log(np.maximum(stay, _HARDLY))[:, None] / (until - before)
-    since = np.clip(days[1:] - (period + opens + closes) / 2, 0, _DAYS_OF_A_YEAR) / _DAYS_OF_A_YEAR
-    later = np.cumsum(np.diff(np.maximum(risk, until), axis=1) * np.exp(growth * since), axis=1)
-    ahead = risk[:, 1:]
-    whole_risk = np.minimum(ahead, before) + times * (np.clip(ahead, before, until) - before) + later
-    return np.exp(-whole_risk)[:, : max(curves.shape[1], closes // period)]
+    risk = -np.log(np.maximum(whole, _HARDLY)) + _HARDLY * period * np.arange(whole.shape[1])  # never flat
+    risk = np.column_stack([np.zeros(len(risk)), np.cumsum(np.diff(risk, axis=1) * times, axis=1)])
+    before, until = (_between(risk, day / period)[:, None] for day in (opens, closes))
+    own = -np.log(np.maximum(stay, _HARDLY))[:, None] / (until - before)
+    led = np.minimum(risk, before) + own * (np.clip(risk, before, until) - before) + np.maximum(risk - until, 0.0)
+    return np.exp(-led)[:, 1 : 1 + max(curves.shape[1], closes // period)]
 
 
 def _between(values: Floats, place: float) -> Floats:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from loyalty.btyd import Generations, Habits, expected_purchases, first_days
 from loyalty.checks import is_finite_number
+from loyalty.models.calibration import growth_to_come, share_to_come
 from loyalty.models.clocks import clocks_of_periods, season_of_periods
 from loyalty.models.curves import carry_on, days_until, lead_through, median_days
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
@@ -41,6 +42,8 @@ _BLOCK_NUMBERS = 4_000_000
 _NO_FADE = 0.98
 #: Looking so many times as far ahead as histories go back is to be told.
 _FAR_AHEAD = 2
+#: Nobody's chance to stay is reckoned as less.
+_HARDLY = 1e-9
 _DAYS_OF_A_MONTH = _DAYS_OF_A_YEAR / 12
 
 
@@ -112,7 +115,7 @@ class Outlook:
     buying : Generations or None
         The rates at which clients buy, by when they came.
     season : Season or None
-        Of spend, fading aside; None where it is not known, and all horizons are then alike.
+        Of spend, fading aside; of contracts that of leaving, beyond what survival tells. None where it is not known.
     survival : SurvivalModel or None
         Of contracts.
     growth : float, default=0
@@ -144,11 +147,10 @@ class Outlook:
 
     What is known beforehand of each period, its season and how old the contract will be then, tells how likely its end
     is (`clocks_of_periods`). Within the horizon the hazards of a client are so many times as high as survival tells
-    that its contract ends by the churn probability, which knows more of how many leave now; what that is off by belongs
-    to the horizon, and later hazards are as they are, but for the growth of leaving from year to year. A curve of
-    contracts is known for as many periods as outcomes were seen. Beyond, the mean hazard of the last year of it goes
-    on. As those who leave early go first, that tends to be too high, and the value
-    too low [1]_.
+    that its contract ends by the churn probability, which knows more of how many leave now. Later hazards are those of
+    survival, but for the growth of leaving from year to year, and for its season as far as past years make it sure. A
+    curve of contracts is known for as many periods as outcomes were seen. Beyond, the mean hazard of the last year of
+    it goes on. As those who leave early go first, that tends to be too high, and the value too low [1]_.
 
     References
     ----------
@@ -236,6 +238,30 @@ class Outlook:
         steps = spend.shape[1]
         fade = self._by_age(panel, lambda ages, habits: self._fade(ages, habits, steps, gap=0))
         return replace(self, season=Season.learn(spend, fade, since=since))
+
+    def learn_leaving(self, panel: pd.DataFrame, left: pd.Series, *, since: pd.Timestamp) -> Self:
+        """Learn growth and season of leaving from the shares who left within a period of past cutoffs.
+
+        Parameters
+        ----------
+        panel : DataFrame of shape (n_clients,)
+            Who stands at an instant, with the columns of the survival model.
+        left : Series of shape (n_rows,)
+            1 for who left within a period after a cutoff; indexed by client and `cutoff`.
+        since : Timestamp
+            That instant.
+        """
+        churned, cutoffs = left.to_numpy(), pd.DatetimeIndex(left.index.get_level_values("cutoff"))
+        grown = replace(self, growth=growth_to_come(churned, cutoffs))
+        if cutoffs.min() > since - pd.Timedelta(days=_DAYS_OF_A_PACE):
+            return grown  # no whole year was seen
+        length = self.period_days
+        steps = -(-_DAYS_OF_A_PACE // length)
+        curve = carry_on(self._survive(panel), steps * length, length).mean(axis=0)[: steps + 1]
+        risks = -np.diff(np.log(np.maximum(curve, _HARDLY))) * grown._growing(steps)
+        starts = [since + pd.Timedelta(days=length * step) for step in range(steps)]
+        to_come = [share_to_come(churned, cutoffs, now=start) for start in starts]
+        return replace(grown, season=Season.of_leaving(risks, to_come, since=since, step_days=length))
 
     def spend_ahead(
         self,
@@ -416,12 +442,9 @@ class Outlook:
         if self.season is None:
             yield np.ones(horizons), np.full(len(panel), True)
             return
-        cutoffs = cutoffs_of(panel)
-        if cutoffs is None:
-            raise ValueError("`panel` must have `cutoff` in its index, as `build_panel` gives it, to know the season.")
-        for cutoff in cutoffs.unique():
+        for cutoff, rows in _standing(panel):
             opens = cutoff + pd.Timedelta(days=self.gap_days)
-            yield self.season.of(opens, days=self.horizon_days, many=horizons), cutoffs == cutoff
+            yield self.season.of(opens, days=self.horizon_days, many=horizons), rows
 
     def _fade(self, age: Floats, habits: Habits, horizons: int, *, gap: int | None = None) -> Floats:
         # Of clients who have just bought again, or at age 0 for the first time: their chance of still being one, which
@@ -438,18 +461,32 @@ class Outlook:
 
     def _curves(self, panel: pd.DataFrame, churn_probability: ArrayLike | None) -> Floats:
         """Tell each client's chance to stay through each period: a row a client."""
-        assert self.survival is not None  # noqa: S101 - asked by the callers
         if churn_probability is None:
             raise ValueError("`churn_probability` must be given where contracts tell: their curves begin with it.")
+        curves, stay = self._survive(panel), 1.0 - np.asarray(churn_probability, dtype=float)
+        window = self.gap_days, self.gap_days + self.horizon_days
+        periods = max(curves.shape[1], -(-window[1] // self.period_days))
+        times = np.tile(self._growing(periods), (len(panel), 1))
+        if self.season is not None:
+            for cutoff, rows in _standing(panel):
+                times[rows] *= self.season.at(cutoff, days=self.period_days, many=periods)
+        return lead_through(curves, stay, window, period=self.period_days, times=times)
+
+    def _survive(self, panel: pd.DataFrame) -> Floats:
+        """Ask the survival model alone."""
+        assert self.survival is not None  # noqa: S101 - asked by the callers
         model, length = self.survival, pd.Timedelta(days=self.period_days)
         X = panel[list(model.feature_names_in_)]
         changing = clocks_of_periods(X, length, model.periods_)
         if any(name.startswith("season_") for name in model.changing_):
             changing |= season_of_periods(panel, length, model.periods_)
-        curves = model.predict_survival(X, changing=changing or None)
-        window = self.gap_days, self.gap_days + self.horizon_days
-        stay = 1.0 - np.asarray(churn_probability, dtype=float)
-        return lead_through(curves, stay, window, period=self.period_days, growth=self.growth)
+        return model.predict_survival(X, changing=changing or None)
+
+    def _growing(self, periods: int) -> Floats:
+        """Tell how many times as often contracts end in each period as in the middle of the horizon, for a year."""
+        middle = self.period_days * (np.arange(periods) + 0.5)
+        since = np.clip(middle - self.gap_days - self.horizon_days / 2, 0.0, _DAYS_OF_A_YEAR) / _DAYS_OF_A_YEAR
+        return np.exp(self.growth * since)
 
     def _paid(self, panel: pd.DataFrame, expected: Floats, held: Floats) -> Floats:
         """Begin with what is expected of the first horizon, and go on at the pace of a year for as long as they run.
@@ -473,6 +510,15 @@ class Outlook:
         edges = self.gap_days + self.horizon_days * np.arange(len(self._horizons) + 1.0)
         days_held = days_until(edges, carry_on(curves, edges[-1], self.period_days), self.period_days)
         return np.diff(days_held, axis=1) / self.horizon_days
+
+
+def _standing(panel: pd.DataFrame) -> Iterator[tuple[pd.Timestamp, NDArray[np.bool_]]]:
+    """Name the cutoffs of a panel, and the rows of each."""
+    cutoffs = cutoffs_of(panel)
+    if cutoffs is None:
+        raise ValueError("`panel` must have `cutoff` in its index, as `build_panel` gives it, to know the season.")
+    for cutoff in cutoffs.unique():
+        yield cutoff, np.asarray(cutoffs == cutoff)
 
 
 def _age(panel: pd.DataFrame) -> Floats:

@@ -1,6 +1,6 @@
-"""The season of spend: what each part of a year is of another, learned from clients who stood whole years ago."""
+"""The season of spend, and of leaving: what each part of a year is of another, by what was seen years ago."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -25,6 +25,8 @@ _LEAST = 0.05
 class Season:
     """What is spent a day in each step of a year, over what is spent in the first, fading aside.
 
+    Or, of leaving, how many times as often contracts end in each step as survival tells.
+
     Attributes
     ----------
     since : Timestamp
@@ -32,7 +34,7 @@ class Season:
     step_days : int
         How long a step is; the last is what is left of the year.
     steps : tuple of float
-        Of each step, 1 for the first.
+        Of each step; of spend 1 for the first.
     """
 
     since: pd.Timestamp
@@ -86,6 +88,57 @@ class Season:
         steps[~told] = np.average(steps[told], weights=lengths[told])
         return cls(since, int(ends[1]), tuple(steps.tolist()))
 
+    @classmethod
+    def of_leaving(
+        cls, risks: Floats, to_come: Sequence[tuple[float, float]], *, since: pd.Timestamp, step_days: int
+    ) -> Self | None:
+        """Set what survival tells of a year beside the shares to come.
+
+        Parameters
+        ----------
+        risks : ndarray of shape (n_steps,)
+            The risk to leave in each step that survival tells, in the mean of all: -log(1 - share).
+        to_come : sequence of (share, sure), n_steps long
+            The share that is to be expected to leave, and how sure that is: see `share_to_come`.
+        since, step_days
+            When the first step begins, and how long each is.
+
+        Returns
+        -------
+        Season or None
+            Half of what a share departs from what is told, in logarithms, as far as it is sure: two opinions of one
+            level, of which one knows the season of past years and the other the clients. None if nothing is sure.
+
+        Examples
+        --------
+        Survival tells a tenth of all for each half of a year, and surely none of them will leave in the first:
+
+        >>> risks, since = -np.log([0.9, 0.9]), pd.Timestamp("2024-01-01")
+        >>> season = Season.of_leaving(risks, [(0.001, 1.0), (0.1, 0.0)], since=since, step_days=183)
+        >>> [round(step, 3) for step in season.steps]
+        [0.097, 1.0]
+        >>> Season.of_leaving(risks, [(0.001, 0.0), (0.1, 0.0)], since=since, step_days=183)
+        """
+        shares, sure = np.array(to_come).T
+        if not sure.any():
+            return None
+        steps = (-np.log1p(-shares) / np.maximum(risks, _TINY)) ** (sure / 2)
+        return cls(since, step_days, tuple(steps.tolist()))
+
+    def at(self, start: pd.Timestamp, *, days: int, many: int) -> Floats:
+        """Tell the mean of the steps over each of many spells of so many days, one after another.
+
+        Examples
+        --------
+        >>> season = Season(pd.Timestamp("2023-01-01"), 200, (1.0, 2.0))
+        >>> season.at(pd.Timestamp("2024-07-19"), days=100, many=2).tolist()
+        [2.0, 1.65]
+        """
+        begins = self.step_days * np.arange(len(self.steps))
+        a_day = np.array(self.steps)[np.searchsorted(begins, np.arange(_YEAR), side="right") - 1]
+        first = (start - self.since) // pd.Timedelta(days=1)
+        return a_day[(first + days * np.arange(many)[:, None] + np.arange(days)) % _YEAR].mean(axis=1)
+
     def of(self, start: pd.Timestamp, *, days: int, many: int) -> Floats:
         """Tell what is spent a day in each of many spells of so many days, one after another, over the first of them.
 
@@ -99,11 +152,8 @@ class Season:
         >>> season.of(pd.Timestamp("2024-07-19"), days=100, many=2).tolist()
         [1.0, 0.825]
         """
-        begins = self.step_days * np.arange(len(self.steps))
-        a_day = np.array(self.steps)[np.searchsorted(begins, np.arange(_YEAR), side="right") - 1]
-        first = (start - self.since) // pd.Timedelta(days=1)
-        told = a_day[(first + days * np.arange(many)[:, None] + np.arange(days)) % _YEAR].mean(axis=1)
-        return told / max(told[0], _LEAST * a_day.mean(), _TINY)
+        told, year = self.at(start, days=days, many=many), self.at(self.since, days=_YEAR, many=1)
+        return told / max(told[0], _LEAST * year[0], _TINY)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, for `from_json` to read."""

@@ -289,7 +289,7 @@ def _changed_headline(changed: Changed, speech: Speech) -> str:
 
 
 def _came_and_went(run: RunFolder, changed: Changed, speech: Speech) -> str:
-    """Divide the change among those who stayed, came and went; nothing where few of them would be counted."""
+    """Divide the change among those who stayed, came and went; nothing where few would be counted, or nobody moved."""
     by = {one.standing: one for one in changed.composition}
     parts = [by.get(standing) for standing in ("both", "new", "gone")]
     if any(one is None for one in parts):
@@ -297,11 +297,14 @@ def _came_and_went(run: RunFolder, changed: Changed, speech: Speech) -> str:
     both, new, gone = (one for one in parts if one is not None)
     if not run.clients and not all(tellable(one.clients) for one in (both, new, gone)):
         return ""
+    if not new.clients and not gone.clients:
+        return ""
+    which = "" if new.clients and gone.clients else ".came" if new.clients else ".left"
     effects = {
         name: f"{signed(_known(one.effect_pp, 0.0), speech, digits=1)}{_PERCENTAGE[speech.language]}"
         for name, one in (("both", both), ("new", new), ("gone", gone))
     }
-    return speech("changed.who", came=speech.clients(new.clients), left=speech.clients(gone.clients), **effects)
+    return speech(f"changed.who{which}", came=speech.clients(new.clients), left=speech.clients(gone.clients), **effects)
 
 
 _PERCENTAGE = {"en": "\u00a0pp", "ko": "%p"}

@@ -116,6 +116,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "두 시점에 모두 있던 고객이 {both}, 고객 {came}의 유입이 {new}, 고객 {left}의 유출이 {gone}만큼 평균 위험을 "
         "움직였습니다.",
     ),
+    "changed.who.came": (
+        "Clients who were here both times moved it by {both}, and the {came} who came in by {new}.",
+        "두 시점에 모두 있던 고객이 {both}, 고객 {came}의 유입이 {new}만큼 평균 위험을 움직였습니다.",
+    ),
+    "changed.who.left": (
+        "Clients who were here both times moved it by {both}, and the {left} who went out by {gone}.",
+        "두 시점에 모두 있던 고객이 {both}, 고객 {left}의 유출이 {gone}만큼 평균 위험을 움직였습니다.",
+    ),
     "changed.sub": (
         "How far each theme moved the mean risk of the clients who were here both times, in percentage points. One "
         "model read both days, so what changed is the clients and the season.",
