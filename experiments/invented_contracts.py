@@ -27,6 +27,7 @@ from loyalty.experiment import setting_of
 from loyalty.fitting import Lesson
 from loyalty.histories import Histories, HistoriesWarning
 from loyalty.models import outlook
+from loyalty.models.curves import Curves
 from loyalty.models.outlook import LongRunTerms
 from loyalty.panels import Panels
 from loyalty.setting import Setting
@@ -220,7 +221,8 @@ def without(names: tuple[str, ...]) -> ExitStack:
         for module in (fitting, outlook):
             stack.enter_context(patch.object(module, "clocks_of_periods", lambda *_: {}))
     if "churn" in names:
-        stack.enter_context(patch.object(outlook, "lead_through", lambda curves, *_, **__: curves))
+        for alone in ("times", "through"):
+            stack.enter_context(patch.object(Curves, alone, lambda curves, *_, **__: curves))
     if "shares" in names:
         fit = Lesson.fit_churn
 
@@ -252,7 +254,7 @@ def judge(clients: Clients, panels: Panels, lesson: Lesson, rule: str) -> dict[s
         told = churn.predict_proba(X)[:, 1]
         expected = lesson.fit_value(churn=churn).predict(X)
         long = lesson.fit_outlook(panels, LongRunTerms())
-        curves = long._curves(X, told)
+        gone = 1 - long._curves(X, told, until=AHEAD).stay([HORIZON, 360, AHEAD])
         known = replace(long, terms=LongRunTerms(years=AHEAD / 365.25, discount_rate=_RATE))
         tale, carried = (one.predict(X, expected, told) for one in (known, replace(known, pace=None)))
     worth = clients.worth(cutoff, labels.index.get_level_values("client_id"), stays)
@@ -268,10 +270,10 @@ def judge(clients: Clients, panels: Panels, lesson: Lesson, rule: str) -> dict[s
         "AUC": roc_auc_score(left, told),
         "of the truth": roc_auc_score(left, true) if np.ptp(true) > 1e-9 else 0.5,
         "worse": 1000 * divergence(true, told),
-        "curve 90": 1000 * divergence(true, 1 - curves[:, 0]),
-        "curve 360": 1000 * divergence(1 - stays[:, 360], 1 - curves[:, 3]),
-        "curve 720": 1000 * divergence(1 - stays[:, 720], 1 - curves[:, 7]),
-        "stay 720": curves[:, 7].mean(),
+        "curve 90": 1000 * divergence(true, gone[:, 0]),
+        "curve 360": 1000 * divergence(1 - stays[:, 360], gone[:, 1]),
+        "curve 720": 1000 * divergence(1 - stays[:, AHEAD], gone[:, 2]),
+        "stay 720": 1 - gone[:, 2].mean(),
         "truly": stays[:, 720].mean(),
         "worth": tale["long_run_value"].sum() / worth.sum(),
         "worth off": (tale["long_run_value"] - worth).abs().mean() / worth.mean(),
@@ -287,14 +289,14 @@ def judge_airline(panels: Panels, lesson: Lesson, rule: str) -> dict[str, float]
     X = lesson.latest.loc[left.index]
     with without(RULES[rule]):
         told = lesson.fit_churn().predict_proba(X)[:, 1]
-        curves = lesson.fit_outlook(panels, LongRunTerms())._curves(X, told)
+        gone = 1 - lesson.fit_outlook(panels, LongRunTerms())._curves(X, told).stay([HORIZON])[:, 0]
     return {
         "left": left.mean(),
         "told": told.mean(),
         "off": abs(np.log(told.mean() / left.mean())),
         "AUC": roc_auc_score(left, told),
         "log loss": log_loss(left, told),
-        "curve 90": log_loss(left, 1 - curves[:, 0]),
+        "curve 90": log_loss(left, gone),
     }
 
 

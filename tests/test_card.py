@@ -77,7 +77,7 @@ def test_the_share_of_clients_little_is_known_of_is_a_limit() -> None:
 )
 def test_how_many_come_back_stands_beside_the_label(kind: str, again: str) -> None:
     told = card(kind=kind, came_back={"since": "2024-12-01", "left": 1234, "share": 0.456})
-    assert f"\n- Of 1,234 who left in this sense from 2024-12-01 on, 46% {again}.\n- Scored at" in told
+    assert f"\n- Of 1,234 who left in this sense from 2024-12-01 to 2025-02-28, 46% {again}.\n- Scored at" in told
     assert again not in card(kind=kind)
 
 

@@ -266,14 +266,14 @@ class TestMetrics:
 
     @pytest.mark.parametrize(
         ("share", "kind", "told"),
-        [(0.5, "non-contractual", True), (0.49, "non-contractual", False), (0.9, "contractual", False)],
+        [(0.51, "non-contractual", True), (0.5, "non-contractual", False), (0.9, "contractual", False)],
     )
     def test_that_most_come_back_is_noted(self, share, kind, told):
         back = {"since": "2025-01-01", "left": 1200, "share": share}
         notes = experiment._note_of_return(back, Setting.of(horizon="60d", kind=kind))
         assert len(notes) == told
         assert all(
-            note.startswith("Of 1,200 who bought nothing for 60 days from 2025-01-01 on, 50% bought again within")
+            note.startswith("Of 1,200 who bought nothing in the 60 days from 2025-01-01 on, 51% bought again within")
             for note in notes
         )
         assert experiment._note_of_return(None, Setting.of(horizon="60d")) == []

@@ -217,23 +217,47 @@ class TestCameBack:
     def test_by_hand(self):
         assert came_back(self.panels(), CUTOFF) == {"since": "2023-01-01", "left": 60, "share": 20 / 60}
         # A gap of 20 days: from 21 January on 40 more are silent, for good.
-        assert came_back(self.panels(gap="20d"), CUTOFF) == {"since": "2023-01-01", "left": 96, "share": 16 / 96}
+        assert came_back(self.panels(gap="20d"), CUTOFF) == {"since": "2023-01-21", "left": 96, "share": 16 / 96}
         assert came_back(self.panels(active="10d"), CUTOFF) is None  # nobody was
 
     def test_nothing_where_less_than_a_year_is_known_or_the_horizon_takes_half_of_it(self):
-        assert came_back(self.panels(), pd.Timestamp("2022-12-31")) is None
-        assert came_back(self.panels(), UNTIL + pd.Timedelta(days=1)) is None
+        panels = self.panels()
+        assert came_back(panels, pd.Timestamp("2023-01-05")) is None  # nobody was known a year before
+        assert came_back(panels, pd.Timestamp("2023-01-06"))["left"] == 100
+        assert came_back(panels, UNTIL) is not None  # as one who scores does
+        assert came_back(panels, UNTIL + pd.Timedelta(days=1)) is None
         assert came_back(self.panels(horizon="182d"), CUTOFF)["left"] == 41
         assert came_back(self.panels(horizon="183d"), CUTOFF) is None
         assert came_back(self.panels(horizon="100d", gap="83d"), CUTOFF) is None
 
-    def test_nothing_of_a_year_in_which_the_shop_was_closed(self):
+    @pytest.mark.parametrize(
+        ("first", "last", "told"),
+        [("2023-07-01", "2023-07-20", True), ("2023-07-01", "2023-08-20", False), ("2023-01-10", "2023-01-30", False)],
+    )
+    def test_nothing_of_a_year_in_which_the_shop_was_closed(self, first, last, told):
+        """For long, or in the horizon, in which everybody seems to leave."""
         bills = shop(300)
-        day = bills["event_time"]
-        for closed, told in (("2023-07-20", True), ("2023-08-20", False)):
-            open_ = bills[~day.between("2023-07-01", closed)]
-            panels = Panels(Histories(open_, observed_until=UNTIL), Setting.of(horizon="60d"), FEATURES[:2])
-            assert (came_back(panels, CUTOFF) is not None) is told
+        open_ = bills[~bills["event_time"].between(first, last)]
+        panels = Panels(Histories(open_, observed_until=UNTIL), Setting.of(horizon="60d"), FEATURES[:2])
+        assert (came_back(panels, CUTOFF) is not None) is told
+
+    def test_nothing_is_known_of_what_became_known_later(self):
+        """Purchases reported at the cutoff or after it, and a closing after it."""
+        bills = shop(300)
+        late = bills[bills["event_time"].between("2023-02-01", "2023-11-01")]
+        told = []
+        for known_at in (None, CUTOFF):
+            late_ = late.iloc[::2].assign(known_at=CUTOFF if known_at is not None else pd.NaT)
+            kept = late.iloc[1::2] if known_at is None else pd.concat([late.iloc[1::2], late_])
+            rest = bills[~bills.index.isin(late.index)]
+            after = rest["event_time"] >= CUTOFF
+            rows = pd.concat([rest[~after] if known_at is None else rest, kept])
+            histories = Histories(rows, observed_until=UNTIL)
+            told.append(came_back(Panels(histories, Setting.of(horizon="60d"), FEATURES[:2]), CUTOFF))
+        assert told[0] == told[1] is not None
+
+    def test_all_are_counted_where_some_are_drawn_to_learn_from(self):
+        assert came_back(self.panels(rows_at_most=10), CUTOFF)["left"] == 60
 
     @pytest.mark.parametrize(("clients", "told"), [(59, None), (60, {"since": "2023-01-01", "left": 20, "share": 1.0})])
     def test_nothing_of_few(self, clients, told):

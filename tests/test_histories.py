@@ -19,6 +19,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from loyalty.histories import TABLES, Histories, HistoriesError, HistoriesWarning
+from loyalty.setting import Setting
 from loyalty.timeline import Outcome
 
 BILLS = {
@@ -1083,25 +1084,56 @@ def test_horizons_are_counted_after_the_gap_and_once_decided():
     assert histories.unevenness(day[221], outcome=outcome) == ""
 
 
+def ending(days, each=20, others=0):
+    """Histories of contracts that end on some days, and as many others as are told on any day."""
+    ends = pd.Series(pd.to_datetime(days)).repeat(each).tolist()
+    ends += pd.Series(pd.date_range("2022-01-01", "2024-12-30")).sample(others, replace=True, random_state=0).tolist()
+    ends = pd.to_datetime([*ends, pd.NaT])  # one runs on
+    contracts = pd.DataFrame({"client_id": range(len(ends)), "start": pd.Timestamp("2021-01-01"), "end": ends})
+    visits = pd.date_range("2021-01-01", "2024-12-15")
+    return Histories(pd.DataFrame({"client_id": 1, "event_time": visits, "amount": 1.0}), contracts=contracts)
+
+
+MONTHS = pd.date_range("2022-01-31", "2024-11-30", freq="ME")
+FIRSTS = ["2024-03-01", "2024-04-01", "2024-06-01", "2024-10-01"]
+LUMPS = "Horizons of 30 days hold from 0 to 1 of the days on which most contracts end, the last of them 2024-11-30: "
+
+
 @pytest.mark.parametrize(
-    ("horizon", "clients", "kind", "said"),
+    ("histories", "cutoffs", "horizon", "said"),
     [
-        ("30d", 5, "contractual", "Horizons of 30 days hold from 0 to 1 of the days on which contracts end: "),
-        ("30d", 4, "contractual", ""),  # so few may have ended so by chance
-        ("30d", 5, "non-contractual", ""),
-        ("31d", 5, "contractual", ""),  # one each: 31 days from the first of a month
+        (ending(MONTHS), FIRSTS, "30d", LUMPS),
+        (ending(MONTHS), FIRSTS, "31d", ""),  # one each: 31 days from the first of a month
+        (ending(MONTHS), ["2021-10-01", *FIRSTS], "31d", ""),  # before the first, nobody's end is known
+        (ending(MONTHS, 5), FIRSTS, "30d", LUMPS),
+        (ending(MONTHS, 4), FIRSTS, "30d", ""),  # so few may have ended so by chance
+        (ending(MONTHS, 20, others=690), FIRSTS, "30d", LUMPS),
+        (ending(MONTHS, 20, others=900), FIRSTS, "30d", ""),  # most end on any day
+        (ending(["2022-08-15", "2023-08-15", "2024-08-15"]), FIRSTS, "30d", ""),  # a season
+        (ending(["2024-09-30", "2024-12-31"], 900), ["2024-10-01", "2024-11-10"], "30d", ""),  # not known yet
+        (ending([]), FIRSTS, "30d", ""),
     ],
 )
-def test_ends_that_fall_unevenly_into_horizons_are_told(horizon, clients, kind, said):
-    """Contracts end on the last day of each month; one that ends after the records is not known to."""
-    ends = pd.date_range("2024-01-31", "2024-12-31", freq="ME").repeat(clients)
-    contracts = pd.DataFrame({"client_id": range(len(ends)), "start": pd.Timestamp("2023-01-01"), "end": ends})
-    days = pd.DataFrame({"client_id": 1, "event_time": pd.date_range("2024-01-01", "2024-09-15"), "amount": 1.0})
-    histories = Histories(days, contracts=contracts)
-    cutoffs = ["2024-03-01", "2024-04-01", "2024-06-01", "2024-10-01"]
-    told = histories.unevenness(cutoffs, outcome=Outcome.of(horizon=horizon), kind=kind)
+def test_ends_that_fall_unevenly_into_horizons_are_told(histories, cutoffs, horizon, said):
+    outcome = Outcome.of(horizon=horizon)
+    told = histories.unevenness(cutoffs, outcome=outcome, kind="contractual")
     assert told.startswith(said)
     assert bool(told) is bool(said)
+    assert histories.unevenness(cutoffs, outcome=outcome) == ""
+    with pytest.raises(ValueError, match=r"`kind` must be .*; got 'foo'"):
+        histories.unevenness(cutoffs, outcome=outcome, kind="foo")
+
+
+@pytest.mark.parametrize(
+    ("cutoff", "horizon", "uneven"),
+    [("2024-09-15", "30d", False), ("2024-09-15", "61d", False), ("2024-09-15", "91d", False),
+     ("2024-08-30", "30d", True), ("2024-08-30", "91d", True)],
+)  # fmt: skip
+def test_the_way_out_of_ends_in_lumps_is_one(cutoff, horizon, uneven):
+    """Half way between ends of months, training cutoffs 30 days apart hold as many for two years."""
+    setting = Setting.of(horizon=horizon, kind="contractual", every="30d")
+    histories = ending(MONTHS)
+    assert bool(setting.unevenness(histories, setting.splits(histories, [cutoff]))) is uneven
 
 
 def test_facts_known_far_in_the_future_are_told():

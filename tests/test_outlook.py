@@ -392,7 +392,7 @@ class TestContracts:
 
     @pytest.mark.parametrize(("horizon", "gap", "period"), [(90, 0, "30d"), (45, 10, "30d"), (30, 7, "90d")])
     def test_a_loop_over_days(self, horizon, gap, period):
-        """Shares of each horizon are shares of client-days in force: straight lines between the ends of periods."""
+        """Shares of each horizon are shares of client-days in force: hazards are even between the ends of periods."""
         years = 1.7
         outlook = held(shifted_beta_geometric, horizon=horizon, gap=gap, period=period, years=years, discount_rate=0.3)
         value = value_of(outlook, retained(0.5, 2.0), [10.0, 20.0])
@@ -404,7 +404,7 @@ class TestContracts:
             while len(curve) < 60:
                 curve.append(curve[-1] * retention)
             day = np.arange(0, 59 * days, 0.25) + 0.125  # the middle of each quarter of a day
-            force = np.interp(day, days * np.arange(60), curve)
+            force = np.exp(np.interp(day, days * np.arange(60), np.log(curve)))
             in_force = [force[(day >= gap + k * horizon) & (day < gap + (k + 1) * horizon)].sum() for k in range(60)]
             many = years * YEAR / horizon
             worth = sum(
@@ -424,7 +424,9 @@ class TestContracts:
         outlook = held(gap=gap, years=0.9, discount_rate=0.2, margin=0.5)
         paced = replace(outlook, pace=Paid(a_horizon))
         told = value_of(paced, retained(retention), [expected]).iloc[0]
-        running = outlook._held(outlook._curves(retained(retention), own(outlook, retained(retention))))[0]
+        edges = gap + 30.0 * np.arange(12)
+        curves = outlook._curves(retained(retention), own(outlook, retained(retention)), until=edges[-1])
+        running = curves.in_force(edges)[0]
         lengths = np.r_[np.full(10, 1.0), 0.9 * YEAR / 30 - 10]
         # Of 12 horizons and a sixth in the first year, the first is known.
         rest = max(a_horizon * 365 / 30 - expected / running[0], 0.0) / (365 / 30 - 1)
@@ -446,10 +448,10 @@ class TestContracts:
     def test_median_is_told_as_far_as_it_was_seen(self):
         """Half of the survivors leave in each month: after one month half are left. At .9, .53 are after six."""
         told = told_of(held(), retained(0.5, 0.25, 0.9), [1.0, 1.0, 1.0])
-        assert told["median_remaining_days"].tolist()[:2] == pytest.approx([30.0, 30 * 0.5 / 0.75])
+        assert told["median_remaining_days"].tolist()[:2] == pytest.approx([30.0, 15.0])
         assert np.isnan(told["median_remaining_days"].iloc[2])
         assert told_of(held(periods=7), retained(0.9), [1.0])["median_remaining_days"].iloc[0] == pytest.approx(
-            180 + 30 * (0.9**6 - 0.5) / (0.9**6 - 0.9**7)
+            30 * np.log(0.5) / np.log(0.9)
         )
         assert told["alive_probability"].isna().all()
 
@@ -478,7 +480,7 @@ class TestThroughTheChurnProbability:
         season = Season(pd.Timestamp("2023-01-01"), 100, (1.0, 3.0, 0.2, 0.5)) if seasonal else None
         cutoff = pd.Timestamp("2023-01-01") + pd.Timedelta(days=after)
         outlook = replace(outlook, growth=growth, season=season)
-        shares = outlook.staying(standing(retained(a), cutoff), [churn])["share"].to_numpy()
+        shares = outlook.staying(standing(retained(a), cutoff), [churn])["share"].to_numpy()[:30]
         survival = np.r_[1.0, shifted_beta_geometric(a, np.arange(1, 31))]
         risks = np.repeat(-np.diff(np.log(survival)) / period, period)
         for number in range(30):
@@ -519,13 +521,42 @@ class TestThroughTheChurnProbability:
             with pytest.raises(ValueError, match=r"`churn_probability` must be given where contracts tell"):
                 ask()
 
+    @pytest.mark.parametrize("wrong", [[0.1], [0.1, 0.2, 0.3], 0.1, [0.1, -0.01], [0.1, 1.01], [0.1, np.nan]])
+    def test_must_be_one_probability_a_client(self, wrong):
+        said = r"`churn_probability` must be one number from 0 to 1 for each of 2 clients; got shape \("
+        with pytest.raises(ValueError, match=said):
+            held().predict(retained(0.9, 0.8), [1.0, 1.0], wrong)
+
     def test_spend_ahead_begins_with_it(self):
-        """Half leave within the first of two horizons: they hold for (1 - .5) / log 2 of it, and then for half that."""
-        ahead = held(periods=2).spend_ahead(retained(0.5), [10.0], [0.5], horizons=2)
-        assert ahead == pytest.approx([10.0, 5.0])
-        assert held().spend_ahead(retained(0.5), [10.0], [0.1], horizons=2)[1] == pytest.approx(
-            10.0 * (0.9 * 0.75) / 0.95
+        """A tenth leaves within the first of two horizons, then half: (1 - r) / -log r is the mean of a horizon."""
+        first, second = 0.1 / -np.log(0.9), 0.9 * 0.5 / np.log(2)
+        ahead = held(periods=2).spend_ahead(retained(0.5), [10.0], [0.1], horizons=2)
+        assert ahead == pytest.approx([10.0, 10.0 * second / first])
+
+    @given(st.floats(0.0, 1.0), st.integers(1, 12), st.integers(1, 120), st.integers(0, 40))
+    def test_how_many_periods_are_known_does_not_matter_where_hazards_are_even(self, churn, periods, horizon, gap):
+        """What the churn probability is beside survival belongs to the horizon, and is not carried on."""
+        few, more = (
+            held(horizon=horizon, gap=gap, periods=known).predict(retained(0.9), [10.0], [churn])["long_run_value"]
+            for known in (periods, 30)
         )
+        assert few.to_numpy() == pytest.approx(more.to_numpy(), rel=1e-6)
+
+    def test_blocks_are_told_as_all(self, monkeypatch):
+        panel, churn, spend = retained(*np.linspace(0.5, 0.99, 40)), np.linspace(0, 1, 40), np.arange(40.0)
+        ask = [
+            lambda: held().predict(panel, spend, churn),
+            lambda: held().staying(panel, churn),
+            lambda: pd.DataFrame(held().spend_ahead(panel, spend, churn, horizons=5)),
+        ]
+        whole = [one() for one in ask]
+        monkeypatch.setattr(outlook_module, "_BLOCK_NUMBERS", 5000)
+        calls = []
+        known = Known.predict_survival
+        monkeypatch.setattr(Known, "predict_survival", lambda *a, **k: calls.append(1) or known(*a, **k))
+        for one, all_of_it in zip(ask, whole, strict=True):
+            assert_frame_equal(one(), all_of_it)
+        assert len(calls) > 6
 
 
 class TestLearnLeaving:

@@ -18,7 +18,7 @@ from loyalty.models import intervals, survival
 from loyalty.models._spend_law import LEVELS, SpendLaw
 from loyalty.models.calibration import PlattScaling, fit_anchored, level_errors, log_odds, seasonal_error
 from loyalty.models.churn import ChurnModel
-from loyalty.models.curves import carry_on, median_days
+from loyalty.models.curves import Curves
 from loyalty.models.holding_out import HeldOut, held_out_forecast, hold_out
 from loyalty.models.intervals import SpendIntervals
 from loyalty.models.long_run import lifetime_value, relative_purchases
@@ -256,12 +256,14 @@ def test_what_is_paid_in_the_last_period_says_whether_there_is_a_bound():
 
 
 def test_half_at_the_end_of_what_was_seen_is_the_median():
-    assert median_days(np.array([[0.75, 0.5]]), 30).tolist() == [60.0]
+    curves = Curves.of(np.array([[0.75, 0.5]]), period=30)
+    assert curves.median_days(60).tolist() == [60.0]
+    assert np.isnan(curves.median_days(59)).all()
 
 
 def test_the_last_year_of_half_years_is_two_of_them():
-    carried = carry_on(np.array([[0.9, 0.9, 0.45]]), 4 * 183, 183)
-    assert carried[0, -1] == pytest.approx(0.45 * np.sqrt(0.45 / 0.9))
+    carried = Curves.of(np.array([[0.9, 0.9, 0.45]]), period=183).carry_on(4 * 183)
+    assert carried.stay([4 * 183])[0, 0] == pytest.approx(0.45 * np.sqrt(0.45 / 0.9))
 
 
 # holding out

@@ -198,21 +198,21 @@ def test_contracts_end_where_purchases_stop(folder, tmp_path):
     [
         (
             "non-contractual",
-            "46% bought again within the year.",
-            "2010년 8월 1일부터 같은 기준으로 이탈한 고객 200명 중 46%가 1년 안에 다시 구매했습니다.",
+            "from 1 Aug 2010 to 29 Oct 2010, 46% bought again within the year.",
+            "10월 29일까지 구매가 없어 이탈한 고객 200명 중 46%가 1년 안에 다시 구매했습니다.",
         ),
         (
             "contractual",
-            "46% had a contract again a year later.",
-            "2010년 8월 1일부터 같은 기준으로 이탈한 고객 200명 중 46%가 1년 뒤에는 다시 계약 중이었습니다.",
+            "between 1 Aug 2010 and 29 Oct 2010, 46% had a contract again a year later.",
+            "10월 29일 사이에 계약이 종료된 고객 200명 중 46%가 1년 뒤에는 다시 계약 중이었습니다.",
         ),
     ],
 )
 def test_how_many_come_back_is_said_beside_what_leaving_means(tmp_path, kind, english, korean):
     back = {"since": "2010-08-01", "left": 200, "share": 0.46}
     out = make_run_folder(tmp_path, clients=30, kind=kind, came_back=back, **NO_CURVES)
-    left = "Of 200 clients who left in this sense from 1 Aug 2010 on, "
-    for language, words in zip(LANGUAGES, (left + english, korean), strict=True):
+    left = "Of 200 clients who left in this sense "
+    for language, words in zip(LANGUAGES, (left + english, f"2010년 8월 1일부터 2010년 {korean}"), strict=True):
         assert words in Page(page_of(out, language)).text
 
 

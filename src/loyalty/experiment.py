@@ -55,7 +55,7 @@ _WRITTEN_UP = (
     *(f"{page}.{kind}" for page in ("report", "report-without-clients") for kind in ("html", "pdf")),
     "model_card.md",
 )
-#: From which share of those who left on, coming back is what is to be expected.
+#: Where a larger share of those who left come back, that is what is to be expected.
 _MOST = 0.5
 _NO_RFM = (
     "There are no segments of recency, frequency and monetary value: hardly anybody is silent for longer than usual, "
@@ -212,10 +212,10 @@ def _notes(config: Config, histories: Histories, fitted: Fitted, result: Backtes
 
 def _note_of_return(back: CameBack | None, setting: Setting) -> list[str]:
     """Say so if most of those who leave a shop, as leaving is meant, come back."""
-    if back is None or setting.kind == "contractual" or back["share"] < _MOST:
+    if back is None or setting.kind == "contractual" or back["share"] <= _MOST:
         return []
     return [
-        f"Of {back['left']:,} who bought nothing for {setting.outcome.horizon.days} days from {back['since']} on, "
+        f"Of {back['left']:,} who bought nothing in the {setting.outcome.horizon.days} days from {back['since']} on, "
         f"{back['share']:.0%} bought again within the year: most who are told to leave are away for a while. A longer "
         "`horizon` tells who is gone for good."
     ]

@@ -25,7 +25,7 @@ _BEYOND = 2
 
 
 class CameBack(TypedDict):
-    """How many left within the horizon from a past day on, and which share of them has come back since."""
+    """How many left within a past horizon, from which day on, and which share of them came back within the year."""
 
     since: str
     left: int
@@ -75,7 +75,7 @@ def can_look_back(panels: Panels, cutoff: pd.Timestamp, *, years: float) -> bool
 
 
 def came_back(panels: Panels, cutoff: pd.Timestamp) -> CameBack | None:
-    """Tell how many of those who left a year ago, as leaving is meant, have come back since.
+    """Tell how many of those who left a year before a cutoff, as leaving is meant, had come back by then.
 
     Parameters
     ----------
@@ -87,28 +87,28 @@ def came_back(panels: Panels, cutoff: pd.Timestamp) -> CameBack | None:
     Returns
     -------
     CameBack or None
-        `since` is a year before the cutoff; back is who bought after the horizon, or has a contract again at the
-        cutoff. None where less than a year is known, it holds
-        a long closing or fewer than 20 left, or gap and horizon take most of it.
+        Back is who bought after the horizon, or has a contract again at the cutoff. None where less than a year is
+        known, or the shop was closed in the horizon or for long in the year, fewer than 20 left, or gap and horizon
+        take more than half of the year.
     """
-    setting, since = panels.setting, cutoff - YEAR
+    setting, stood = panels.setting, cutoff - YEAR
     outcome = setting.outcome
+    opens, closes = outcome.window(stood)
     if (
         2 * outcome.reach > YEAR
         or cutoff > panels.histories.observed_until
-        or since not in setting.anniversaries(panels.histories, cutoff)
-        or not all(setting.was_open(panels.histories, [(since, cutoff)], cutoff=cutoff))
+        or first_known(panels.histories, cutoff) >= stood
+        or not all(setting.was_open(panels.histories, [(opens, closes), (opens, cutoff)], cutoff=cutoff))
     ):
         return None
-    share = panels.share((since,))
     soon, late = (
-        panels.labels([since], known_before=cutoff, share=share, horizon=horizon)["churned"]
+        panels.labels([stood], known_before=cutoff, horizon=horizon)["churned"]
         for horizon in (outcome.horizon, YEAR - outcome.gap)
     )
-    left = late[soon == 1]
-    if len(left) < _FEW:
+    back = late[soon == 1] == 0
+    if len(back) < _FEW:
         return None
-    return {"since": f"{since:%Y-%m-%d}", "left": len(left), "share": float((left == 0).mean())}
+    return {"since": f"{opens:%Y-%m-%d}", "left": len(back), "share": float(back.mean())}
 
 
 def _values(panels: Panels, fitted: Fitted, outlook: Outlook) -> Iterator[dict[str, object]]:

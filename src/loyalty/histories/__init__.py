@@ -406,10 +406,9 @@ class Histories:
         windows = [outcome.window(cutoff) for cutoff in as_cutoffs(cutoffs)]
         known = [window for window in windows if window[1] <= self.observed_until]
         said = [uneven_purchases(self._days("purchases"), known, rows=self._store.tables["purchases"].rows)]
+        self._check_kind(kind)
         if kind == "contractual":
-            self._check_kind(kind)
-            ends = self._contract_days("end", self.observed_until)
-            said.append(uneven_ends(pd.Series(ends.unique()), known, rows=len(ends)))
+            said.append(uneven_ends(self._contract_days("end", self.observed_until), known))
         return " ".join(filter(None, said))
 
     @property

@@ -16,8 +16,10 @@ MONTH = 30
 YEAR = pd.Timedelta(days=365)
 #: Purchases are told in lumps, as once a month, where days with any are so rare, and bear so many rows each.
 _DAYS_A_LUMP, _ROWS_A_LUMP = 5, 30
-#: Fewer ends of contracts on one day are a lump, as each client has few.
-_ENDS_A_LUMP = 5
+#: Contracts end in lumps where so many times as many end on some days as on any, but at least so many, and most do so.
+_TIMES_A_DAY, _ENDS_A_LUMP, _MOST = 5, 5, 0.5
+#: Lumps farther apart are those of a season, as at the end of a year.
+_A_MONTH_APART = 35
 #: Horizons that hold fewer lumps than this share of the fullest are not alike.
 _ALIKE = 0.8
 #: How far back the rhythm of a shop is looked for: long enough to hold what happens once a year.
@@ -99,13 +101,24 @@ def uneven_purchases(days: Days, windows: Sequence[tuple[pd.Timestamp, pd.Timest
     )
 
 
-def uneven_ends(days: Days, windows: Sequence[tuple[pd.Timestamp, pd.Timestamp]], *, rows: int) -> str:
-    """Say so if contracts end in lumps, as on the last day of a month, of which one window holds more than another."""
-    held = _uneven(days, windows) if rows >= _ENDS_A_LUMP * len(days) else ""
+def uneven_ends(ends: Days, windows: Sequence[tuple[pd.Timestamp, pd.Timestamp]]) -> str:
+    """Say so if most contracts end on some days, as the last of a month, of which one window holds more than another.
+
+    `ends` has a day for each contract, in order.
+    """
+    if ends.empty:
+        return ""
+    on_a_day = ends.value_counts().sort_index()
+    usual = len(ends) / ((ends.iloc[-1] - ends.iloc[0]).days + 1)
+    lumps = on_a_day[on_a_day >= max(_TIMES_A_DAY * usual, _ENDS_A_LUMP)]
+    apart = pd.Series(lumps.index).diff().dt.days.median()
+    if lumps.sum() <= _MOST * len(ends) or not apart <= _A_MONTH_APART:
+        return ""
+    held = _uneven(pd.Series(lumps.index), [window for window in windows if window[0] >= lumps.index[0]])
     return held and (
-        f"{held} on which contracts end: what ends on the last day of a month falls into them by the calendar, and "
-        "whoever leaves with it. Choose horizon and cutoffs that hold as many, such as the first of a month and a "
-        "horizon that ends some days after a last one."
+        f"{held} on which most contracts end, the last of them {lumps.index[-1]:%Y-%m-%d}: the calendar decides who "
+        "leaves within one. Let cutoffs lie half way between such days, as on the 15th where contracts end with a "
+        "month, and let `horizon` and `every` be whole months (30d, 61d, 91d)."
     )
 
 

@@ -15,7 +15,7 @@ from loyalty.btyd import Generations, Habits, expected_purchases, first_days
 from loyalty.checks import is_finite_number
 from loyalty.models.calibration import growth_to_come, share_to_come
 from loyalty.models.clocks import clocks_of_periods, season_of_periods
-from loyalty.models.curves import carry_on, days_until, lead_through, median_days
+from loyalty.models.curves import Curves
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
 from loyalty.models.season import Season
 from loyalty.models.survival import SurvivalModel
@@ -38,6 +38,8 @@ _LONGEST_YEARS = 20.0
 _DAYS_OF_A_PACE = 365
 #: Numbers of the table of clients x periods that exist at a time.
 _BLOCK_NUMBERS = 4_000_000
+#: So many arrays are needed at a time where contracts are followed.
+_ARRAYS = 16
 #: Above this share of the first horizon's purchases, nobody is seen to leave.
 _NO_FADE = 0.98
 #: Looking so many times as far ahead as histories go back is to be told.
@@ -211,7 +213,7 @@ class Outlook:
         ------
         ValueError
             If there are several generations of clients, or spend or contracts have a season, and `panel` has no
-            `cutoff`; or contracts tell, and there is no `churn_probability`.
+            `cutoff`; or contracts tell, and `churn_probability` is not one probability a client.
         """
         told = pd.DataFrame(np.nan, index=panel.index, columns=list(OUTLOOK_COLUMNS))
         expected = np.asarray(expected_value, dtype=float)
@@ -224,10 +226,11 @@ class Outlook:
                 panel["frequency"], panel["recency"], panel["T"], born
             )
         if self.survival is not None:
-            curves = self._curves(panel, churn_probability)
-            paid = self._paid(panel, expected, self._held(curves))
-            told["long_run_value"] = self._worth(np.ones_like(paid), paid)
-            told["median_remaining_days"] = median_days(curves, self.period_days)
+            parts = [
+                (self._worth(np.ones_like(paid), paid), curves.median_days(self._known_days))
+                for curves, paid in self._followed(panel, expected, churn_probability)
+            ]
+            told["long_run_value"], told["median_remaining_days"] = map(np.concatenate, zip(*parts, strict=True))
         return told
 
     def learn_season(self, panel: pd.DataFrame, spend: pd.DataFrame, *, since: pd.Timestamp) -> Self:
@@ -257,7 +260,7 @@ class Outlook:
             return grown  # no whole year was seen
         length = self.period_days
         steps = -(-_DAYS_OF_A_PACE // length)
-        curve = carry_on(self._survive(panel), steps * length, length).mean(axis=0)[: steps + 1]
+        curve = self._survive(panel).carry_on(steps * length).stay(length * np.arange(steps + 1.0)).mean(axis=0)
         risks = -np.diff(np.log(np.maximum(curve, _HARDLY))) * grown._growing(steps)
         starts = [since + pd.Timedelta(days=length * step) for step in range(steps)]
         to_come = [share_to_come(churned, cutoffs, now=start) for start in starts]
@@ -288,8 +291,7 @@ class Outlook:
         expected = np.asarray(expected_value, dtype=float)
         if self.survival is not None:
             ahead = self._of_whole_horizons(horizons)
-            held = ahead._held(self._curves(panel, churn_probability))
-            return ahead._paid(panel, expected, held).sum(axis=0)
+            return sum(paid.sum(axis=0) for _, paid in ahead._followed(panel, expected, churn_probability))
         if self.buying is None:
             return np.full(horizons, np.nan)
         total, step = np.zeros(horizons), max(1, _BLOCK_NUMBERS // horizons)
@@ -316,8 +318,10 @@ class Outlook:
         """
         if self.survival is None:
             return pd.DataFrame({"days": np.empty(0, dtype=np.int64), "share": np.empty(0)})
-        shares = self._curves(panel, churn_probability).mean(axis=0)
-        return pd.DataFrame({"days": np.arange(1, len(shares) + 1) * self.period_days, "share": shares})
+        days = self.period_days * np.arange(1, self._known_days // self.period_days + 1)
+        curves = (curves for curves, _ in self._followed(panel, np.zeros(len(panel)), churn_probability))
+        share = sum(one.stay(days).sum(axis=0) for one in curves) / max(len(panel), 1)
+        return pd.DataFrame({"days": days, "share": share})
 
     def notes(self) -> list[str]:
         """Say what is worth knowing before the long-run value is believed."""
@@ -459,20 +463,39 @@ class Outlook:
             T=age,
         )
 
-    def _curves(self, panel: pd.DataFrame, churn_probability: ArrayLike | None) -> Floats:
-        """Tell each client's chance to stay through each period: a row a client."""
-        if churn_probability is None:
-            raise ValueError("`churn_probability` must be given where contracts tell: their curves begin with it.")
-        curves, stay = self._survive(panel), 1.0 - np.asarray(churn_probability, dtype=float)
-        window = self.gap_days, self.gap_days + self.horizon_days
-        periods = max(curves.shape[1], -(-window[1] // self.period_days))
+    @property
+    def _closes(self) -> int:
+        return self.gap_days + self.horizon_days
+
+    @property
+    def _known_days(self) -> int:
+        """For how long it is known who stayed: as long as outcomes were seen."""
+        assert self.survival is not None  # noqa: S101 - asked by the callers
+        return max(self.survival.periods_ * self.period_days, self._closes)
+
+    def _followed(
+        self, panel: pd.DataFrame, expected: Floats, churn_probability: ArrayLike | None
+    ) -> Iterator[tuple[Curves, Floats]]:
+        """Follow clients, block by block: their curves, and what they pay in each horizon."""
+        churn = _probabilities(churn_probability, len(panel))
+        edges = self.gap_days + self.horizon_days * np.arange(len(self._horizons) + 1.0)
+        step = max(1, _BLOCK_NUMBERS // int(_ARRAYS * max(edges[-1], self._known_days) / self.period_days))
+        for start in range(0, max(len(panel), 1), step):
+            some = slice(start, start + step)
+            curves = self._curves(panel.iloc[some], churn[some], until=edges[-1])
+            yield curves, self._paid(panel.iloc[some], expected[some], curves.in_force(edges))
+
+    def _curves(self, panel: pd.DataFrame, churn: Floats, *, until: float = 0.0) -> Curves:
+        """Begin with the chance to leave within the horizon, and go on until at least so many days."""
+        curves = self._survive(panel).carry_on(max(until, self._closes))
+        periods = len(curves.days) - 1
         times = np.tile(self._growing(periods), (len(panel), 1))
         if self.season is not None:
             for cutoff, rows in _standing(panel):
                 times[rows] *= self.season.at(cutoff, days=self.period_days, many=periods)
-        return lead_through(curves, stay, window, period=self.period_days, times=times)
+        return curves.times(times).through(1.0 - churn, opens=self.gap_days, closes=self._closes)
 
-    def _survive(self, panel: pd.DataFrame) -> Floats:
+    def _survive(self, panel: pd.DataFrame) -> Curves:
         """Ask the survival model alone."""
         assert self.survival is not None  # noqa: S101 - asked by the callers
         model, length = self.survival, pd.Timedelta(days=self.period_days)
@@ -480,7 +503,7 @@ class Outlook:
         changing = clocks_of_periods(X, length, model.periods_)
         if any(name.startswith("season_") for name in model.changing_):
             changing |= season_of_periods(panel, length, model.periods_)
-        return model.predict_survival(X, changing=changing or None)
+        return Curves.of(model.predict_survival(X, changing=changing or None), period=self.period_days)
 
     def _growing(self, periods: int) -> Floats:
         """Tell how many times as often contracts end in each period as in the middle of the horizon, for a year."""
@@ -505,11 +528,18 @@ class Outlook:
             spend[:, 1:] = rest[:, None] * of_first_year + pace[:, None] * (1 - of_first_year)
         return spend * np.clip(np.minimum.accumulate(shares, axis=1), 0.0, 1.0)  # what rounding leaves
 
-    def _held(self, curves: Floats) -> Floats:
-        """Tell for which share of each horizon contracts are in force."""
-        edges = self.gap_days + self.horizon_days * np.arange(len(self._horizons) + 1.0)
-        days_held = days_until(edges, carry_on(curves, edges[-1], self.period_days), self.period_days)
-        return np.diff(days_held, axis=1) / self.horizon_days
+
+def _probabilities(given: ArrayLike | None, clients: int) -> Floats:
+    """Check that there is a probability for each client."""
+    if given is None:
+        raise ValueError("`churn_probability` must be given where contracts tell: their curves begin with it.")
+    churn = np.asarray(given, dtype=float)
+    if churn.shape != (clients,) or not ((churn >= 0) & (churn <= 1)).all():
+        raise ValueError(
+            f"`churn_probability` must be one number from 0 to 1 for each of {clients} clients; got shape {churn.shape}"
+            f"{'' if churn.size == 0 else f', from {churn.min()} to {churn.max()}'}."
+        )
+    return churn
 
 
 def _standing(panel: pd.DataFrame) -> Iterator[tuple[pd.Timestamp, NDArray[np.bool_]]]:

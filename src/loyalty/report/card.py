@@ -104,7 +104,8 @@ def _came_back(metrics: Metrics) -> str:
     if back is None:
         return ""
     again = "had a contract again a year later" if metrics.kind == "contractual" else "bought again within the year"
-    return f"- Of {back.left:,} who left in this sense from {_day(back.since)} on, {back.share:.0%} {again}.\n"
+    last = _day(back.since + timedelta(days=metrics.horizon_days - 1))
+    return f"- Of {back.left:,} who left in this sense from {_day(back.since)} to {last}, {back.share:.0%} {again}.\n"
 
 
 def _model(metrics: Metrics) -> str:

@@ -215,7 +215,7 @@ class Hindsight(_Record):
 
 
 class CameBack(_Record):
-    """How many left within the horizon from a past day on, and which share of them has come back since."""
+    """How many left within a past horizon, from which day on, and which share of them came back within the year."""
 
     since: datetime
     left: int

@@ -158,8 +158,10 @@ def definition_of(run: RunFolder, speech: Speech) -> str:
     said = [speech("definition", first=speech.date(start), last=speech.date(last))]
     back = metrics.came_back
     if back is not None and (run.clients or tellable(round(back.share * back.left), of=back.left)):
-        since, share = speech.date(back.since), speech.percent(back.share)
-        said.append(speech("definition.back", left=speech.clients(back.left), since=since, share=share))
+        until = back.since + timedelta(days=metrics.horizon_days - 1)
+        dates = {"first": speech.date(back.since), "last": speech.date(until)}
+        clients, share = speech.clients(back.left), speech.percent(back.share)
+        said.append(speech("definition.back", left=clients, share=share, **dates))
     if metrics.active_days is not None:
         said.append(speech("definition.active", days=speech.days(metrics.active_days)))
     return " ".join([*said, speech("definition.value")])

@@ -19,12 +19,12 @@ _FRAME: dict[str, tuple[str, str]] = {
         "{first}부터 {last} 사이에 계약이 종료되면 이탈로 봅니다.",
     ),
     "definition.back": (
-        "Of {left} who left in this sense from {since} on, {share} bought again within the year.",
-        "{since}부터 같은 기준으로 이탈한 고객 {left} 중 {share}[이/가] 1년 안에 다시 구매했습니다.",
+        "Of {left} who left in this sense from {first} to {last}, {share} bought again within the year.",
+        "{first}부터 {last}까지 구매가 없어 이탈한 고객 {left} 중 {share}[이/가] 1년 안에 다시 구매했습니다.",
     ),
     "definition.back@contractual": (
-        "Of {left} who left in this sense from {since} on, {share} had a contract again a year later.",
-        "{since}부터 같은 기준으로 이탈한 고객 {left} 중 {share}[이/가] 1년 뒤에는 다시 계약 중이었습니다.",
+        "Of {left} who left in this sense between {first} and {last}, {share} had a contract again a year later.",
+        "{first}부터 {last} 사이에 계약이 종료된 고객 {left} 중 {share}[이/가] 1년 뒤에는 다시 계약 중이었습니다.",
     ),
     "definition.active": (
         "Covered are clients who bought in the {days} before the cutoff.",
