@@ -137,6 +137,8 @@ class TestSeasonOfLeaving:
             outlook = lesson.fit_outlook(panels, LongRunTerms(years=1))
             assert outlook.survival.changing_ == (*CLOCKS, "season_0", "season_45", "season_90", "season_135")
             assert outlook.survival.feature_names_in_.tolist() == ["contract_running_days"]
+            assert (outlook.season.since, outlook.season.step_days) == (pd.Timestamp(cutoff), 90)
+            assert abs(outlook.growth) < 0.01
             ends = contracts.set_index("client_id")["end"].reindex(lesson.latest.index.get_level_values("client_id"))
             stayed = {days: ~(ends < pd.Timestamp(cutoff) + pd.Timedelta(days=days)) for days in (90, 180, 270)}
             left = np.full(len(ends), 1 - stayed[90].mean())
@@ -449,6 +451,9 @@ class TestStale:
         bills = pd.DataFrame({"client_id": 1, "event_time": pd.date_range("2024-01-01", "2024-06-01"), "amount": 1.0})
         contracts = contracts.astype({"start": "datetime64[us]", "known_at": "datetime64[us]"})
         known = Histories(bills, contracts=contracts, observed_until=UNTIL)
+        for cutoff, last in (("2024-06-15", "2024-03-01"), ("2024-06-16", "2024-03-25")):
+            said = known.staleness(cutoff, kind="contractual")
+            assert said.startswith(f"The starts and ends of contracts known at {cutoff} end on {last},")
         assert known.staleness("2024-03-08", kind="contractual") == ""
         assert "end on 2024-03-01, 9 days before" in known.staleness("2024-03-10", kind="contractual")
 
