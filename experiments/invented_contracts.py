@@ -26,7 +26,7 @@ from loyalty.config import read_config, read_histories
 from loyalty.experiment import setting_of
 from loyalty.fitting import Lesson
 from loyalty.histories import Histories, HistoriesWarning
-from loyalty.models import outlook
+from loyalty.models import leaving
 from loyalty.models.curves import Curves
 from loyalty.models.outlook import LongRunTerms
 from loyalty.panels import Panels
@@ -218,7 +218,7 @@ def without(names: tuple[str, ...]) -> ExitStack:
     """Leave something out of the models for a while."""
     stack = ExitStack()
     if "clocks" in names:
-        for module in (fitting, outlook):
+        for module in (fitting, leaving):
             stack.enter_context(patch.object(module, "clocks_of_periods", lambda *_: {}))
     if "churn" in names:
         for alone in ("times", "through"):
@@ -254,7 +254,7 @@ def judge(clients: Clients, panels: Panels, lesson: Lesson, rule: str) -> dict[s
         told = churn.predict_proba(X)[:, 1]
         expected = lesson.fit_value(churn=churn).predict(X)
         long = lesson.fit_outlook(panels, LongRunTerms())
-        gone = 1 - long._curves(X, told, until=AHEAD).stay([HORIZON, 360, AHEAD])
+        gone = 1 - long.leaving.curves(X, told, until=AHEAD).stay([HORIZON, 360, AHEAD])
         known = replace(long, terms=LongRunTerms(years=AHEAD / 365.25, discount_rate=_RATE))
         tale, carried = (one.predict(X, expected, told) for one in (known, replace(known, pace=None)))
     worth = clients.worth(cutoff, labels.index.get_level_values("client_id"), stays)
@@ -289,7 +289,7 @@ def judge_airline(panels: Panels, lesson: Lesson, rule: str) -> dict[str, float]
     X = lesson.latest.loc[left.index]
     with without(RULES[rule]):
         told = lesson.fit_churn().predict_proba(X)[:, 1]
-        gone = 1 - lesson.fit_outlook(panels, LongRunTerms())._curves(X, told).stay([HORIZON])[:, 0]
+        gone = 1 - lesson.fit_outlook(panels, LongRunTerms()).leaving.curves(X, told).stay([HORIZON])[:, 0]
     return {
         "left": left.mean(),
         "told": told.mean(),

@@ -132,13 +132,13 @@ def follow(name: str, data: Path) -> None:
     tenth = pd.Series(value).rank(method="first", ascending=False).sub(1).floordiv(len(value) / 10).add(1).astype(int)
     by_tenth = pd.DataFrame({"predicted": value, "true": true}).groupby(tenth.to_numpy()).mean()
     print(by_tenth.assign(ratio=by_tenth["predicted"] / by_tenth["true"]).round(2).T.to_string())
-    if outlook.survival is not None:
-        period = f"{outlook.period_days}d"
-        lives = build_durations(panels.histories, period=period, periods=days // outlook.period_days, **asked)
-        ends = np.arange(1, days // outlook.period_days + 1)
+    if outlook.leaving is not None:
+        period = f"{outlook.leaving.period_days}d"
+        lives = build_durations(panels.histories, period=period, periods=days // outlook.leaving.period_days, **asked)
+        ends = np.arange(1, days // outlook.leaving.period_days + 1)
         there = [((lives["churned"] == 0) | (lives["duration"] > end)).mean() for end in ends]
         shares = outlook.staying(panel, left).set_index("days")["share"]
-        both = pd.DataFrame({"expected": shares, "true": pd.Series(there, index=ends * outlook.period_days)})
+        both = pd.DataFrame({"expected": shares, "true": pd.Series(there, index=ends * outlook.leaving.period_days)})
         print(f"share in force\n{both.round(4).T.to_string()}")
         print(f"median remaining days known of {told['median_remaining_days'].notna().mean():.1%}", flush=True)
 

@@ -135,10 +135,10 @@ class TestSeasonOfLeaving:
         for cutoff in ("2022-10-01", "2023-01-01", "2023-07-01"):
             panels, lesson = lesson_at(histories, cutoff, ["contract_running_days", *SEASON])
             outlook = lesson.fit_outlook(panels, LongRunTerms(years=1))
-            assert outlook.survival.changing_ == (*CLOCKS, "season_0", "season_45", "season_90", "season_135")
-            assert outlook.survival.feature_names_in_.tolist() == ["contract_running_days"]
-            assert (outlook.season.since, outlook.season.step_days) == (pd.Timestamp(cutoff), 90)
-            assert abs(outlook.growth) < 0.01
+            assert outlook.leaving.survival.changing_ == (*CLOCKS, "season_0", "season_45", "season_90", "season_135")
+            assert outlook.leaving.survival.feature_names_in_.tolist() == ["contract_running_days"]
+            assert (outlook.leaving.season.since, outlook.leaving.season.step_days) == (pd.Timestamp(cutoff), 90)
+            assert abs(outlook.leaving.growth) < 0.01
             ends = contracts.set_index("client_id")["end"].reindex(lesson.latest.index.get_level_values("client_id"))
             stayed = {days: ~(ends < pd.Timestamp(cutoff) + pd.Timedelta(days=days)) for days in (90, 180, 270)}
             left = np.full(len(ends), 1 - stayed[90].mean())
@@ -150,7 +150,7 @@ class TestSeasonOfLeaving:
     def test_is_not_learned_from_less_than_a_year(self, seasonal):
         *_, histories = seasonal
         panels, lesson = lesson_at(histories, "2023-07-01", ["contract_running_days", *SEASON], at_most=8)
-        assert lesson.fit_outlook(panels, LongRunTerms(years=1)).survival.changing_ == CLOCKS
+        assert lesson.fit_outlook(panels, LongRunTerms(years=1)).leaving.survival.changing_ == CLOCKS
 
     def test_nothing_of_what_comes_after_is_known(self, seasonal):
         bills, contracts, _ = seasonal
@@ -206,11 +206,11 @@ class TestClocksOfContracts:
         histories = Histories(bills, contracts=contracts, observed_until=UNTIL)
         panels, lesson = lesson_at(histories, "2023-01-01", ["contract_running_days"])
         outlook = lesson.fit_outlook(panels, LongRunTerms(years=2))
-        assert outlook.survival.changing_ == CLOCKS
+        assert outlook.leaving.survival.changing_ == CLOCKS
         age = lesson.latest["contract_running_days"].to_numpy()
         due = (-age) % 365
         left = np.where(due < 90, 0.3, 0.01)
-        curves = outlook._curves(lesson.latest, left).stay(90 * np.arange(5))
+        curves = outlook.leaving.curves(lesson.latest, left).stay(90 * np.arange(5))
         hazard = 1 - curves[:, 1:5] / curves[:, :4]
         for period in range(1, 4):  # those whose anniversary is well within the period, or well without
             there = (due > 90 * period + 20) & (due < 90 * period + 70)
@@ -230,8 +230,8 @@ class TestClocksOfContracts:
         features = ["contract_running_days", "days_to_renewal"]
         panels, lesson = lesson_at(histories, "2023-01-01", features)
         outlook = lesson.fit_outlook(panels, LongRunTerms(years=2))
-        assert outlook.survival.changing_ == (*CLOCKS, "to_renewal")
-        curves = outlook._curves(lesson.latest, leaving(lesson)).stay([90, 360])
+        assert outlook.leaving.survival.changing_ == (*CLOCKS, "to_renewal")
+        curves = outlook.leaving.curves(lesson.latest, leaving(lesson)).stay([90, 360])
         due = lesson.latest["days_to_renewal"]
         later = due > 400
         assert later.sum() > 80
@@ -343,7 +343,7 @@ class TestPaceOfContracts:
         bills, contracts, _ = paid_once_a_year(400)
         panels, lesson = self.lesson(bills, contracts, **options)
         outlook = lesson.fit_outlook(panels, LongRunTerms(years=2))
-        assert outlook.survival is not None
+        assert outlook.leaving is not None
         assert (outlook.pace is not None) is there
         assert any(said.startswith("Nobody was seen under contract for a year") for said in outlook.notes()) is note
 

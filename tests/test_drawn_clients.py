@@ -221,8 +221,8 @@ class TestFitted:
         computed = len(asked)
         outlook = drawn.fit_outlook(panels, LongRunTerms(years=1))
         assert len(asked) == computed  # the panel that was learned from serves again
-        assert outlook.survival is not None, outlook.missing
-        assert np.isfinite(outlook.survival.predict_survival(drawn.latest)).all()
+        assert outlook.leaving is not None, outlook.missing
+        assert np.isfinite(outlook.leaving.survival.predict_survival(drawn.latest)).all()
 
     def test_who_holds_a_contract_and_never_bought_counts(self, tables):
         bills = tables["purchases"].iloc[:1]

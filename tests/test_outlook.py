@@ -14,7 +14,9 @@ from loyalty.btyd import Generations, Habits, ParetoNBD, expected_purchases
 from loyalty.datasets.synthetic import synthetic_tables
 from loyalty.fitting import Lesson, fit_models
 from loyalty.histories import Histories
+from loyalty.models import leaving as leaving_module
 from loyalty.models import outlook as outlook_module
+from loyalty.models.leaving import Leaving
 from loyalty.models.outlook import OUTLOOK_COLUMNS, LongRunTerms, Outlook
 from loyalty.models.season import Season
 from loyalty.panels import Panels
@@ -83,7 +85,13 @@ def shifted_beta_geometric(a, k):
 
 
 def held(law=geometric, *, horizon=30, gap=0, period="30d", periods=6, **terms):
-    return Outlook(LongRunTerms(**terms), horizon, gap, survival=Known(law, period=period, periods=periods))
+    leaving = Leaving(Known(law, period=period, periods=periods), gap, gap + horizon)
+    return Outlook(LongRunTerms(**terms), horizon, gap, leaving=leaving)
+
+
+def led(outlook, **changes):
+    """Change what an outlook says of contracts."""
+    return replace(outlook, leaving=replace(outlook.leaving, **changes))
 
 
 def retained(*retention):
@@ -92,12 +100,12 @@ def retained(*retention):
 
 def own(outlook, panel):
     """Tell the churn probabilities that lie on the curves of survival, where hazards are constant within a period."""
-    periods = outlook.survival.periods_
-    curves = np.column_stack([np.ones(len(panel)), outlook.survival.predict_survival(panel)])
+    periods = outlook.leaving.survival.periods_
+    curves = np.column_stack([np.ones(len(panel)), outlook.leaving.survival.predict_survival(panel)])
     opens, closes = outlook.gap_days, outlook.gap_days + outlook.horizon_days
     beyond = np.minimum(np.arange(1, 300) / periods, 99)  # of geometric ones
     risk = -np.log(np.maximum(np.column_stack([curves, curves[:, [-1]] ** (1 + beyond)]), 1e-300))
-    days = outlook.period_days * np.arange(risk.shape[1])
+    days = outlook.leaving.period_days * np.arange(risk.shape[1])
     return np.array([1 - np.exp(-np.diff(np.interp([opens, closes], days, one))[0]) for one in risk])
 
 
@@ -425,7 +433,7 @@ class TestContracts:
         paced = replace(outlook, pace=Paid(a_horizon))
         told = value_of(paced, retained(retention), [expected]).iloc[0]
         edges = gap + 30.0 * np.arange(12)
-        curves = outlook._curves(retained(retention), own(outlook, retained(retention)), until=edges[-1])
+        curves = outlook.leaving.curves(retained(retention), own(outlook, retained(retention)), until=edges[-1])
         running = curves.in_force(edges)[0]
         lengths = np.r_[np.full(10, 1.0), 0.9 * YEAR / 30 - 10]
         # Of 12 horizons and a sixth in the first year, the first is known.
@@ -479,7 +487,7 @@ class TestThroughTheChurnProbability:
         outlook = held(shifted_beta_geometric, horizon=horizon, gap=gap, period=f"{period}d", periods=30)
         season = Season(pd.Timestamp("2023-01-01"), 100, (1.0, 3.0, 0.2, 0.5)) if seasonal else None
         cutoff = pd.Timestamp("2023-01-01") + pd.Timedelta(days=after)
-        outlook = replace(outlook, growth=growth, season=season)
+        outlook = led(outlook, growth=growth, season=season)
         shares = outlook.staying(standing(retained(a), cutoff), [churn])["share"].to_numpy()[:30]
         survival = np.r_[1.0, shifted_beta_geometric(a, np.arange(1, 31))]
         risks = np.repeat(-np.diff(np.log(survival)) / period, period)
@@ -550,7 +558,7 @@ class TestThroughTheChurnProbability:
             lambda: pd.DataFrame(held().spend_ahead(panel, spend, churn, horizons=5)),
         ]
         whole = [one() for one in ask]
-        monkeypatch.setattr(outlook_module, "_BLOCK_NUMBERS", 5000)
+        monkeypatch.setattr(leaving_module, "_BLOCK_NUMBERS", 5000)
         calls = []
         known = Known.predict_survival
         monkeypatch.setattr(Known, "predict_survival", lambda *a, **k: calls.append(1) or known(*a, **k))
@@ -571,14 +579,15 @@ class TestLearnLeaving:
         index = pd.MultiIndex.from_product([cutoffs, range(1000)], names=["cutoff", "client_id"])
         left = (np.arange(1000) < 1000 * np.array([share(month) for month in ago])[:, None]).ravel().astype(int)
         outlook, panel = held(periods=24), retained(retention, retention)
-        return outlook.learn_leaving(panel, pd.Series(left, index=index), since=self.SINCE)
+        leaving = outlook.leaving.learn(panel, pd.Series(left, index=index), since=self.SINCE)
+        return replace(outlook, leaving=leaving)
 
     def test_a_sure_season_comes_again(self):
         """Half left in the third month of each year, and hardly anybody otherwise: survival is led half way there."""
         outlook = self.learn(lambda month: 0.5 if month % 12 == 10 else 0.02)
-        assert outlook.growth == pytest.approx(0.0, abs=1e-6)
-        assert (outlook.season.since, outlook.season.step_days) == (self.SINCE, 30)
-        steps = np.array(outlook.season.steps)
+        assert outlook.leaving.growth == pytest.approx(0.0, abs=1e-6)
+        assert (outlook.leaving.season.since, outlook.leaving.season.step_days) == (self.SINCE, 30)
+        steps = np.array(outlook.leaving.season.steps)
         assert len(steps) == 13
         assert steps[2] == pytest.approx(np.sqrt(np.log(0.5) / np.log(0.9)), rel=0.1)
         # Of a fiftieth it is less sure, as it lies less far from the mean of the year.
@@ -602,34 +611,34 @@ class TestLearnLeaving:
         quarters = self.SINCE - pd.to_timedelta([90 * n + 5 for n in range(8, 0, -1)], unit="D")
         index = pd.MultiIndex.from_product([quarters, range(1000)], names=["cutoff", "client_id"])
         left = (np.arange(1000) < 1000 * (1 - law[:8])[:, None]).ravel().astype(int)
-        learned = outlook.learn_leaving(retained(0.0), pd.Series(left, index=index), since=self.SINCE)
+        learned = outlook.leaving.learn(retained(0.0), pd.Series(left, index=index), since=self.SINCE)
         assert learned.season.steps[:4] == pytest.approx((1.0, 1.0, 1.0, 1.0), abs=0.12)
 
     def test_growth_goes_on_for_a_year(self):
         """Twice as many as the year before, a fifth in a month, as survival tells: in a year twice as many again."""
         outlook = self.learn(lambda month: 0.1 if month > 12 else 0.2, retention=0.8)
-        assert outlook.growth == pytest.approx(np.log(2), abs=0.05)
+        assert outlook.leaving.growth == pytest.approx(np.log(2), abs=0.05)
         told = outlook.staying(standing(retained(0.8), self.SINCE), [0.2])["share"].to_numpy()
         risks = np.diff(np.log(told)) / np.log(0.8)
-        assert risks[6] == pytest.approx(np.exp(outlook.growth * 210 / YEAR), rel=0.15)
-        plain = replace(outlook, season=None).staying(retained(0.8), [0.2])["share"].to_numpy()
+        assert risks[6] == pytest.approx(np.exp(outlook.leaving.growth * 210 / YEAR), rel=0.15)
+        plain = led(outlook, season=None).staying(retained(0.8), [0.2])["share"].to_numpy()
         risks = np.diff(np.log(plain)) / np.log(0.8)
-        assert risks[11] == pytest.approx(np.exp(outlook.growth * 360 / YEAR))
-        assert risks[12:] == pytest.approx(np.exp(outlook.growth))
+        assert risks[11] == pytest.approx(np.exp(outlook.leaving.growth * 360 / YEAR))
+        assert risks[12:] == pytest.approx(np.exp(outlook.leaving.growth))
 
     def test_a_level_that_past_shares_are_sure_of_is_met_half_way(self):
         """Survival tells a tenth for each month of a business of which nobody leaves in half of a year."""
         outlook = self.learn(lambda month: 0.3 if month % 12 > 6 else 0.0)
-        steps = np.array(outlook.season.steps)
+        steps = np.array(outlook.leaving.season.steps)
         assert (steps[1:5] > 1.5).all()
         assert (steps[7:11] < 0.5).all()
 
     def test_of_less_than_a_year_nothing_is_known(self):
         outlook = self.learn(lambda month: 0.3 if month < 4 else 0.05, months=11)
-        assert (outlook.growth, outlook.season) == (0.0, None)
+        assert (outlook.leaving.growth, outlook.leaving.season) == (0.0, None)
 
     def test_comes_back_from_a_file(self):
-        season = self.learn(lambda month: 0.5 if month % 12 == 10 else 0.02).season
+        season = self.learn(lambda month: 0.5 if month % 12 == 10 else 0.02).leaving.season
         assert Season.from_json(json.loads(json.dumps(season.to_json()))) == season
 
 
@@ -685,10 +694,10 @@ class TestFitted:
         histories = Histories(tables["purchases"], contracts=tables["contracts"])
         panels, lesson = lesson_of(histories, "contractual")
         outlook = lesson.fit_outlook(panels, LongRunTerms())
-        assert outlook.period_days == 60
+        assert outlook.leaving.period_days == 60
         assert (outlook.buying, outlook.missing) == (None, "")
         # From the last of eight cutoffs every 30 days, 60 days before: followed for 1, 2, 3 and 4 periods of 60 days.
-        assert outlook.survival.periods_ == 4
+        assert outlook.leaving.survival.periods_ == 4
         staying = outlook.staying(lesson.latest, np.full(len(lesson.latest), 0.1))
         assert staying["days"].tolist() == [60, 120, 180, 240]
         assert staying["share"].between(0, 1).all()
@@ -719,7 +728,7 @@ class TestFitted:
         few = tables["purchases"][tables["purchases"]["client_id"].isin(tables["purchases"]["client_id"].unique()[:60])]
         panels, lesson = lesson_of(Histories(few), "non-contractual")
         outlook = lesson.fit_outlook(panels, LongRunTerms())
-        assert (outlook.buying, outlook.survival) == (None, None)
+        assert (outlook.buying, outlook.leaving) == (None, None)
         assert "too few for buy till you die" in outlook.missing
 
     def test_is_left_out_unless_asked_for_and_a_bundle_asks(self, tables):
@@ -735,9 +744,14 @@ class TestFitted:
         panels, lesson = lesson_of(Histories(tables["purchases"], contracts=tables["contracts"]), "contractual")
         outlook = lesson.fit_outlook(panels, LongRunTerms(years=2.5, discount_rate=0.05, margin=0.3))
         outlook.save(tmp_path)
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["outlook.json", "survival.json", "survival.txt"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "leaving.json",
+            "outlook.json",
+            "survival.json",
+            "survival.txt",
+        ]
         back = Outlook.load(tmp_path)
-        assert replace(back, survival=None) == replace(outlook, survival=None)
+        assert replace(back, leaving=None) == replace(outlook, leaving=None)
         assert_frame_equal(tell(lesson, back), tell(lesson, outlook), check_exact=True)
         bought().save(tmp_path)
         assert Outlook.load(tmp_path) == bought()

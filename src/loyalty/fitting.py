@@ -12,6 +12,7 @@ from loyalty.features.learned import learn_buying
 from loyalty.labels import build_durations
 from loyalty.models.churn import ChurnModel
 from loyalty.models.clocks import clocks_of_periods, season_of_periods
+from loyalty.models.leaving import Leaving
 from loyalty.models.outlook import LongRunTerms, Outlook
 from loyalty.models.parameters import ModelParameters
 from loyalty.models.survival import SurvivalModel
@@ -328,8 +329,9 @@ class Lesson:
             why_not = f"Survival could not be learned before {self.split.test:%Y-%m-%d}: {error}"
             return replace(outlook, missing=why_not)
         left = (lives["churned"] == 1) & (lives["duration"] == 1)
-        told = replace(outlook, survival=survival, pace=self._fit_pace(panels, seed=seed))
-        return told.learn_leaving(self.latest, left.astype(int), since=self.split.test)
+        window = setting.outcome.gap.days, setting.outcome.reach.days
+        leaving = Leaving(survival, *window).learn(self.latest, left.astype(int), since=self.split.test)
+        return replace(outlook, leaving=leaving, pace=self._fit_pace(panels, seed=seed))
 
     def _fit_pace(self, panels: Panels, *, seed: int) -> ValueModel | None:
         """Learn what those who stayed for a year paid a horizon, at cutoffs of a year ago and more."""

@@ -130,9 +130,9 @@ def _values(panels: Panels, fitted: Fitted, outlook: Outlook) -> Iterator[dict[s
 
 
 def _staying(panels: Panels, fitted: Fitted, outlook: Outlook) -> Iterator[dict[str, object]]:
-    if outlook.survival is None:
+    if outlook.leaving is None:
         return
-    cutoff, length = fitted.split.test, outlook.period_days
+    cutoff, length = fitted.split.test, outlook.leaving.period_days
     panel = panels.at(cutoff, learned=fitted.learned)
     shares = outlook.staying(panel, fitted.predict(panel)["churn_probability"])["share"].to_numpy()
     many = min(_steps(panels, cutoff, gap=0, length=length, years=outlook.terms.years), len(shares))

@@ -13,15 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from loyalty.btyd import Generations, Habits, expected_purchases, first_days
 from loyalty.checks import is_finite_number
-from loyalty.models.calibration import growth_to_come, share_to_come
-from loyalty.models.clocks import clocks_of_periods, season_of_periods
-from loyalty.models.curves import Curves
+from loyalty.models.leaving import LEAVING_FILES, Leaving
 from loyalty.models.long_run import lifetime_value, rate_per_period, relative_purchases
 from loyalty.models.season import Season
-from loyalty.models.survival import SurvivalModel
-from loyalty.models.trees import cutoffs_of, feature_names, write_json
+from loyalty.models.trees import by_cutoff, cutoffs_of, feature_names, write_json
 from loyalty.models.value import ValueModel
-from loyalty.timeline import as_duration
 
 __all__ = ["OUTLOOK_COLUMNS", "LongRunTerms", "Outlook"]
 
@@ -30,7 +26,7 @@ Floats = NDArray[np.float64]
 #: What an outlook tells of each client.
 OUTLOOK_COLUMNS = ("long_run_value", "alive_probability", "median_remaining_days")
 #: Files of an outlook; all but the first are there for contracts only.
-OUTLOOK_FILES = ("outlook.json", "survival.json", "survival.txt", "pace.json", "pace.txt", "pace_whole.txt")
+OUTLOOK_FILES = ("outlook.json", *LEAVING_FILES, "pace.json", "pace.txt", "pace_whole.txt")
 
 _DAYS_OF_A_YEAR = 365.25
 _LONGEST_YEARS = 20.0
@@ -38,14 +34,10 @@ _LONGEST_YEARS = 20.0
 _DAYS_OF_A_PACE = 365
 #: Numbers of the table of clients x periods that exist at a time.
 _BLOCK_NUMBERS = 4_000_000
-#: So many arrays are needed at a time where contracts are followed.
-_ARRAYS = 16
 #: Above this share of the first horizon's purchases, nobody is seen to leave.
 _NO_FADE = 0.98
 #: Looking so many times as far ahead as histories go back is to be told.
 _FAR_AHEAD = 2
-#: Nobody's chance to stay is reckoned as less.
-_HARDLY = 1e-9
 _DAYS_OF_A_MONTH = _DAYS_OF_A_YEAR / 12
 
 
@@ -103,7 +95,7 @@ class Outlook:
       first horizon, so that who leaves within it is not taken off twice; and by what each horizon of a year was of the
       first one, beyond fading, when such clients stood there a year ago;
     - contractual, by the mean share of each later horizon for which the contract is in force, on a curve that begins
-      with the churn probability and goes on from there by survival; and by what such clients paid a horizon, over a
+      with the churn probability and goes on from there (`Leaving`); and by what such clients paid a horizon, over a
       whole year in which they stayed. Who pays once a year pays nothing in most horizons, and a year's fee in one: what
       is expected of the first horizon is taken off that of the first year. Where no such year was seen, the payments of
       the first horizon are carried on.
@@ -117,11 +109,9 @@ class Outlook:
     buying : Generations or None
         The rates at which clients buy, by when they came.
     season : Season or None
-        Of spend, fading aside; of contracts that of leaving, beyond what survival tells. None where it is not known.
-    survival : SurvivalModel or None
-        Of contracts.
-    growth : float, default=0
-        By which the chance to leave a contract grows in a year, in logarithms; it is carried on for a year.
+        Of spend, fading aside; None where it is not known, and all horizons are then alike.
+    leaving : Leaving or None
+        When contracts end.
     pace : ValueModel or None
         What is paid a horizon, over a year in which the contract is in force.
     missing : str
@@ -147,11 +137,7 @@ class Outlook:
     time will leave cannot be observed, so that no number of days is given for it: `alive_probability` is what the
     histories can tell.
 
-    What is known beforehand of each period, its season and how old the contract will be then, tells how likely its end
-    is (`clocks_of_periods`). Within the horizon the hazards of a client are so many times as high as survival tells
-    that its contract ends by the churn probability, which knows more of how many leave now. Later hazards are those of
-    survival, but for the growth of leaving from year to year, and for its season as far as past years make it sure. A
-    curve of contracts is known for as many periods as outcomes were seen. Beyond, the mean hazard of the last year of
+    A curve of contracts is known for as many periods as outcomes were seen. Beyond, the mean hazard of the last year of
     it goes on. As those who leave early go first, that tends to be too high, and the value too low [1]_.
 
     References
@@ -180,8 +166,7 @@ class Outlook:
     gap_days: int
     buying: Generations | None = None
     season: Season | None = None
-    survival: SurvivalModel | None = None
-    growth: float = 0.0
+    leaving: Leaving | None = None
     pace: ValueModel | None = None
     missing: str = ""
     seen_days: int | None = None
@@ -225,12 +210,13 @@ class Outlook:
             told["alive_probability"] = self.buying.probability_alive(
                 panel["frequency"], panel["recency"], panel["T"], born
             )
-        if self.survival is not None:
-            parts = [
-                (self._worth(np.ones_like(paid), paid), curves.median_days(self._known_days))
-                for curves, paid in self._followed(panel, expected, churn_probability)
-            ]
-            told["long_run_value"], told["median_remaining_days"] = map(np.concatenate, zip(*parts, strict=True))
+        if self.leaving is not None:
+            value, median = np.empty(len(panel)), np.empty(len(panel))
+            for some, curves in self.leaving.follow(panel, churn_probability, until=self._edges[-1]):
+                paid = self._paid(panel.iloc[some], expected[some], curves.in_force(self._edges))
+                value[some] = self._worth(np.ones_like(paid), paid)
+                median[some] = curves.median_days(self.leaving.known_days)
+            told["long_run_value"], told["median_remaining_days"] = value, median
         return told
 
     def learn_season(self, panel: pd.DataFrame, spend: pd.DataFrame, *, since: pd.Timestamp) -> Self:
@@ -241,30 +227,6 @@ class Outlook:
         steps = spend.shape[1]
         fade = self._by_age(panel, lambda ages, habits: self._fade(ages, habits, steps, gap=0))
         return replace(self, season=Season.learn(spend, fade, since=since))
-
-    def learn_leaving(self, panel: pd.DataFrame, left: pd.Series, *, since: pd.Timestamp) -> Self:
-        """Learn growth and season of leaving from the shares who left within a period of past cutoffs.
-
-        Parameters
-        ----------
-        panel : DataFrame of shape (n_clients,)
-            Who stands at an instant, with the columns of the survival model.
-        left : Series of shape (n_rows,)
-            1 for who left within a period after a cutoff; indexed by client and `cutoff`.
-        since : Timestamp
-            That instant.
-        """
-        churned, cutoffs = left.to_numpy(), pd.DatetimeIndex(left.index.get_level_values("cutoff"))
-        grown = replace(self, growth=growth_to_come(churned, cutoffs))
-        if cutoffs.min() > since - pd.Timedelta(days=_DAYS_OF_A_PACE):
-            return grown  # no whole year was seen
-        length = self.period_days
-        steps = -(-_DAYS_OF_A_PACE // length)
-        curve = self._survive(panel).carry_on(steps * length).stay(length * np.arange(steps + 1.0)).mean(axis=0)
-        risks = -np.diff(np.log(np.maximum(curve, _HARDLY))) * grown._growing(steps)
-        starts = [since + pd.Timedelta(days=length * step) for step in range(steps)]
-        to_come = [share_to_come(churned, cutoffs, now=start) for start in starts]
-        return replace(grown, season=Season.of_leaving(risks, to_come, since=since, step_days=length))
 
     def spend_ahead(
         self,
@@ -289,9 +251,11 @@ class Outlook:
             The first is the sum of `expected_value`. NaN where there is no model.
         """
         expected = np.asarray(expected_value, dtype=float)
-        if self.survival is not None:
-            ahead = self._of_whole_horizons(horizons)
-            return sum(paid.sum(axis=0) for _, paid in ahead._followed(panel, expected, churn_probability))
+        if self.leaving is not None:
+            ahead, total = self._of_whole_horizons(horizons), np.zeros(horizons)
+            for some, curves in self.leaving.follow(panel, churn_probability, until=ahead._edges[-1]):
+                total += ahead._paid(panel.iloc[some], expected[some], curves.in_force(ahead._edges)).sum(axis=0)
+            return total
         if self.buying is None:
             return np.full(horizons, np.nan)
         total, step = np.zeros(horizons), max(1, _BLOCK_NUMBERS // horizons)
@@ -316,19 +280,19 @@ class Outlook:
         DataFrame
             `days` and `share`, as far as outcomes were seen; empty where contracts do not tell.
         """
-        if self.survival is None:
+        if self.leaving is None:
             return pd.DataFrame({"days": np.empty(0, dtype=np.int64), "share": np.empty(0)})
-        days = self.period_days * np.arange(1, self._known_days // self.period_days + 1)
-        curves = (curves for curves, _ in self._followed(panel, np.zeros(len(panel)), churn_probability))
-        share = sum(one.stay(days).sum(axis=0) for one in curves) / max(len(panel), 1)
-        return pd.DataFrame({"days": days, "share": share})
+        length = self.leaving.period_days
+        days = length * np.arange(1, self.leaving.known_days // length + 1)
+        stay = sum(curves.stay(days).sum(axis=0) for _, curves in self.leaving.follow(panel, churn_probability))
+        return pd.DataFrame({"days": days, "share": stay / max(len(panel), 1)})
 
     def notes(self) -> list[str]:
         """Say what is worth knowing before the long-run value is believed."""
         if self.missing:
             return [f"There is no long-run value. {self.missing}"]
         notes = []
-        if self.survival is not None and self.pace is None and self.horizon_days < _DAYS_OF_A_PACE:
+        if self.leaving is not None and self.pace is None and self.horizon_days < _DAYS_OF_A_PACE:
             notes.append(
                 "Nobody was seen under contract for a year after a training cutoff: the long-run value carries on what "
                 "is paid within the horizon, too much of who pays in it for longer, and too little of the others."
@@ -354,21 +318,20 @@ class Outlook:
         return notes
 
     def save(self, folder: Path) -> None:
-        """Write ``outlook.json``, and the survival model if there is one, into `folder`; no pickle, no client."""
+        """Write ``outlook.json``, and what tells of contracts, into `folder`; no pickle, no client."""
         kept = asdict(self.terms) | {
             "horizon_days": self.horizon_days,
             "gap_days": self.gap_days,
             "buying": None if self.buying is None else self.buying.to_json(),
             "season": None if self.season is None else self.season.to_json(),
-            "survival": self.survival is not None,
-            "growth": self.growth,
+            "leaving": self.leaving is not None,
             "pace": self.pace is not None,
             "missing": self.missing,
             "seen_days": self.seen_days,
         }
         write_json(kept, folder / OUTLOOK_FILES[0])
-        if self.survival is not None:
-            self.survival.save(folder)
+        if self.leaving is not None:
+            self.leaving.save(folder)
         if self.pace is not None:
             self.pace.save(folder, name="pace")
 
@@ -377,18 +340,12 @@ class Outlook:
         """Read what `save` wrote."""
         kept = json.loads((folder / OUTLOOK_FILES[0]).read_text(encoding="utf-8"))
         terms = LongRunTerms(**{name: kept.pop(name) for name in ("years", "discount_rate", "margin")})
-        survival = SurvivalModel.load(folder) if kept.pop("survival") else None
+        leaving = Leaving.load(folder) if kept.pop("leaving") else None
         pace = ValueModel.load(folder, name="pace") if kept.pop("pace") else None
         buying, told = kept.pop("buying"), kept.pop("season")
         generations = None if buying is None else Generations.from_json(buying)
         season = None if told is None else Season.from_json(told)
-        return cls(terms, buying=generations, season=season, survival=survival, pace=pace, **kept)
-
-    @property
-    def period_days(self) -> int:
-        """Length of a period of the survival model."""
-        assert self.survival is not None and self.survival.period is not None  # noqa: PT018, S101 - fitted with one
-        return as_duration(self.survival.period, name="period").days
+        return cls(terms, buying=generations, season=season, leaving=leaving, pace=pace, **kept)
 
     def _of_whole_horizons(self, horizons: int) -> Self:
         """Look so many horizons ahead, on plain terms."""
@@ -403,6 +360,11 @@ class Outlook:
         parts = np.ones(max(int(np.ceil(many - 1e-9)), 1))
         parts[-1] = many - (len(parts) - 1)
         return parts
+
+    @property
+    def _edges(self) -> Floats:
+        """In how many days each horizon begins, and the last one ends: a whole one."""
+        return self.gap_days + self.horizon_days * np.arange(len(self._horizons) + 1.0)
 
     def _worth(self, shares: Floats, spend: ArrayLike = 1.0) -> Floats:
         """Discount and add up what is spent in each horizon times its share, one row a client."""
@@ -446,7 +408,7 @@ class Outlook:
         if self.season is None:
             yield np.ones(horizons), np.full(len(panel), True)
             return
-        for cutoff, rows in _standing(panel):
+        for cutoff, rows in by_cutoff(panel):
             opens = cutoff + pd.Timedelta(days=self.gap_days)
             yield self.season.of(opens, days=self.horizon_days, many=horizons), rows
 
@@ -462,54 +424,6 @@ class Outlook:
             recency=age,
             T=age,
         )
-
-    @property
-    def _closes(self) -> int:
-        return self.gap_days + self.horizon_days
-
-    @property
-    def _known_days(self) -> int:
-        """For how long it is known who stayed: as long as outcomes were seen."""
-        assert self.survival is not None  # noqa: S101 - asked by the callers
-        return max(self.survival.periods_ * self.period_days, self._closes)
-
-    def _followed(
-        self, panel: pd.DataFrame, expected: Floats, churn_probability: ArrayLike | None
-    ) -> Iterator[tuple[Curves, Floats]]:
-        """Follow clients, block by block: their curves, and what they pay in each horizon."""
-        churn = _probabilities(churn_probability, len(panel))
-        edges = self.gap_days + self.horizon_days * np.arange(len(self._horizons) + 1.0)
-        step = max(1, _BLOCK_NUMBERS // int(_ARRAYS * max(edges[-1], self._known_days) / self.period_days))
-        for start in range(0, max(len(panel), 1), step):
-            some = slice(start, start + step)
-            curves = self._curves(panel.iloc[some], churn[some], until=edges[-1])
-            yield curves, self._paid(panel.iloc[some], expected[some], curves.in_force(edges))
-
-    def _curves(self, panel: pd.DataFrame, churn: Floats, *, until: float = 0.0) -> Curves:
-        """Begin with the chance to leave within the horizon, and go on until at least so many days."""
-        curves = self._survive(panel).carry_on(max(until, self._closes))
-        periods = len(curves.days) - 1
-        times = np.tile(self._growing(periods), (len(panel), 1))
-        if self.season is not None:
-            for cutoff, rows in _standing(panel):
-                times[rows] *= self.season.at(cutoff, days=self.period_days, many=periods)
-        return curves.times(times).through(1.0 - churn, opens=self.gap_days, closes=self._closes)
-
-    def _survive(self, panel: pd.DataFrame) -> Curves:
-        """Ask the survival model alone."""
-        assert self.survival is not None  # noqa: S101 - asked by the callers
-        model, length = self.survival, pd.Timedelta(days=self.period_days)
-        X = panel[list(model.feature_names_in_)]
-        changing = clocks_of_periods(X, length, model.periods_)
-        if any(name.startswith("season_") for name in model.changing_):
-            changing |= season_of_periods(panel, length, model.periods_)
-        return Curves.of(model.predict_survival(X, changing=changing or None), period=self.period_days)
-
-    def _growing(self, periods: int) -> Floats:
-        """Tell how many times as often contracts end in each period as in the middle of the horizon, for a year."""
-        middle = self.period_days * (np.arange(periods) + 0.5)
-        since = np.clip(middle - self.gap_days - self.horizon_days / 2, 0.0, _DAYS_OF_A_YEAR) / _DAYS_OF_A_YEAR
-        return np.exp(self.growth * since)
 
     def _paid(self, panel: pd.DataFrame, expected: Floats, held: Floats) -> Floats:
         """Begin with what is expected of the first horizon, and go on at the pace of a year for as long as they run.
@@ -527,28 +441,6 @@ class Outlook:
             of_first_year = np.clip(a_year - np.arange(1, held.shape[1]), 0.0, 1.0)
             spend[:, 1:] = rest[:, None] * of_first_year + pace[:, None] * (1 - of_first_year)
         return spend * np.clip(np.minimum.accumulate(shares, axis=1), 0.0, 1.0)  # what rounding leaves
-
-
-def _probabilities(given: ArrayLike | None, clients: int) -> Floats:
-    """Check that there is a probability for each client."""
-    if given is None:
-        raise ValueError("`churn_probability` must be given where contracts tell: their curves begin with it.")
-    churn = np.asarray(given, dtype=float)
-    if churn.shape != (clients,) or not ((churn >= 0) & (churn <= 1)).all():
-        raise ValueError(
-            f"`churn_probability` must be one number from 0 to 1 for each of {clients} clients; got shape {churn.shape}"
-            f"{'' if churn.size == 0 else f', from {churn.min()} to {churn.max()}'}."
-        )
-    return churn
-
-
-def _standing(panel: pd.DataFrame) -> Iterator[tuple[pd.Timestamp, NDArray[np.bool_]]]:
-    """Name the cutoffs of a panel, and the rows of each."""
-    cutoffs = cutoffs_of(panel)
-    if cutoffs is None:
-        raise ValueError("`panel` must have `cutoff` in its index, as `build_panel` gives it, to know the season.")
-    for cutoff in cutoffs.unique():
-        yield cutoff, np.asarray(cutoffs == cutoff)
 
 
 def _age(panel: pd.DataFrame) -> Floats:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
@@ -67,6 +67,21 @@ def cutoffs_of(X: ArrayLike) -> pd.DatetimeIndex | None:
     if isinstance(X, pd.DataFrame) and "cutoff" in X.index.names:
         return pd.DatetimeIndex(X.index.get_level_values("cutoff"))
     return None
+
+
+def by_cutoff(panel: pd.DataFrame) -> Iterator[tuple[pd.Timestamp, NDArray[np.bool_]]]:
+    """Name the cutoffs of a panel, and the rows of each.
+
+    Raises
+    ------
+    ValueError
+        If it has no `cutoff` in its index.
+    """
+    cutoffs = cutoffs_of(panel)
+    if cutoffs is None:
+        raise ValueError("`panel` must have `cutoff` in its index, as `build_panel` gives it, to know the season.")
+    for cutoff in cutoffs.unique():
+        yield cutoff, np.asarray(cutoffs == cutoff)
 
 
 def embargo_of(X: ArrayLike, given: Duration | None) -> pd.Timedelta | None:

@@ -44,7 +44,7 @@ BUNDLE_FILES = ("churn.txt", "churn.json", "value.txt", "value_whole.txt", "valu
 MORE_BUNDLE_FILES = (
     *("purchase.txt", "purchase.json", "learned.json"),
     *("intervals.txt", "intervals.json", "totals.json"),
-    *("outlook.json", "survival.txt", "survival.json", "pace.txt", "pace_whole.txt", "pace.json"),
+    *("outlook.json", "leaving.json", "survival.txt", "survival.json", "pace.txt", "pace_whole.txt", "pace.json"),
 )
 SERVED_MODEL = "lightgbm"  # the model of the backtest that the bundle holds; its figures are shown beside it
 SERVING_PACKAGES = ("lightgbm", "mlflow", "numpy", "pandas", "scikit-learn")
