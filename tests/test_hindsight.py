@@ -225,7 +225,7 @@ class TestCameBack:
         assert came_back(panels, pd.Timestamp("2023-01-05")) is None  # nobody was known a year before
         assert came_back(panels, pd.Timestamp("2023-01-06"))["left"] == 100
         assert came_back(panels, UNTIL) is not None  # as one who scores does
-        assert came_back(panels, UNTIL + pd.Timedelta(days=1)) is None
+        assert came_back(panels, UNTIL + pd.Timedelta(days=20)) == came_back(panels, UNTIL)  # no more was recorded
         assert came_back(self.panels(horizon="182d"), CUTOFF)["left"] == 41
         assert came_back(self.panels(horizon="183d"), CUTOFF) is None
         assert came_back(self.panels(horizon="100d", gap="83d"), CUTOFF) is None

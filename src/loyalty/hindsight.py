@@ -82,7 +82,7 @@ def came_back(panels: Panels, cutoff: pd.Timestamp) -> CameBack | None:
     panels : Panels
         Of the histories.
     cutoff : Timestamp
-        The end of the year; what became known later is not seen.
+        The end of the year, or what was recorded ends before; what became known later is not seen.
 
     Returns
     -------
@@ -91,14 +91,13 @@ def came_back(panels: Panels, cutoff: pd.Timestamp) -> CameBack | None:
         known, or the shop was closed in the horizon or for long in the year, fewer than 20 left, or gap and horizon
         take more than half of the year.
     """
-    setting, stood = panels.setting, cutoff - YEAR
-    outcome = setting.outcome
+    setting, ended = panels.setting, min(cutoff, panels.histories.observed_until)
+    outcome, stood = setting.outcome, ended - YEAR
     opens, closes = outcome.window(stood)
     if (
         2 * outcome.reach > YEAR
-        or cutoff > panels.histories.observed_until
         or first_known(panels.histories, cutoff) >= stood
-        or not all(setting.was_open(panels.histories, [(opens, closes), (opens, cutoff)], cutoff=cutoff))
+        or not all(setting.was_open(panels.histories, [(opens, closes), (opens, ended)], cutoff=cutoff))
     ):
         return None
     soon, late = (
