@@ -411,9 +411,9 @@ def _future_checks(admission: Admission, future_from: pd.Timestamp) -> list[Chec
         time,
         f"{quoted(time)} >= {limit}",
         f"{quoted(time)}::varchar",
-        f"{{count}} dated at or after {future_from:%Y-%m-%d}, beyond the last cutoff and its horizon, "
+        f"{{count}} dated at or after {future_from:%Y-%m-%d}, when nothing can have happened yet, "
         "first {shown} in row {row}",
-        "Correct the dates, choose a later cutoff, or leave the rows out with `where`.",
+        "Correct the dates, or leave the rows out with `where`.",
     )
     return [
         refused,
